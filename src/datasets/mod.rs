@@ -1,0 +1,1 @@
+//! Data sets to learn from and to test with.

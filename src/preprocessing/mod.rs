@@ -1,0 +1,1 @@
+//! From raw sequences to the arrays a model takes.
