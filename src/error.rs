@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::tensor::Form;
+
 /// What every fallible function of the crate returns.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -30,6 +32,26 @@ pub enum Error {
         value: String,
         /// The values it may have.
         allowed: &'static str,
+    },
+
+    /// A layer does not take what the layer before it gives.
+    #[error("it got {got}, but needs {needs}: {mend}")]
+    Form {
+        /// What arrives.
+        got: Form,
+        /// What the layer takes.
+        needs: &'static str,
+        /// What to change.
+        mend: &'static str,
+    },
+
+    /// Something is wrong with one layer of a model.
+    #[error("layer {layer:?}: {source}")]
+    Layer {
+        /// The layer's name.
+        layer: String,
+        /// What is wrong with it.
+        source: Box<Error>,
     },
 
     /// A collection that has to hold something is empty.

@@ -1,0 +1,208 @@
+//! The contract between a layer and whatever runs it.
+//!
+//! A layer is a plain description (`Lstm::new(8).dropout(0.3)`): options, no numbers. It builds weights for an input
+//! [`Form`] and computes with weights that are passed in. What a pass changes belongs to the caller: the output, a cache
+//! that is used again for the next batch, the gradients. So one model serves many threads, and a backward pass cannot
+//! meet the wrong forward pass.
+//!
+//! What a pass is told besides its data is in [`Pass`]: training or not, and where random masks come from.
+
+use std::fmt::{self, Debug};
+
+use ndarray_rand::rand::Rng;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::activation::Activation;
+use crate::error::{Error, Result};
+use crate::initializer::Init;
+use crate::params::Params;
+use crate::random::Key;
+use crate::scalar::Scalar;
+use crate::tensor::{Form, Tensor};
+
+/// What layers, cells and gates have in common: plain data that can be saved under the name of its kind.
+pub trait Describe: Clone + Debug + Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// The kind's name in saved files and summaries, unlike that of any other kind: `"Lstm"`, `"my_crate::Mgu"`.
+    fn kind() -> &'static str;
+}
+
+/// A layer: output from input, and gradients from the gradient of the output.
+///
+/// Shapes below are those of [`Tensor`]: time first. `forward` and `backward` are called only with inputs of the form
+/// that [`output_form`](Layer::output_form) accepted, and with weights that [`build`](Layer::build) made for it.
+pub trait Layer<F: Scalar>: Describe {
+    /// The weights: a struct with [`params!`](crate::params), or `()`.
+    type Weights: Params<F> + Clone + Debug;
+    /// What the backward pass needs and cannot read from input, output or weights. Grows once and is used again.
+    type Cache: Default + Send + 'static;
+
+    /// The form of the output for inputs of the form `input`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Form`] if the layer does not take such inputs; [`Error::InvalidOption`] if one of its own options is
+    /// out of range.
+    fn output_form(&self, input: Form) -> Result<Form>;
+
+    /// New weights for inputs of the form `input`, all in standard layout.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`output_form`](Layer::output_form), and of the initialisers.
+    fn build(&self, input: Form, init: &mut Init) -> Result<Self::Weights>;
+
+    /// Writes the output for `x` into `y`, and what the backward pass will need into `cache`.
+    fn forward(
+        &self,
+        weights: &Self::Weights,
+        x: &Tensor<F>,
+        y: &mut Tensor<F>,
+        cache: &mut Self::Cache,
+        pass: Pass<'_>,
+    );
+
+    /// From `dy`, the gradient of the output, adds the gradients of the weights to `gradients` and writes that of the
+    /// input into `dx` if it is asked for. `cache` is that of the forward pass with the same `x`; it may be destroyed.
+    #[allow(clippy::too_many_arguments, reason = "each is a tensor of the pass; a struct would only rename them")]
+    fn backward(
+        &self,
+        weights: &Self::Weights,
+        x: &Tensor<F>,
+        y: &Tensor<F>,
+        dy: &Tensor<F>,
+        dx: Option<&mut Tensor<F>>,
+        cache: &mut Self::Cache,
+        gradients: &mut Self::Weights,
+        pass: Pass<'_>,
+    );
+
+    /// The function that the layer applies last, which a loss may take over: see [`Pass::absorbed`].
+    fn final_activation(&self) -> Activation {
+        Activation::Linear
+    }
+
+    /// How many token ids the layer knows, if it takes token ids: 0 to one less than this.
+    fn vocabulary(&self) -> Option<usize> {
+        None
+    }
+}
+
+/// What a pass needs to know besides its data.
+#[derive(Clone, Copy)]
+pub struct Pass<'a> {
+    /// Training: dropout is on, and caches keep what a backward pass needs.
+    pub training: bool,
+    /// The loss computes from what comes before the last activation, so the last layer leaves it out.
+    pub absorbed: bool,
+    key: Key,
+    layer: usize,
+    first_sample: usize,
+    masks: Masks<'a>,
+}
+
+#[derive(Clone, Copy)]
+enum Masks<'a> {
+    Drawn,
+    Replayed(&'a (dyn Fn(MaskSite) -> f64 + Sync)),
+}
+
+impl Debug for Pass<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pass").field("training", &self.training).field("layer", &self.layer).finish_non_exhaustive()
+    }
+}
+
+/// Which use of dropout a mask belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MaskKind {
+    /// On a layer's input.
+    Input,
+    /// On the state that a recurrent layer multiplies.
+    State,
+}
+
+/// Where one row of a dropout mask is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MaskSite {
+    /// The layer's place in its model, from 0.
+    pub layer: usize,
+    /// On input or state.
+    pub kind: MaskKind,
+    /// The gate block, from 0; 0 where all gates share a mask.
+    pub gate: usize,
+    /// The time step, from 0; 0 where all steps share a mask.
+    pub step: usize,
+    /// The sample's place in its batch, from 0.
+    pub sample: usize,
+    /// The feature, from 0.
+    pub feature: usize,
+}
+
+impl<'a> Pass<'a> {
+    /// A pass that only runs the model: no dropout, nothing kept for a backward pass.
+    pub fn inference() -> Self {
+        Pass { training: false, ..Pass::training(Key::new(0)) }
+    }
+
+    /// A pass of training, whose dropout masks are drawn from `key`.
+    pub fn training(key: Key) -> Self {
+        Pass { training: true, absorbed: false, key, layer: 0, first_sample: 0, masks: Masks::Drawn }
+    }
+
+    /// The same pass with dropout masks from a function: 0 to drop, 1 / (1 − rate) to keep. For tests that hold a layer
+    /// against another implementation.
+    #[doc(hidden)]
+    pub fn replaying(self, masks: &'a (dyn Fn(MaskSite) -> f64 + Sync)) -> Self {
+        Pass { masks: Masks::Replayed(masks), ..self }
+    }
+
+    /// The pass for the layer with this number.
+    pub fn for_layer(self, layer: usize) -> Self {
+        Pass { layer, key: self.key.fold(layer as u64), ..self }
+    }
+
+    /// The pass for a shard whose first row is this sample of the batch.
+    pub fn from_sample(self, first_sample: usize) -> Self {
+        Pass { first_sample, ..self }
+    }
+
+    /// Fills a row of a dropout mask for sample `sample` of the shard: 0 with probability `rate`, else 1 / (1 − rate).
+    ///
+    /// The row depends on seed, layer, kind, gate, step and sample, and on nothing else.
+    pub fn mask<F: Scalar>(&self, rate: f64, kind: MaskKind, gate: usize, step: usize, sample: usize, row: &mut [F]) {
+        let sample = self.first_sample + sample;
+        match self.masks {
+            Masks::Drawn => {
+                let key = self.key.fold(kind as u64).fold(gate as u64).fold(step as u64).fold(sample as u64);
+                let mut generator = key.generator();
+                let kept = F::of(1.0 / (1.0 - rate));
+                // A draw of 32 bits falls below this with probability `rate`.
+                let threshold = (rate * 4_294_967_296.0) as u32;
+                row.fill_with(|| if generator.random::<u32>() < threshold { F::zero() } else { kept });
+            }
+            Masks::Replayed(masks) => {
+                for (feature, value) in row.iter_mut().enumerate() {
+                    *value = F::of(masks(MaskSite { layer: self.layer, kind, gate, step, sample, feature }));
+                }
+            }
+        }
+    }
+}
+
+/// A dropout rate must leave something over: 0 ≤ rate < 1.
+pub(crate) fn check_rate(option: &'static str, rate: f64) -> Result<()> {
+    // Written so that NaN fails as well.
+    if (0.0..1.0).contains(&rate) {
+        return Ok(());
+    }
+    Err(Error::InvalidOption { option, value: rate.to_string(), allowed: "at least 0 and below 1" })
+}
+
+/// A count of units, features or ids must not be zero.
+pub(crate) fn check_count(option: &'static str, count: usize) -> Result<()> {
+    if count > 0 {
+        return Ok(());
+    }
+    Err(Error::InvalidOption { option, value: "0".into(), allowed: "at least 1" })
+}

@@ -1,0 +1,163 @@
+//! A fully connected layer: y = activation(x·W + b).
+//!
+//! On a sequence it is applied to each step. Backward: dz = dy ∘ activation′, dW = xᵀ·dz, db = Σ dz, dx = dz·Wᵀ, with the
+//! steps of a sequence as further rows.
+
+use ndarray::{Array1, Array2, Axis};
+use serde::{Deserialize, Serialize};
+
+use crate::activation::Activation;
+use crate::error::Result;
+use crate::initializer::{Init, Initializer};
+use crate::kernels::gemm;
+use crate::layer::{Describe, Layer, Pass, check_count};
+use crate::scalar::Scalar;
+use crate::tensor::{Form, Tensor, resize};
+
+/// A fully connected layer: y = activation(x·W + b).
+///
+/// # Shapes
+///
+/// Vectors (B, D) to (B, units), or sequences (T, B, D) to (T, B, units). Weights: `kernel` (D, units), `bias` (units).
+///
+/// # Options
+///
+/// | name | default | purpose | range |
+/// | --- | --- | --- | --- |
+/// | `units` | | size of the output | at least 1 |
+/// | `activation` | linear | applied last | any [`Activation`] |
+/// | `use_bias` | true | whether there is a b | |
+/// | `kernel_initializer` | Glorot uniform | start of W | any [`Initializer`] |
+/// | `bias_initializer` | zeros | start of b | any [`Initializer`] for vectors |
+///
+/// ```
+/// use bptt::{Activation, Dense, Form, Layer};
+/// let dense = Dense::new(3).activation(Activation::Softmax);
+/// let output = Layer::<f32>::output_form(&dense, Form::vector(5))?;
+/// assert_eq!(output, Form::vector(3));
+/// # Ok::<(), bptt::Error>(())
+/// ```
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dense {
+    units: usize,
+    activation: Activation,
+    use_bias: bool,
+    kernel_initializer: Initializer,
+    bias_initializer: Initializer,
+}
+
+impl Dense {
+    /// A layer with this many outputs.
+    pub fn new(units: usize) -> Self {
+        Dense {
+            units,
+            activation: Activation::Linear,
+            use_bias: true,
+            kernel_initializer: Initializer::GlorotUniform,
+            bias_initializer: Initializer::Zeros,
+        }
+    }
+
+    /// The function applied last.
+    pub fn activation(self, activation: Activation) -> Self {
+        Dense { activation, ..self }
+    }
+
+    /// Whether a bias is added.
+    pub fn use_bias(self, use_bias: bool) -> Self {
+        Dense { use_bias, ..self }
+    }
+
+    /// How the kernel starts.
+    pub fn kernel_initializer(self, kernel_initializer: Initializer) -> Self {
+        Dense { kernel_initializer, ..self }
+    }
+
+    /// How the bias starts.
+    pub fn bias_initializer(self, bias_initializer: Initializer) -> Self {
+        Dense { bias_initializer, ..self }
+    }
+
+    /// What this pass applies last: nothing if the loss takes it over.
+    fn applied(&self, pass: Pass<'_>) -> Activation {
+        if pass.absorbed { Activation::Linear } else { self.activation }
+    }
+}
+
+/// The weights of [`Dense`].
+#[derive(Clone, Debug)]
+pub struct DenseWeights<F> {
+    /// W (D, units).
+    pub kernel: Array2<F>,
+    /// b (units).
+    pub bias: Option<Array1<F>>,
+}
+crate::params!(DenseWeights { kernel, bias });
+
+/// Room for the gradient of x·W + b.
+#[derive(Clone, Debug, Default)]
+pub struct DenseCache<F: Scalar> {
+    dz: Array2<F>,
+}
+
+impl Describe for Dense {
+    fn kind() -> &'static str {
+        "Dense"
+    }
+}
+
+impl<F: Scalar> Layer<F> for Dense {
+    type Weights = DenseWeights<F>;
+    type Cache = DenseCache<F>;
+
+    fn output_form(&self, input: Form) -> Result<Form> {
+        check_count("units", self.units)?;
+        input.features()?;
+        Ok(input.with_features(self.units))
+    }
+
+    fn build(&self, input: Form, init: &mut Init) -> Result<DenseWeights<F>> {
+        Ok(DenseWeights {
+            kernel: init.tensor(self.kernel_initializer, (input.features()?, self.units))?,
+            bias: self.use_bias.then(|| init.tensor(self.bias_initializer, self.units)).transpose()?,
+        })
+    }
+
+    fn forward(&self, w: &DenseWeights<F>, x: &Tensor<F>, y: &mut Tensor<F>, _: &mut DenseCache<F>, pass: Pass<'_>) {
+        y.like(x, self.units);
+        gemm::product(x.rows(), w.kernel.view(), y.rows_mut());
+        if let Some(bias) = &w.bias {
+            y.rows_mut().zip_mut_with(bias, |y, &b| *y += b);
+        }
+        self.applied(pass).apply_rows(y.rows_mut());
+    }
+
+    fn backward(
+        &self,
+        w: &DenseWeights<F>,
+        x: &Tensor<F>,
+        y: &Tensor<F>,
+        dy: &Tensor<F>,
+        dx: Option<&mut Tensor<F>>,
+        cache: &mut DenseCache<F>,
+        gradients: &mut DenseWeights<F>,
+        pass: Pass<'_>,
+    ) {
+        let dz = &mut cache.dz;
+        resize(dz, dy.rows().dim());
+        self.applied(pass).backward_rows(y.rows(), dy.rows(), dz.view_mut());
+        gemm::add_product(x.rows().t(), dz.view(), gradients.kernel.view_mut());
+        if let Some(bias) = &mut gradients.bias {
+            *bias += &dz.sum_axis(Axis(0));
+        }
+        if let Some(dx) = dx {
+            dx.like(x, w.kernel.nrows());
+            gemm::product(dz.view(), w.kernel.t(), dx.rows_mut());
+        }
+    }
+
+    fn final_activation(&self) -> Activation {
+        self.activation
+    }
+}

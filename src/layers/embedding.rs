@@ -1,0 +1,122 @@
+//! Embedding: the row of a table for each token id, y[t, b] = E[token[t, b]].
+//!
+//! Backward: each row of dy is added to the row of dE that it came from; a token that occurs twice is added twice.
+
+use ndarray::{Array2, Axis};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::initializer::{Init, Initializer};
+use crate::layer::{Describe, Layer, Pass, check_count};
+use crate::scalar::Scalar;
+use crate::tensor::{Form, Tensor};
+
+/// Turns token ids into vectors that are learnt.
+///
+/// To start from vectors that you have, set the weight after building:
+/// `model.set_weight("embedding/embeddings", &vectors)`.
+///
+/// # Shapes
+///
+/// Tokens (T, B) to a sequence (T, B, `output_dim`). Weights: `embeddings` (`input_dim`, `output_dim`).
+///
+/// # Options
+///
+/// | name | default | purpose | range |
+/// | --- | --- | --- | --- |
+/// | `input_dim` | | size of the vocabulary; ids are 0 to `input_dim` − 1 | at least 1 |
+/// | `output_dim` | | features of each vector | at least 1 |
+/// | `embeddings_initializer` | uniform ±0.05 | start of the table | any [`Initializer`] |
+///
+/// ```
+/// use bptt::{Embedding, Form, Layer};
+/// let output = Layer::<f32>::output_form(&Embedding::new(500, 16), Form::tokens(100))?;
+/// assert_eq!(output, Form::sequence(100, 16));
+/// # Ok::<(), bptt::Error>(())
+/// ```
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Embedding {
+    input_dim: usize,
+    output_dim: usize,
+    embeddings_initializer: Initializer,
+}
+
+impl Embedding {
+    /// A table of `input_dim` vectors of `output_dim` features.
+    pub fn new(input_dim: usize, output_dim: usize) -> Self {
+        Embedding { input_dim, output_dim, embeddings_initializer: Initializer::uniform() }
+    }
+
+    /// How the table starts.
+    pub fn embeddings_initializer(self, embeddings_initializer: Initializer) -> Self {
+        Embedding { embeddings_initializer, ..self }
+    }
+}
+
+/// The weights of [`Embedding`].
+#[derive(Clone, Debug)]
+pub struct EmbeddingWeights<F> {
+    /// E, a row for each token id.
+    pub embeddings: Array2<F>,
+}
+crate::params!(EmbeddingWeights { embeddings });
+
+impl Describe for Embedding {
+    fn kind() -> &'static str {
+        "Embedding"
+    }
+}
+
+impl<F: Scalar> Layer<F> for Embedding {
+    type Weights = EmbeddingWeights<F>;
+    type Cache = ();
+
+    fn output_form(&self, input: Form) -> Result<Form> {
+        check_count("input_dim", self.input_dim)?;
+        check_count("output_dim", self.output_dim)?;
+        match input {
+            Form::Tokens { steps } => Ok(Form::Sequence { steps, features: self.output_dim }),
+            _ => Err(Error::Form {
+                got: input,
+                needs: "token ids",
+                mend: "make it the first layer and build the model for Form::tokens",
+            }),
+        }
+    }
+
+    fn build(&self, _: Form, init: &mut Init) -> Result<EmbeddingWeights<F>> {
+        Ok(EmbeddingWeights {
+            embeddings: init.tensor(self.embeddings_initializer, (self.input_dim, self.output_dim))?,
+        })
+    }
+
+    fn forward(&self, w: &EmbeddingWeights<F>, x: &Tensor<F>, y: &mut Tensor<F>, (): &mut (), _: Pass<'_>) {
+        let tokens = x.tokens();
+        let (steps, batch) = tokens.dim();
+        y.as_sequence(steps, batch, self.output_dim);
+        for (&token, mut row) in tokens.iter().zip(y.rows_mut().axis_iter_mut(Axis(0))) {
+            row.assign(&w.embeddings.row(token as usize));
+        }
+    }
+
+    fn backward(
+        &self,
+        _: &EmbeddingWeights<F>,
+        x: &Tensor<F>,
+        _: &Tensor<F>,
+        dy: &Tensor<F>,
+        _: Option<&mut Tensor<F>>,
+        (): &mut (),
+        gradients: &mut EmbeddingWeights<F>,
+        _: Pass<'_>,
+    ) {
+        for (&token, row) in x.tokens().iter().zip(dy.rows().axis_iter(Axis(0))) {
+            gradients.embeddings.row_mut(token as usize).zip_mut_with(&row, |sum, &d| *sum += d);
+        }
+    }
+
+    fn vocabulary(&self) -> Option<usize> {
+        Some(self.input_dim)
+    }
+}

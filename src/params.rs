@@ -1,0 +1,162 @@
+//! Weights are plain structs of arrays; their tensors are listed in exactly one place.
+//!
+//! [`params!`](crate::params) writes [`Params`] for a struct from one list of its fields, by destructuring without `..`,
+//! so a field left out does not compile. Gradients are values of the same struct. Everything that treats weights alike
+//! is then written once, here or in the optimizers: filling, adding, scaling, counting, saving, loading, checking.
+//!
+//! Tensors have paths: a struct passes a [`Path`] down and each field adds its name, without allocating.
+
+use std::any::Any;
+use std::fmt;
+
+use ndarray::{Array, ArrayViewD, ArrayViewMutD, Dimension};
+
+use crate::scalar::Scalar;
+
+/// Where a tensor stands: `kernel`, or `forward/kernel` inside another struct. Displays with slashes.
+#[derive(Clone, Copy, Debug)]
+pub struct Path<'a> {
+    parent: Option<&'a Path<'a>>,
+    name: &'a str,
+}
+
+impl<'a> Path<'a> {
+    /// The path of the outermost struct, for example a layer's name; empty for none.
+    pub fn root(name: &'a str) -> Self {
+        Path { parent: None, name }
+    }
+
+    /// The path of a part of what this one names.
+    pub fn child<'b>(&'b self, name: &'b str) -> Path<'b> {
+        Path { parent: Some(self), name }
+    }
+
+    /// The last part.
+    pub fn name(&self) -> &'a str {
+        self.name
+    }
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(parent) = self.parent.filter(|parent| parent.parent.is_some() || !parent.name.is_empty()) {
+            write!(f, "{parent}/")?;
+        }
+        f.write_str(self.name)
+    }
+}
+
+/// What is called with each tensor of some weights.
+pub type Visitor<'v, 'a, F> = &'v mut dyn FnMut(Path<'_>, ArrayViewD<'a, F>);
+/// The same for tensors that may be changed.
+pub type VisitorMut<'v, 'a, F> = &'v mut dyn FnMut(Path<'_>, ArrayViewMutD<'a, F>);
+/// What is called with each tensor of some weights and its fellow in other weights of the same layer.
+pub type PairVisitor<'v, 'a, F> = &'v mut dyn FnMut(Path<'_>, ArrayViewMutD<'a, F>, ArrayViewD<'a, F>);
+
+/// A struct of tensors: the weights of a layer, or their gradients. Write it with [`params!`](crate::params).
+pub trait Params<F: Scalar>: Any + Send + Sync {
+    /// Calls `visitor` with each tensor, in the order of the list.
+    fn visit<'a>(&'a self, path: Path<'_>, visitor: Visitor<'_, 'a, F>);
+    /// Calls `visitor` with each tensor, to be changed.
+    fn visit_mut<'a>(&'a mut self, path: Path<'_>, visitor: VisitorMut<'_, 'a, F>);
+    /// Calls `visitor` with each tensor and its fellow in `other`, which has the same tensors.
+    fn visit_pair<'a>(&'a mut self, other: &'a Self, path: Path<'_>, visitor: PairVisitor<'_, 'a, F>)
+    where
+        Self: Sized;
+}
+
+impl<F: Scalar, D: Dimension + 'static> Params<F> for Array<F, D> {
+    fn visit<'a>(&'a self, path: Path<'_>, visitor: Visitor<'_, 'a, F>) {
+        visitor(path, self.view().into_dyn());
+    }
+    fn visit_mut<'a>(&'a mut self, path: Path<'_>, visitor: VisitorMut<'_, 'a, F>) {
+        visitor(path, self.view_mut().into_dyn());
+    }
+    fn visit_pair<'a>(&'a mut self, other: &'a Self, path: Path<'_>, visitor: PairVisitor<'_, 'a, F>) {
+        visitor(path, self.view_mut().into_dyn(), other.view().into_dyn());
+    }
+}
+
+/// A tensor that an option may leave out, such as a bias.
+impl<F: Scalar, P: Params<F>> Params<F> for Option<P> {
+    fn visit<'a>(&'a self, path: Path<'_>, visitor: Visitor<'_, 'a, F>) {
+        if let Some(params) = self {
+            params.visit(path, visitor);
+        }
+    }
+    fn visit_mut<'a>(&'a mut self, path: Path<'_>, visitor: VisitorMut<'_, 'a, F>) {
+        if let Some(params) = self {
+            params.visit_mut(path, visitor);
+        }
+    }
+    fn visit_pair<'a>(&'a mut self, other: &'a Self, path: Path<'_>, visitor: PairVisitor<'_, 'a, F>) {
+        if let (Some(params), Some(other)) = (self, other) {
+            params.visit_pair(other, path, visitor);
+        }
+    }
+}
+
+/// The weights of a layer that has none.
+impl<F: Scalar> Params<F> for () {
+    fn visit<'a>(&'a self, _: Path<'_>, _: Visitor<'_, 'a, F>) {}
+    fn visit_mut<'a>(&'a mut self, _: Path<'_>, _: VisitorMut<'_, 'a, F>) {}
+    fn visit_pair<'a>(&'a mut self, _: &'a Self, _: Path<'_>, _: PairVisitor<'_, 'a, F>) {}
+}
+
+/// Lists the tensors of a struct with one type parameter, once and for all.
+///
+/// A field is an array, an `Option` of one, or another struct with [`Params`]. Its name is the tensor's name in
+/// saved files and in [`Model::set_weight`](crate::Model::set_weight).
+///
+/// ```
+/// use bptt::{Params, Path, params};
+/// use ndarray::{Array1, Array2};
+///
+/// #[derive(Clone, Debug)]
+/// struct AffineWeights<F> {
+///     kernel: Array2<F>,
+///     bias: Option<Array1<F>>,
+/// }
+/// params!(AffineWeights { kernel, bias });
+///
+/// let weights = AffineWeights { kernel: Array2::<f32>::zeros((2, 3)), bias: None };
+/// let mut names = Vec::new();
+/// weights.visit(Path::root("affine"), &mut |path, tensor| names.push((path.to_string(), tensor.len())));
+/// assert_eq!(names, [("affine/kernel".to_string(), 6)]);
+/// ```
+#[macro_export]
+macro_rules! params {
+    ($weights:ident { $($field:ident),+ $(,)? }) => {
+        impl<F: $crate::Scalar> $crate::Params<F> for $weights<F> {
+            fn visit<'a>(&'a self, path: $crate::Path<'_>, visitor: $crate::Visitor<'_, 'a, F>) {
+                let $weights { $($field),+ } = self;
+                $($crate::Params::visit($field, path.child(stringify!($field)), visitor);)+
+            }
+            fn visit_mut<'a>(&'a mut self, path: $crate::Path<'_>, visitor: $crate::VisitorMut<'_, 'a, F>) {
+                let $weights { $($field),+ } = self;
+                $($crate::Params::visit_mut($field, path.child(stringify!($field)), visitor);)+
+            }
+            fn visit_pair<'a>(
+                &'a mut self,
+                other: &'a Self,
+                path: $crate::Path<'_>,
+                visitor: $crate::PairVisitor<'_, 'a, F>,
+            ) {
+                let $weights { $($field),+ } = self;
+                $($crate::Params::visit_pair($field, &other.$field, path.child(stringify!($field)), visitor);)+
+            }
+        }
+    };
+}
+
+/// Sets every number to zero.
+pub(crate) fn set_zero<F: Scalar>(params: &mut dyn Params<F>) {
+    params.visit_mut(Path::root(""), &mut |_, mut tensor| tensor.fill(F::zero()));
+}
+
+/// Gradients of zero for these weights.
+pub(crate) fn zeros_like<F: Scalar, P: Params<F> + Clone>(params: &P) -> P {
+    let mut zeros = params.clone();
+    set_zero(&mut zeros);
+    zeros
+}

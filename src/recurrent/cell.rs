@@ -1,0 +1,368 @@
+//! The cell: one time step and its adjoint, for any recurrence; and the loops over time that drive it.
+//!
+//! The loops here are the reference path: one call a step, nothing hoisted. A cell that can do better overrides
+//! [`Cell::run`] and [`Cell::run_back`], as [`Gated`](super::Gated) does; tests hold the two together.
+
+use ndarray::{Array3, ArrayView2, ArrayView3, ArrayViewMut2, ArrayViewMut3, Axis, Zip};
+
+use super::state::{State, StateSeries, Views, ViewsMut, Widths};
+use crate::error::Result;
+use crate::initializer::Init;
+use crate::layer::{Describe, MaskKind, Pass};
+use crate::params::Params;
+use crate::scalar::Scalar;
+use crate::tensor::resize;
+
+/// One time step of a recurrent layer, and its adjoint.
+///
+/// Law: state 0 is the output. A cell computes products with [`Step::h`], the output dropped out, and everything else
+/// with [`Step::previous`]; only it knows which is which. Everything that [`Cell::step_back`] hands back is *added* to
+/// what is there, so a term that a cell does not have needs no line.
+///
+/// The example `custom_cell` in the crate's repository is a whole cell with its gradient check.
+pub trait Cell<F: Scalar>: Describe {
+    /// The weights: a struct with [`params!`](crate::params).
+    type Weights: Params<F> + Clone + std::fmt::Debug;
+    /// What one step keeps for its adjoint; there is one for each step.
+    type Cache: Default + Send + 'static;
+    /// What an overridden [`Cell::run`] keeps for a whole sequence; `()` for a cell that has none.
+    type Workspace: Default + Send + 'static;
+
+    /// The width of each state, the output first.
+    fn states(&self) -> Widths;
+
+    /// How many independent masks dropout has for the input, and for the state, once there is recurrent dropout: Keras
+    /// has one for each gate.
+    fn masks(&self) -> usize {
+        1
+    }
+
+    /// New weights for `inputs` features, all in standard layout.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidOption`](crate::Error::InvalidOption) if an option is out of range.
+    fn build(&self, inputs: usize, init: &mut Init) -> Result<Self::Weights>;
+
+    /// Writes the next states.
+    fn step(&self, weights: &Self::Weights, at: &Step<'_, F>, next: ViewsMut<'_, F>, cache: &mut Self::Cache);
+
+    /// Adds the gradients of inputs, states and weights, from the gradient of the next states.
+    fn step_back(
+        &self,
+        weights: &Self::Weights,
+        at: &Step<'_, F>,
+        next: Views<'_, F>,
+        back: StepBack<'_, F>,
+        cache: &mut Self::Cache,
+        gradients: &mut Self::Weights,
+    );
+
+    /// Runs a whole sequence: by default step by step.
+    fn run(&self, weights: &Self::Weights, run: Run<'_, F>, memory: &mut CellMemory<F, Self>) {
+        step_by_step(self, weights, run, memory);
+    }
+
+    /// Runs a whole sequence back: by default step by step.
+    fn run_back(
+        &self,
+        weights: &Self::Weights,
+        run: RunBack<'_, F>,
+        memory: &mut CellMemory<F, Self>,
+        gradients: &mut Self::Weights,
+    ) {
+        step_by_step_back(self, weights, run, memory, gradients);
+    }
+}
+
+/// Where a step stands and what it reads.
+#[derive(Debug)]
+pub struct Step<'a, F> {
+    pub(crate) x: ArrayView3<'a, F>,
+    pub(crate) h: Option<ArrayView3<'a, F>>,
+    /// The states before the step, as they are carried.
+    pub previous: Views<'a, F>,
+    /// The time step, from 0.
+    pub t: usize,
+}
+
+impl<'a, F: Scalar> Step<'a, F> {
+    /// The input (B, D) for gate block `gate`: dropped out, each gate with its own mask if there are such.
+    pub fn x(&self, gate: usize) -> ArrayView2<'_, F> {
+        self.x.index_axis(Axis(0), gate.min(self.x.dim().0 - 1))
+    }
+
+    /// The previous output (B, H) for the product of gate block `gate`: dropped out with recurrent dropout.
+    pub fn h(&self, gate: usize) -> ArrayView2<'_, F> {
+        match &self.h {
+            Some(h) => h.index_axis(Axis(0), gate.min(h.dim().0 - 1)),
+            None => self.previous.view(0),
+        }
+    }
+}
+
+/// The gradients of one step. All but `dnext` are to be added to.
+#[derive(Debug)]
+pub struct StepBack<'a, F> {
+    /// The gradient of the states after the step, all uses counted.
+    pub dnext: Views<'a, F>,
+    /// The gradient of the states before it, as they are carried.
+    pub dprevious: ViewsMut<'a, F>,
+    pub(crate) dx: ArrayViewMut3<'a, F>,
+    pub(crate) dh: ArrayViewMut3<'a, F>,
+}
+
+impl<F: Scalar> StepBack<'_, F> {
+    /// The gradient of [`Step::x`] of the same gate block.
+    pub fn dx(&mut self, gate: usize) -> ArrayViewMut2<'_, F> {
+        let gate = gate.min(self.dx.dim().0 - 1);
+        self.dx.index_axis_mut(Axis(0), gate)
+    }
+
+    /// The gradient of [`Step::h`] of the same gate block.
+    pub fn dh(&mut self, gate: usize) -> ArrayViewMut2<'_, F> {
+        let gate = gate.min(self.dh.dim().0 - 1);
+        self.dh.index_axis_mut(Axis(0), gate)
+    }
+}
+
+/// A sequence to run.
+#[derive(Debug)]
+pub struct Run<'a, F> {
+    /// The inputs (T, B, D), dropped out already unless `masks` holds masks for them.
+    pub x: ArrayView3<'a, F>,
+    /// The states, of which the initial one is set.
+    pub states: &'a mut StateSeries<F>,
+    /// Where to write the output of each step (T, B, H), if all are asked for.
+    pub outputs: Option<ArrayViewMut3<'a, F>>,
+    /// The masks that differ by gate or belong to the state; only [`Cell::step`] knows how to use them.
+    pub masks: &'a StepMasks<F>,
+}
+
+/// A sequence to run back.
+#[derive(Debug)]
+pub struct RunBack<'a, F> {
+    /// The inputs of the run.
+    pub x: ArrayView3<'a, F>,
+    /// The states of the run.
+    pub states: &'a StateSeries<F>,
+    /// The masks of the run.
+    pub masks: &'a StepMasks<F>,
+    /// The gradient of each step's output (T, B, H), if all were asked for.
+    pub doutputs: Option<ArrayView3<'a, F>>,
+    /// The gradient of the inputs (T, B, D), to be written.
+    pub dx: Option<ArrayViewMut3<'a, F>>,
+    /// The gradient of the final states; becomes that of the initial ones.
+    pub dstates: &'a mut State<F>,
+}
+
+/// Dropout masks that a step applies: for each gate to the input, and to the state.
+///
+/// Each array is (periods · gates, B, width), where there is one period if all steps share the masks, or one for each
+/// step. Empty arrays drop nothing.
+#[derive(Clone, Debug, Default)]
+pub struct StepMasks<F> {
+    input: Array3<F>,
+    state: Array3<F>,
+    gates: usize,
+}
+
+impl<F: Scalar> StepMasks<F> {
+    pub(crate) fn clear(&mut self) {
+        resize(&mut self.input, (0, 0, 0));
+        resize(&mut self.state, (0, 0, 0));
+    }
+
+    /// Nothing is dropped inside the steps.
+    pub fn is_empty(&self) -> bool {
+        self.input.is_empty() && self.state.is_empty()
+    }
+
+    /// Draws masks for `gates` gates and `periods` time steps (1 if all share them).
+    pub(crate) fn draw(
+        &mut self,
+        kind: MaskKind,
+        rate: f64,
+        (periods, gates, batch, width): (usize, usize, usize, usize),
+        pass: Pass<'_>,
+    ) {
+        self.gates = gates;
+        let masks = match kind {
+            MaskKind::Input => &mut self.input,
+            MaskKind::State => &mut self.state,
+        };
+        fill_masks(masks, kind, rate, (periods, gates, batch, width), pass);
+    }
+
+    /// The masks (gates, B, width) of step t.
+    fn at<'a>(&self, masks: &'a Array3<F>, t: usize) -> Option<ArrayView3<'a, F>> {
+        if masks.is_empty() {
+            return None;
+        }
+        let first = if masks.dim().0 > self.gates { t * self.gates } else { 0 };
+        Some(masks.slice(ndarray::s![first..first + self.gates, .., ..]))
+    }
+}
+
+/// Fills masks (periods · gates, B, width).
+pub(crate) fn fill_masks<F: Scalar>(
+    masks: &mut Array3<F>,
+    kind: MaskKind,
+    rate: f64,
+    (periods, gates, batch, width): (usize, usize, usize, usize),
+    pass: Pass<'_>,
+) {
+    resize(masks, (periods * gates, batch, width));
+    for (index, mut mask) in masks.outer_iter_mut().enumerate() {
+        for (sample, mut row) in mask.rows_mut().into_iter().enumerate() {
+            let row = row.as_slice_mut().expect("masks are in standard layout");
+            pass.mask(rate, kind, index % gates, index / gates, sample, row);
+        }
+    }
+}
+
+/// What a cell keeps from its forward to its backward pass, and the loops' own room.
+pub struct CellMemory<F: Scalar, C: Cell<F> + ?Sized> {
+    /// One cache for each step, or a single one when nothing is kept.
+    pub steps: Vec<C::Cache>,
+    /// The cell's own, for a whole sequence.
+    pub workspace: C::Workspace,
+    scratch: Scratch<F>,
+}
+
+impl<F: Scalar, C: Cell<F> + ?Sized> std::fmt::Debug for CellMemory<F, C> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CellMemory").field("steps", &self.steps.len()).finish_non_exhaustive()
+    }
+}
+
+impl<F: Scalar, C: Cell<F>> Default for CellMemory<F, C> {
+    fn default() -> Self {
+        CellMemory { steps: Vec::new(), workspace: C::Workspace::default(), scratch: Scratch::default() }
+    }
+}
+
+impl<F: Scalar, C: Cell<F>> CellMemory<F, C> {
+    /// Lends everything to a cell inside this one that keeps the same things.
+    pub(crate) fn lend<D>(&mut self, run: impl FnOnce(&mut CellMemory<F, D>))
+    where
+        D: Cell<F, Cache = C::Cache, Workspace = C::Workspace>,
+    {
+        let own = std::mem::take(self);
+        let mut lent = CellMemory { steps: own.steps, workspace: own.workspace, scratch: own.scratch };
+        run(&mut lent);
+        *self = CellMemory { steps: lent.steps, workspace: lent.workspace, scratch: lent.scratch };
+    }
+}
+
+/// Inputs and states of one step as each gate sees them, and their gradients.
+#[derive(Default)]
+struct Scratch<F> {
+    x: Array3<F>,
+    h: Array3<F>,
+    dx: Array3<F>,
+    dh: Array3<F>,
+    dprevious: Option<State<F>>,
+}
+
+/// Writes `values` times each mask into `dropped` (gates, B, width), or `values` alone where nothing is dropped.
+fn drop_for_gates<F: Scalar>(values: ArrayView2<'_, F>, masks: Option<ArrayView3<'_, F>>, dropped: &mut Array3<F>) {
+    let (batch, width) = values.dim();
+    resize(dropped, (masks.map_or(1, |masks| masks.dim().0), batch, width));
+    for (gate, mut dropped) in dropped.outer_iter_mut().enumerate() {
+        dropped.assign(&values);
+        if let Some(masks) = masks {
+            dropped *= &masks.index_axis(Axis(0), gate);
+        }
+    }
+}
+
+/// Adds to `sum` what each gate's gradient means for the value before its mask.
+fn undrop<F: Scalar>(gradients: &Array3<F>, masks: Option<ArrayView3<'_, F>>, mut sum: ArrayViewMut2<'_, F>) {
+    for (gate, gradient) in gradients.outer_iter().enumerate() {
+        match masks {
+            Some(masks) => Zip::from(&mut sum)
+                .and(&gradient)
+                .and(&masks.index_axis(Axis(0), gate))
+                .for_each(|sum, &gradient, &mask| *sum += gradient * mask),
+            None => sum += &gradient,
+        }
+    }
+}
+
+/// The reference loop: one [`Cell::step`] after the other.
+pub(crate) fn step_by_step<F: Scalar, C: Cell<F> + ?Sized>(
+    cell: &C,
+    weights: &C::Weights,
+    mut run: Run<'_, F>,
+    memory: &mut CellMemory<F, C>,
+) {
+    let steps = run.x.dim().0;
+    let keeps_all = run.states.keeps_all();
+    let caches = if keeps_all { steps } else { 1 };
+    if memory.steps.len() < caches {
+        memory.steps.resize_with(caches, C::Cache::default);
+    }
+    let Scratch { x, h, .. } = &mut memory.scratch;
+    for t in 0..steps {
+        let (previous, mut next) = run.states.around(t);
+        let state_masks = run.masks.at(&run.masks.state, t);
+        drop_for_gates(run.x.index_axis(Axis(0), t), run.masks.at(&run.masks.input, t), x);
+        if state_masks.is_some() {
+            drop_for_gates(previous.view(0), state_masks, h);
+        }
+        let at = Step { x: x.view(), h: state_masks.map(|_| h.view()), previous, t };
+        let cache = &mut memory.steps[if keeps_all { t } else { 0 }];
+        cell.step(weights, &at, next.reborrow(), cache);
+        if let Some(outputs) = &mut run.outputs {
+            outputs.index_axis_mut(Axis(0), t).assign(&next.view_mut(0));
+        }
+    }
+}
+
+/// The reference loop back: one [`Cell::step_back`] before the other.
+pub(crate) fn step_by_step_back<F: Scalar, C: Cell<F> + ?Sized>(
+    cell: &C,
+    weights: &C::Weights,
+    mut run: RunBack<'_, F>,
+    memory: &mut CellMemory<F, C>,
+    gradients: &mut C::Weights,
+) {
+    let (steps, batch, inputs) = run.x.dim();
+    let widths = cell.states();
+    let Scratch { x, h, dx, dh, dprevious } = &mut memory.scratch;
+    let dprevious = dprevious.get_or_insert_with(|| State { parts: Vec::new() });
+    for t in (0..steps).rev() {
+        if let Some(doutputs) = &run.doutputs {
+            run.dstates.parts[0] += &doutputs.index_axis(Axis(0), t);
+        }
+        let previous = run.states.before(t);
+        let (input_masks, state_masks) = (run.masks.at(&run.masks.input, t), run.masks.at(&run.masks.state, t));
+        drop_for_gates(run.x.index_axis(Axis(0), t), input_masks, x);
+        if state_masks.is_some() {
+            drop_for_gates(previous.view(0), state_masks, h);
+        }
+        resize(dx, (x.dim().0, batch, inputs));
+        dx.fill(F::zero());
+        resize(dh, (state_masks.map_or(1, |masks| masks.dim().0), batch, widths.as_slice()[0]));
+        dh.fill(F::zero());
+        dprevious.reset(batch, widths);
+
+        let at = Step { x: x.view(), h: state_masks.map(|_| h.view()), previous, t };
+        let back = StepBack {
+            dnext: run.dstates.views(),
+            dprevious: dprevious.views_mut(),
+            dx: dx.view_mut(),
+            dh: dh.view_mut(),
+        };
+        cell.step_back(weights, &at, run.states.before(t + 1), back, &mut memory.steps[t], gradients);
+
+        undrop(dh, state_masks, dprevious.parts[0].view_mut());
+        if let Some(run_dx) = &mut run.dx {
+            let mut to = run_dx.index_axis_mut(Axis(0), t);
+            to.fill(F::zero());
+            undrop(dx, input_masks, to);
+        }
+        std::mem::swap(run.dstates, dprevious);
+    }
+}

@@ -1,0 +1,135 @@
+//! Gates: the element-wise half of a cell whose other half is z = x·W + h·U + b.
+//!
+//! A rule is written once, for one unit of one sample, over [`Lane`]: the library runs it on whole vectors and owns
+//! weights, products and the loop over time. See [`Gated`](super::Gated) for how z is laid out.
+
+use std::array;
+
+use super::state::MAX_STATES;
+use crate::error::Result;
+use crate::lane::Lane;
+use crate::layer::Describe;
+
+/// A fixed number of values, one for each gate block or state: an array `[L; N]`.
+pub trait Block<L>: Copy {
+    /// How many.
+    const COUNT: usize;
+    /// Makes each from its index.
+    fn from_fn(make: impl FnMut(usize) -> L) -> Self;
+    /// The value with this index.
+    fn get(&self, index: usize) -> L;
+}
+
+impl<L: Copy, const N: usize> Block<L> for [L; N] {
+    const COUNT: usize = N;
+
+    #[inline(always)]
+    fn from_fn(make: impl FnMut(usize) -> L) -> Self {
+        array::from_fn(make)
+    }
+
+    #[inline(always)]
+    fn get(&self, index: usize) -> L {
+        self[index]
+    }
+}
+
+/// The element-wise rule of a cell, and its derivative.
+///
+/// `forward` gets the sums of each block and the previous states, and gives what the derivative will need in place of
+/// the sums, and the next states, the output first. `backward` inverts it. Mark both `#[inline(always)]`, and every
+/// function that they call: see [`Lane`].
+///
+/// A GRU-like rule may want the product with the state apart from the sum, to scale it first: see [`Gates::APART`].
+///
+/// ```
+/// use bptt::{Describe, Gated, Gates, Lane, Rnn};
+/// use serde::{Deserialize, Serialize};
+///
+/// /// One gate: h' = h + σ(a)·(tanh(b) − h).
+/// #[derive(Clone, Debug, Serialize, Deserialize)]
+/// struct Leaky;
+///
+/// impl Describe for Leaky {
+///     fn kind() -> &'static str {
+///         "docs::Leaky"
+///     }
+/// }
+///
+/// impl Gates for Leaky {
+///     type Blocks<L: Lane> = [L; 2];
+///     type States<L: Lane> = [L; 1];
+///
+///     #[inline(always)]
+///     fn forward<L: Lane>(&self, [a, b]: [L; 2], [h]: [L; 1]) -> ([L; 2], [L; 1]) {
+///         let (a, b) = (a.sigmoid(), b.tanh());
+///         ([a, b], [h + a * (b - h)])
+///     }
+///
+///     #[inline(always)]
+///     fn backward<L: Lane>(&self, [a, b]: [L; 2], [h]: [L; 1], _: [L; 1], [d]: [L; 1]) -> ([L; 2], [L; 1]) {
+///         let one = a.splat(1.0);
+///         ([d * (b - h) * a * (one - a), d * a * (one - b * b)], [d * (one - a)])
+///     }
+/// }
+///
+/// let layer = Rnn::from_cell(Gated::new(Leaky, 8));
+/// # let _ = layer;
+/// ```
+pub trait Gates: Describe {
+    /// One value for each block of z: `[L; N]`.
+    type Blocks<L: Lane>: Block<L>;
+    /// One value for each state, the output first: `[L; 1]`, `[L; 2]`.
+    type States<L: Lane>: Block<L>;
+
+    /// How many of the last blocks of the kernels arrive apart: x·W + b and h·U + b′ as two blocks instead of their sum.
+    ///
+    /// With K blocks in the kernels and A of them apart, `Blocks` has N = K + A values: the K − A sums, the A products
+    /// with the state, then the A products with the input. The bias is then (2, K·H), for inputs and state, as Keras'
+    /// GRU has it.
+    const APART: usize = 0;
+
+    /// From sums and previous states: what to save in place of the sums, and the next states.
+    fn forward<L: Lane>(&self, sums: Self::Blocks<L>, previous: Self::States<L>) -> (Self::Blocks<L>, Self::States<L>);
+
+    /// From what was saved, the states before and after, and the gradient of those after: the gradients of the sums, and
+    /// of the previous states as far as the rule itself used them.
+    fn backward<L: Lane>(
+        &self,
+        saved: Self::Blocks<L>,
+        previous: Self::States<L>,
+        next: Self::States<L>,
+        dnext: Self::States<L>,
+    ) -> (Self::Blocks<L>, Self::States<L>);
+
+    /// A number that replaces the bias initialiser in this block, such as the 1 of an LSTM's forget gate.
+    fn initial_bias(&self, _block: usize) -> Option<f64> {
+        None
+    }
+
+    /// Refuses options that do not go together.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidOption`](crate::Error::InvalidOption) that names the option.
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// The number of blocks of z, N.
+pub(crate) const fn blocks<G: Gates>() -> usize {
+    <G::Blocks<f32> as Block<f32>>::COUNT
+}
+
+/// The number of blocks of the kernels, K.
+pub(crate) const fn kernel_blocks<G: Gates>() -> usize {
+    blocks::<G>() - G::APART
+}
+
+/// The number of states.
+pub(crate) const fn states<G: Gates>() -> usize {
+    let count = <G::States<f32> as Block<f32>>::COUNT;
+    assert!(count >= 1 && count <= MAX_STATES, "a rule has 1 to 4 states");
+    count
+}

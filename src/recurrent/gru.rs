@@ -1,0 +1,298 @@
+//! The gated recurrent unit (Cho et al. 2014), in its two forms.
+//!
+//! ```text
+//! z = ρ(x·W_z + h·U_z + b_z)      r = ρ(x·W_r + h·U_r + b_r)
+//! g = α(x·W_h + b_h + r·(h·U_h + b'_h))      reset_after, Keras' default: a gates rule
+//! g = α(x·W_h + b_h + (r·h)·U_h)             otherwise: the product needs r, so the step is written out here
+//! h' = z·h + (1 − z)·g                       ρ recurrent_activation, α activation; blocks in Keras' order z, r, h
+//! ```
+
+use ndarray::{Array2, ArrayView2, Axis, Zip, s};
+use serde::{Deserialize, Serialize};
+
+use super::cell::{Cell, CellMemory, Run, RunBack, Step, StepBack, step_by_step, step_by_step_back};
+use super::gated::{Gated, GatedStep, GatedWeights, GatedWorkspace, gated_options};
+use super::gates::Gates;
+use super::rnn::Rnn;
+use super::state::{Views, ViewsMut, Widths};
+use crate::activation::Activation;
+use crate::error::Result;
+use crate::initializer::Init;
+use crate::kernels::gemm;
+use crate::lane::Lane;
+use crate::layer::Describe;
+use crate::scalar::Scalar;
+use crate::tensor::resize;
+
+/// The GRU layer.
+///
+/// ```text
+/// z = ρ(x·W_z + h·U_z + b_z)    r = ρ(x·W_r + h·U_r + b_r)    g = α(x·W_h + b_h + r·(h·U_h + b'_h))
+/// h' = z·h + (1 − z)·g
+/// ```
+///
+/// Without `reset_after`, g = α(x·W_h + b_h + (r·h)·U_h).
+///
+/// # Shapes
+///
+/// As [`Rnn`]; weights `kernel` (D, 3·H), `recurrent_kernel` (H, 3·H), blocks in the order z, r, h; `bias` (2, 3·H), for the
+/// inputs and for the state, or (3·H) without `reset_after`.
+///
+/// # Options
+///
+/// Those of [`Rnn`] and [`Gated`], and
+///
+/// | name | default | purpose |
+/// | --- | --- | --- |
+/// | `activation` | tanh | α, of the candidate |
+/// | `recurrent_activation` | sigmoid | ρ, of the two gates |
+/// | `reset_after` | true | whether the reset gate scales the product with the state, or the state before it |
+///
+/// ```
+/// use bptt::{Form, Gru, Layer};
+/// assert_eq!(Layer::<f32>::output_form(&Gru::new(8), Form::sequence(100, 16))?, Form::vector(8));
+/// # Ok::<(), bptt::Error>(())
+/// ```
+#[doc(alias = "GRU")]
+pub type Gru = Rnn<GruCell>;
+
+/// The cell of [`Gru`]: a gates rule, or without `reset_after` a step of its own.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GruCell {
+    gated: Gated<GruGates>,
+    reset_after: bool,
+}
+
+/// The rule of [`Gru`] with `reset_after`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GruGates {
+    activation: Activation,
+    recurrent_activation: Activation,
+}
+
+impl Gru {
+    /// A layer of this many units, with Keras' defaults.
+    pub fn new(units: usize) -> Self {
+        let gates = GruGates { activation: Activation::Tanh, recurrent_activation: Activation::Sigmoid };
+        Rnn::from_cell(GruCell { gated: Gated::new(gates, units), reset_after: true })
+    }
+
+    /// The function of the candidate.
+    pub fn activation(self, activation: Activation) -> Self {
+        self.with_cell(|mut cell| {
+            cell.gated.gates.activation = activation;
+            cell
+        })
+    }
+
+    /// The function of the two gates.
+    pub fn recurrent_activation(self, recurrent_activation: Activation) -> Self {
+        self.with_cell(|mut cell| {
+            cell.gated.gates.recurrent_activation = recurrent_activation;
+            cell
+        })
+    }
+
+    /// Whether the reset gate scales the product with the state, or the state before it.
+    pub fn reset_after(self, reset_after: bool) -> Self {
+        self.with_cell(|cell| GruCell { reset_after, ..cell })
+    }
+}
+
+gated_options!([] Gru, |cell| cell.gated);
+
+impl Describe for GruGates {
+    fn kind() -> &'static str {
+        "GruGates"
+    }
+}
+
+impl Gates for GruGates {
+    // z, r, the state's part of the candidate, the input's part.
+    type Blocks<L: Lane> = [L; 4];
+    type States<L: Lane> = [L; 1];
+    const APART: usize = 1;
+
+    #[inline(always)]
+    fn forward<L: Lane>(&self, [z, r, state, input]: [L; 4], [h]: [L; 1]) -> ([L; 4], [L; 1]) {
+        let (z, r) = (self.recurrent_activation.apply(z), self.recurrent_activation.apply(r));
+        let g = self.activation.apply(r.mul_add(state, input));
+        ([z, r, state, g], [z.mul_add(h - g, g)])
+    }
+
+    #[inline(always)]
+    fn backward<L: Lane>(&self, [z, r, state, g]: [L; 4], [h]: [L; 1], _: [L; 1], [dh]: [L; 1]) -> ([L; 4], [L; 1]) {
+        // h' = z·h + (1 − z)·g
+        let dz = self.recurrent_activation.backward(z, dh * (h - g));
+        let dinput = self.activation.backward(g, dh * (z.splat(1.0) - z));
+        // g = α(input + r·state)
+        let dr = self.recurrent_activation.backward(r, dinput * state);
+        ([dz, dr, dinput * r, dinput], [dh * z])
+    }
+
+    fn check(&self) -> Result<()> {
+        self.activation.expect_elementwise("activation")?;
+        self.recurrent_activation.expect_elementwise("recurrent_activation")
+    }
+}
+
+impl Describe for GruCell {
+    fn kind() -> &'static str {
+        "Gru"
+    }
+}
+
+impl<F: Scalar> Cell<F> for GruCell {
+    type Weights = GatedWeights<F>;
+    type Cache = GatedStep<F>;
+    type Workspace = GatedWorkspace<F>;
+
+    fn states(&self) -> Widths {
+        Widths::new(&[self.gated.units])
+    }
+
+    fn masks(&self) -> usize {
+        3
+    }
+
+    fn build(&self, inputs: usize, init: &mut Init) -> Result<GatedWeights<F>> {
+        self.gated.build_weights(inputs, if self.reset_after { 2 } else { 1 }, init)
+    }
+
+    fn step(&self, w: &GatedWeights<F>, at: &Step<'_, F>, next: ViewsMut<'_, F>, cache: &mut GatedStep<F>) {
+        if self.reset_after {
+            self.gated.step(w, at, next, cache);
+        } else {
+            self.step_reset_before(w, at, next, cache);
+        }
+    }
+
+    fn step_back(
+        &self,
+        w: &GatedWeights<F>,
+        at: &Step<'_, F>,
+        next: Views<'_, F>,
+        back: StepBack<'_, F>,
+        cache: &mut GatedStep<F>,
+        gradients: &mut GatedWeights<F>,
+    ) {
+        if self.reset_after {
+            self.gated.step_back(w, at, next, back, cache, gradients);
+        } else {
+            self.step_back_reset_before(w, at, back, cache, gradients);
+        }
+    }
+
+    fn run(&self, w: &GatedWeights<F>, run: Run<'_, F>, memory: &mut CellMemory<F, Self>) {
+        if self.reset_after {
+            memory.lend(|memory| self.gated.run(w, run, memory));
+        } else {
+            step_by_step(self, w, run, memory);
+        }
+    }
+
+    fn run_back(
+        &self,
+        w: &GatedWeights<F>,
+        run: RunBack<'_, F>,
+        memory: &mut CellMemory<F, Self>,
+        gradients: &mut GatedWeights<F>,
+    ) {
+        if self.reset_after {
+            memory.lend(|memory| self.gated.run_back(w, run, memory, gradients));
+        } else {
+            step_by_step_back(self, w, run, memory, gradients);
+        }
+    }
+}
+
+/// The form with the reset gate before the product. A step saves (B, 4·H): z, r, r·h, g.
+impl GruCell {
+    /// The four blocks of what a step saves.
+    fn blocks<'a, F: Scalar>(&self, saved: &'a Array2<F>) -> [ArrayView2<'a, F>; 4] {
+        let units = self.gated.units;
+        std::array::from_fn(|block| saved.slice(s![.., block * units..(block + 1) * units]))
+    }
+
+    fn step_reset_before<F: Scalar>(
+        &self,
+        w: &GatedWeights<F>,
+        at: &Step<'_, F>,
+        mut next: ViewsMut<'_, F>,
+        cache: &mut GatedStep<F>,
+    ) {
+        let GruGates { activation, recurrent_activation } = &self.gated.gates;
+        let units = self.gated.units;
+        let h = at.previous.view(0);
+        resize(&mut cache.z, (h.nrows(), 4 * units));
+        let (mut z, mut r, mut rh, mut g) = cache.z.multi_slice_mut((
+            s![.., ..units],
+            s![.., units..2 * units],
+            s![.., 2 * units..3 * units],
+            s![.., 3 * units..],
+        ));
+        let of = |gate: usize| s![.., gate * units..(gate + 1) * units];
+        let bias = w.bias.as_ref().and_then(|bias| bias.as_slice());
+        for (gate, sum) in [&mut z, &mut r, &mut g].into_iter().enumerate() {
+            gemm::product(at.x(gate), w.kernel.slice(of(gate)), sum.view_mut());
+            if let Some(bias) = bias {
+                *sum += &ArrayView2::from_shape((1, units), &bias[gate * units..(gate + 1) * units])
+                    .expect("a block of the bias has one number for each unit");
+            }
+        }
+        for (gate, sum) in [&mut z, &mut r].into_iter().enumerate() {
+            gemm::add_product(at.h(gate), w.recurrent_kernel.slice(of(gate)), sum.view_mut());
+            sum.mapv_inplace(|z| recurrent_activation.apply(z));
+        }
+        Zip::from(&mut rh).and(&r).and(&at.h(2)).for_each(|rh, &r, &h| *rh = r * h);
+        gemm::add_product(rh.view(), w.recurrent_kernel.slice(of(2)), g.view_mut());
+        g.mapv_inplace(|z| activation.apply(z));
+        Zip::from(next.view_mut(0)).and(&z).and(&h).and(&g).for_each(|next, &z, &h, &g| *next = z * (h - g) + g);
+    }
+
+    fn step_back_reset_before<F: Scalar>(
+        &self,
+        w: &GatedWeights<F>,
+        at: &Step<'_, F>,
+        mut back: StepBack<'_, F>,
+        cache: &mut GatedStep<F>,
+        gradients: &mut GatedWeights<F>,
+    ) {
+        let GruGates { activation, recurrent_activation } = &self.gated.gates;
+        let units = self.gated.units;
+        let h = at.previous.view(0);
+        let dnext = back.dnext.view(0);
+        let [z, r, rh, g] = self.blocks(&cache.z);
+        let of = |gate: usize| s![.., gate * units..(gate + 1) * units];
+
+        // h' = z·h + (1 − z)·g
+        Zip::from(back.dprevious.view_mut(0)).and(&dnext).and(&z).for_each(|sum, &d, &z| *sum += d * z);
+        let dg = Zip::from(&dnext).and(&z).and(&g).map_collect(|&d, &z, &g| activation.backward(g, d * (F::one() - z)));
+        let dz = Zip::from(&dnext)
+            .and(&z)
+            .and(&g)
+            .and(&h)
+            .map_collect(|&d, &z, &g, &h| recurrent_activation.backward(z, d * (h - g)));
+        // g = α(x·W_h + b_h + (r·h)·U_h)
+        let drh = dg.dot(&w.recurrent_kernel.slice(of(2)).t());
+        let dr =
+            Zip::from(&drh).and(&r).and(&at.h(2)).map_collect(|&d, &r, &h| recurrent_activation.backward(r, d * h));
+        Zip::from(back.dh(2)).and(&drh).and(&r).for_each(|sum, &d, &r| *sum += d * r);
+        gemm::add_product(rh.t(), dg.view(), gradients.recurrent_kernel.slice_mut(of(2)));
+        // z and r = ρ(x·W + h·U + b)
+        for (gate, d) in [&dz, &dr].into_iter().enumerate() {
+            gemm::add_product(at.h(gate).t(), d.view(), gradients.recurrent_kernel.slice_mut(of(gate)));
+            gemm::add_product(d.view(), w.recurrent_kernel.slice(of(gate)).t(), back.dh(gate));
+        }
+        for (gate, d) in [&dz, &dr, &dg].into_iter().enumerate() {
+            gemm::add_product(at.x(gate).t(), d.view(), gradients.kernel.slice_mut(of(gate)));
+            gemm::add_product(d.view(), w.kernel.slice(of(gate)).t(), back.dx(gate));
+            if let Some(dbias) = &mut gradients.bias {
+                let mut dbias = dbias.slice_axis_mut(Axis(0), (gate * units..(gate + 1) * units).into());
+                dbias += &d.sum_axis(Axis(0));
+            }
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The long short-term memory (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000).
+//!
+//! ```text
+//! i = ρ(z₀)   f = ρ(z₁)   g = α(z₂)   o = ρ(z₃)        z = x·W + h·U + b, blocks in Keras' order i, f, c, o
+//! c' = f·c + i·g          h' = o·α(c')                 ρ recurrent_activation, α activation
+//! ```
+
+use serde::{Deserialize, Serialize};
+
+use super::gated::Gated;
+use super::gates::Gates;
+use super::rnn::Rnn;
+use crate::activation::Activation;
+use crate::error::Result;
+use crate::lane::Lane;
+use crate::layer::Describe;
+
+/// The LSTM layer.
+///
+/// ```text
+/// i = ρ(x·Wᵢ + h·Uᵢ + bᵢ)    f = ρ(x·W_f + h·U_f + b_f)    g = α(x·W_c + h·U_c + b_c)    o = ρ(x·Wₒ + h·Uₒ + bₒ)
+/// c' = f·c + i·g             h' = o·α(c')
+/// ```
+///
+/// # Shapes
+///
+/// As [`Rnn`]; weights `kernel` (D, 4·H), `recurrent_kernel` (H, 4·H), `bias` (4·H), blocks in the order i, f, c, o. States
+/// h and c.
+///
+/// # Options
+///
+/// Those of [`Rnn`] and [`Gated`], and
+///
+/// | name | default | purpose |
+/// | --- | --- | --- |
+/// | `activation` | tanh | α, of the candidate and of the cell state on its way out |
+/// | `recurrent_activation` | sigmoid | ρ, of the three gates |
+/// | `unit_forget_bias` | true | start the forget gate's bias at 1, in place of the bias initialiser |
+///
+/// ```
+/// use bptt::{Form, Layer, Lstm};
+/// let layer = Lstm::new(8).dropout(0.3);
+/// assert_eq!(Layer::<f32>::output_form(&layer, Form::sequence(100, 16))?, Form::vector(8));
+/// # Ok::<(), bptt::Error>(())
+/// ```
+#[doc(alias = "LSTM")]
+pub type Lstm = Rnn<Gated<LstmGates>>;
+
+/// The rule of [`Lstm`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LstmGates {
+    activation: Activation,
+    recurrent_activation: Activation,
+    unit_forget_bias: bool,
+}
+
+impl Lstm {
+    /// A layer of this many units, with Keras' defaults.
+    pub fn new(units: usize) -> Self {
+        let gates = LstmGates {
+            activation: Activation::Tanh,
+            recurrent_activation: Activation::Sigmoid,
+            unit_forget_bias: true,
+        };
+        Rnn::from_cell(Gated::new(gates, units))
+    }
+
+    /// The function of the candidate, and of the cell state on its way out.
+    pub fn activation(self, activation: Activation) -> Self {
+        self.with_gates(|gates| gates.activation = activation)
+    }
+
+    /// The function of the three gates.
+    pub fn recurrent_activation(self, recurrent_activation: Activation) -> Self {
+        self.with_gates(|gates| gates.recurrent_activation = recurrent_activation)
+    }
+
+    /// Whether the forget gate's bias starts at 1.
+    pub fn unit_forget_bias(self, unit_forget_bias: bool) -> Self {
+        self.with_gates(|gates| gates.unit_forget_bias = unit_forget_bias)
+    }
+
+    fn with_gates(self, change: impl FnOnce(&mut LstmGates)) -> Self {
+        self.with_cell(|mut cell| {
+            change(&mut cell.gates);
+            cell
+        })
+    }
+}
+
+impl Describe for LstmGates {
+    fn kind() -> &'static str {
+        "Lstm"
+    }
+}
+
+impl Gates for LstmGates {
+    type Blocks<L: Lane> = [L; 4];
+    type States<L: Lane> = [L; 2];
+
+    #[inline(always)]
+    fn forward<L: Lane>(&self, [i, f, g, o]: [L; 4], [_, c]: [L; 2]) -> ([L; 4], [L; 2]) {
+        let gate = |z| self.recurrent_activation.apply(z);
+        let (i, f, g, o) = (gate(i), gate(f), self.activation.apply(g), gate(o));
+        let c = f.mul_add(c, i * g);
+        ([i, f, g, o], [o * self.activation.apply(c), c])
+    }
+
+    #[inline(always)]
+    fn backward<L: Lane>(
+        &self,
+        [i, f, g, o]: [L; 4],
+        [_, c]: [L; 2],
+        [_, c_next]: [L; 2],
+        [dh, dc]: [L; 2],
+    ) -> ([L; 4], [L; 2]) {
+        let gate = |y, dy| self.recurrent_activation.backward(y, dy);
+        // h' = o·α(c')
+        let out = self.activation.apply(c_next);
+        let dc = dc + self.activation.backward(out, dh * o);
+        // c' = f·c + i·g
+        (
+            [gate(i, dc * g), gate(f, dc * c), self.activation.backward(g, dc * i), gate(o, dh * out)],
+            [dc.splat(0.0), dc * f],
+        )
+    }
+
+    fn initial_bias(&self, block: usize) -> Option<f64> {
+        (self.unit_forget_bias && block == 1).then_some(1.0)
+    }
+
+    fn check(&self) -> Result<()> {
+        self.activation.expect_elementwise("activation")?;
+        self.recurrent_activation.expect_elementwise("recurrent_activation")
+    }
+}

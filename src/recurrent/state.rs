@@ -1,0 +1,228 @@
+//! States: what a cell carries from step to step, for a batch, one step or all of them.
+//!
+//! [`State`] is a value that a user holds. [`StateSeries`] is the driver's memory of a whole sequence: in training slot t
+//! holds the state before step t, so slot 0 is the initial state and `outputs[..T]` is the left factor of the recurrent
+//! kernel's gradient without a copy; otherwise two slots take turns. [`Views`] and [`ViewsMut`] are one slot of it.
+
+use ndarray::{Array2, Array3, ArrayView2, ArrayView3, ArrayViewMut2, Axis, s};
+
+use crate::scalar::Scalar;
+use crate::tensor::resize;
+
+/// How many states a cell may carry.
+pub const MAX_STATES: usize = 4;
+
+/// The width of each state of a cell, the output first: `[H]` or `[H, H]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Widths {
+    widths: [usize; MAX_STATES],
+    count: usize,
+}
+
+impl Widths {
+    /// These widths; at most [`MAX_STATES`] of them, and at least one. Panics otherwise, for it is the cell's author who
+    /// writes them.
+    pub fn new(widths: &[usize]) -> Self {
+        assert!(
+            (1..=MAX_STATES).contains(&widths.len()),
+            "a cell carries 1 to {MAX_STATES} states, not {}",
+            widths.len()
+        );
+        let mut all = [0; MAX_STATES];
+        all[..widths.len()].copy_from_slice(widths);
+        Widths { widths: all, count: widths.len() }
+    }
+
+    /// The widths.
+    pub fn as_slice(&self) -> &[usize] {
+        &self.widths[..self.count]
+    }
+}
+
+/// The state of a recurrent layer for a batch: one matrix (B, width) for each state of its cell.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State<F> {
+    /// The matrices, the output first: h, or h and c.
+    pub parts: Vec<Array2<F>>,
+}
+
+impl<F: Scalar> State<F> {
+    /// All zero, as a sequence starts by default.
+    pub fn zeros(batch: usize, widths: Widths) -> Self {
+        State { parts: widths.as_slice().iter().map(|&width| Array2::zeros((batch, width))).collect() }
+    }
+
+    pub(crate) fn views(&self) -> Views<'_, F> {
+        Views::new(self.parts.iter().map(|part| part.as_slice().expect("states are in standard layout")), self.batch())
+    }
+
+    pub(crate) fn views_mut(&mut self) -> ViewsMut<'_, F> {
+        let batch = self.batch();
+        let slices = self.parts.iter_mut().map(|part| part.as_slice_mut().expect("states are in standard layout"));
+        ViewsMut::new(slices, batch)
+    }
+
+    /// Gives it this size; the content is zero afterwards.
+    pub(crate) fn reset(&mut self, batch: usize, widths: Widths) {
+        self.parts.resize(widths.as_slice().len(), Array2::default((0, 0)));
+        for (part, &width) in self.parts.iter_mut().zip(widths.as_slice()) {
+            resize(part, (batch, width));
+            part.fill(F::zero());
+        }
+    }
+
+    fn batch(&self) -> usize {
+        self.parts.first().map_or(0, |part| part.nrows())
+    }
+}
+
+/// The states of a cell at one time, to be read: each (B, width).
+#[derive(Clone, Copy, Debug)]
+pub struct Views<'a, F> {
+    slices: [&'a [F]; MAX_STATES],
+    batch: usize,
+}
+
+impl<'a, F: Scalar> Views<'a, F> {
+    fn new(slices: impl Iterator<Item = &'a [F]>, batch: usize) -> Self {
+        let mut views = Views { slices: [&[]; MAX_STATES], batch };
+        for (view, slice) in views.slices.iter_mut().zip(slices) {
+            *view = slice;
+        }
+        views
+    }
+
+    /// State number `state`, row after row.
+    #[inline(always)]
+    pub fn slice(&self, state: usize) -> &'a [F] {
+        self.slices[state]
+    }
+
+    /// State number `state` as a matrix (B, width).
+    pub fn view(&self, state: usize) -> ArrayView2<'a, F> {
+        let slice = self.slices[state];
+        ArrayView2::from_shape((self.batch, slice.len() / self.batch.max(1)), slice).expect("states are B rows")
+    }
+}
+
+/// The states of a cell at one time, to be written: each (B, width).
+#[derive(Debug)]
+pub struct ViewsMut<'a, F> {
+    slices: [&'a mut [F]; MAX_STATES],
+    batch: usize,
+}
+
+impl<'a, F: Scalar> ViewsMut<'a, F> {
+    fn new(slices: impl Iterator<Item = &'a mut [F]>, batch: usize) -> Self {
+        let mut views = ViewsMut { slices: Default::default(), batch };
+        for (view, slice) in views.slices.iter_mut().zip(slices) {
+            *view = slice;
+        }
+        views
+    }
+
+    /// The same views for a shorter time.
+    pub(crate) fn reborrow(&mut self) -> ViewsMut<'_, F> {
+        ViewsMut { slices: self.slices.each_mut().map(|slice| &mut **slice), batch: self.batch }
+    }
+
+    /// State number `state`, row after row.
+    #[inline(always)]
+    pub fn slice_mut(&mut self, state: usize) -> &mut [F] {
+        self.slices[state]
+    }
+
+    /// State number `state` as a matrix (B, width).
+    pub fn view_mut(&mut self, state: usize) -> ArrayViewMut2<'_, F> {
+        let slice = &mut *self.slices[state];
+        ArrayViewMut2::from_shape((self.batch, slice.len() / self.batch.max(1)), slice).expect("states are B rows")
+    }
+
+    /// The first N states as matrices at once: `let [mut h, mut c] = next.views()`.
+    pub fn views<const N: usize>(&mut self) -> [ArrayViewMut2<'_, F>; N] {
+        let batch = self.batch;
+        let mut slices = self.slices.iter_mut();
+        std::array::from_fn(|_| {
+            let slice: &mut [F] = slices.next().map_or(&mut [], |slice| slice);
+            let width = slice.len() / batch.max(1);
+            ArrayViewMut2::from_shape((batch, width), slice).expect("states are B rows")
+        })
+    }
+}
+
+/// The states of a whole sequence, or the last two of it.
+#[derive(Clone, Debug, Default)]
+pub struct StateSeries<F> {
+    /// For each state: (slots, B, width).
+    arrays: Vec<Array3<F>>,
+    keeps_all: bool,
+    batch: usize,
+}
+
+impl<F: Scalar> StateSeries<F> {
+    /// Makes room for `steps` steps: all of them if a backward pass follows. The initial state is zero.
+    pub(crate) fn reset(&mut self, steps: usize, batch: usize, widths: Widths, keeps_all: bool) {
+        self.keeps_all = keeps_all;
+        self.batch = batch;
+        self.arrays.resize(widths.as_slice().len(), Array3::default((0, 0, 0)));
+        let slots = if keeps_all { steps + 1 } else { 2 };
+        for (array, &width) in self.arrays.iter_mut().zip(widths.as_slice()) {
+            resize(array, (slots, batch, width));
+            array.index_axis_mut(Axis(0), 0).fill(F::zero());
+        }
+    }
+
+    pub(crate) fn set_initial(&mut self, state: &State<F>) {
+        for (array, part) in self.arrays.iter_mut().zip(&state.parts) {
+            array.index_axis_mut(Axis(0), 0).assign(part);
+        }
+    }
+
+    pub(crate) fn copy_final(&self, steps: usize, state: &mut State<F>) {
+        let slot = self.slot(steps);
+        for (array, part) in self.arrays.iter().zip(&mut state.parts) {
+            part.assign(&array.index_axis(Axis(0), slot));
+        }
+    }
+
+    fn slot(&self, t: usize) -> usize {
+        if self.keeps_all { t } else { t % 2 }
+    }
+
+    /// Every state is kept, as a backward pass needs it.
+    pub fn keeps_all(&self) -> bool {
+        self.keeps_all
+    }
+
+    /// The states before step t (counted from 0), or after step t − 1.
+    pub fn before(&self, t: usize) -> Views<'_, F> {
+        let slot = self.slot(t);
+        let slices = self.arrays.iter().map(|array| {
+            let size = array.dim().1 * array.dim().2;
+            &array.as_slice().expect("series are in standard layout")[slot * size..(slot + 1) * size]
+        });
+        Views::new(slices, self.batch)
+    }
+
+    /// The states before step t, to be read, and after it, to be written.
+    pub fn around(&mut self, t: usize) -> (Views<'_, F>, ViewsMut<'_, F>) {
+        let (before, after) = (self.slot(t), self.slot(t + 1));
+        let mut views = Views { slices: [&[]; MAX_STATES], batch: self.batch };
+        let mut views_mut = ViewsMut { slices: Default::default(), batch: self.batch };
+        for (state, array) in self.arrays.iter_mut().enumerate() {
+            let size = array.dim().1 * array.dim().2;
+            let all = array.as_slice_mut().expect("series are in standard layout");
+            let (low, high) = all.split_at_mut(before.max(after) * size);
+            let (low, high) = (&mut low[before.min(after) * size..][..size], &mut high[..size]);
+            let (from, to) = if before < after { (low, high) } else { (high, low) };
+            views.slices[state] = from;
+            views_mut.slices[state] = to;
+        }
+        (views, views_mut)
+    }
+
+    /// The outputs before each of the first `steps` steps, (T, B, H), the initial one first.
+    pub(crate) fn outputs_before(&self, steps: usize) -> ArrayView3<'_, F> {
+        self.arrays[0].slice(s![..steps, .., ..])
+    }
+}

@@ -1,0 +1,110 @@
+//! The number type of a model: `f32` to train and to run, `f64` to check gradients.
+//!
+//! [`Scalar`] is sealed. It names the few functions that the crate needs, so that no `num_traits::Float` stands beside
+//! [`Lane`](crate::Lane) and makes `x.exp()` ambiguous. [`Scalar::vectorize`] is the one place where an instruction set is chosen:
+//! it runs a [`Kernel`] on the widest lanes that the processor has.
+//!
+//! Read `lane.rs` next.
+
+use std::fmt::{Debug, Display};
+
+use fearless_simd::{Level, dispatch, f32x8, f32x16};
+use ndarray::{LinalgScalar, ScalarOperand};
+use num_traits::{FromPrimitive, NumAssign, ToPrimitive};
+
+use crate::lane::{Kernel, Vector};
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for f32 {}
+    impl Sealed for f64 {}
+}
+
+/// `f32` or `f64`: what weights, inputs and gradients are made of.
+pub trait Scalar:
+    sealed::Sealed
+    + LinalgScalar
+    + ScalarOperand
+    + NumAssign
+    + FromPrimitive
+    + ToPrimitive
+    + Vector<Scalar = Self, Token = ()>
+    + PartialOrd
+    + Debug
+    + Display
+    + Default
+    + Send
+    + Sync
+{
+    /// Its name in a saved file: `F32` or `F64`.
+    const DTYPE: safetensors::Dtype;
+
+    /// The nearest value to `value`.
+    fn of(value: f64) -> Self;
+    /// The value as `f64`, exactly.
+    fn widen(self) -> f64;
+    /// The square root.
+    fn sqrt(self) -> Self;
+    /// The natural logarithm.
+    fn ln(self) -> Self;
+    /// ln(1 + self), exact near zero.
+    fn ln_1p(self) -> Self;
+    /// Neither infinite nor NaN.
+    fn is_finite(self) -> bool;
+    /// Appends the value's bytes, least significant first.
+    fn push_bytes(self, bytes: &mut Vec<u8>);
+    /// Reads a value back from [`Scalar::push_bytes`]; `bytes` holds exactly one value.
+    fn from_bytes(bytes: &[u8]) -> Self;
+
+    /// Runs `kernel` on the widest lanes that pay for rows of `width` numbers, compiled for this processor.
+    fn vectorize<K: Kernel<Self>>(width: usize, kernel: K);
+}
+
+macro_rules! scalar {
+    ($type:ident, $dtype:ident, |$width:ident, $kernel:ident| $vectorize:block) => {
+        impl Scalar for $type {
+            const DTYPE: safetensors::Dtype = safetensors::Dtype::$dtype;
+
+            fn of(value: f64) -> Self {
+                value as $type
+            }
+            fn widen(self) -> f64 {
+                f64::from(self)
+            }
+            fn sqrt(self) -> Self {
+                $type::sqrt(self)
+            }
+            fn ln(self) -> Self {
+                $type::ln(self)
+            }
+            fn ln_1p(self) -> Self {
+                $type::ln_1p(self)
+            }
+            fn is_finite(self) -> bool {
+                $type::is_finite(self)
+            }
+            fn push_bytes(self, bytes: &mut Vec<u8>) {
+                bytes.extend_from_slice(&self.to_le_bytes());
+            }
+            fn from_bytes(bytes: &[u8]) -> Self {
+                let mut one = [0; size_of::<$type>()];
+                one.copy_from_slice(bytes);
+                $type::from_le_bytes(one)
+            }
+            fn vectorize<K: Kernel<Self>>($width: usize, $kernel: K) $vectorize
+        }
+    };
+}
+
+// Rows shorter than a vector of 16 would leave most of it empty.
+scalar!(f32, F32, |width, kernel| {
+    let level = Level::new();
+    if width >= 16 {
+        dispatch!(level, simd => kernel.run::<f32x16<_>>(simd));
+    } else {
+        dispatch!(level, simd => kernel.run::<f32x8<_>>(simd));
+    }
+});
+
+// Double precision is for checking: the functions of std, one number at a time.
+scalar!(f64, F64, |_width, kernel| { kernel.run::<f64>(()) });

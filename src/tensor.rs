@@ -1,0 +1,254 @@
+//! What flows between layers: a small enum of arrays, and its shape without the batch.
+//!
+//! Inside a model time comes first: `(T, B)` tokens, `(T, B, D)` sequences, so that one step of a whole batch lies in
+//! one piece of memory. The public edge (`fit`, `predict`) is batch-first, as in Keras.
+//!
+//! Tensors are written over and over: [`resize`] keeps the memory they have, so that after the first batch nothing is
+//! allocated.
+
+use std::fmt;
+
+use ndarray::{Array, Array2, Array3, ArrayView2, ArrayViewMut2, Dimension, IntoDimension};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// What one sample looks like on its way through a model.
+///
+/// `steps` is `None` where any length is taken, as the `None` of a Keras shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Form {
+    /// Token ids, (T).
+    Tokens {
+        /// Time steps T.
+        steps: Option<usize>,
+    },
+    /// One row of features, (D).
+    Vector {
+        /// Features D.
+        features: usize,
+    },
+    /// A row of features for each time step, (T, D).
+    Sequence {
+        /// Time steps T.
+        steps: Option<usize>,
+        /// Features D.
+        features: usize,
+    },
+}
+
+impl Form {
+    /// Sequences of `steps` token ids, as [`Embedding`](crate::Embedding) takes them; `None` for any length.
+    pub fn tokens(steps: impl Into<Option<usize>>) -> Self {
+        Form::Tokens { steps: steps.into() }
+    }
+
+    /// Rows of `features` numbers.
+    pub fn vector(features: usize) -> Self {
+        Form::Vector { features }
+    }
+
+    /// Sequences of `steps` rows of `features` numbers; `None` for any length.
+    pub fn sequence(steps: impl Into<Option<usize>>, features: usize) -> Self {
+        Form::Sequence { steps: steps.into(), features }
+    }
+
+    /// The number of features of a vector or of each step of a sequence; an error for tokens.
+    pub fn features(&self) -> Result<usize> {
+        match *self {
+            Form::Vector { features } | Form::Sequence { features, .. } => Ok(features),
+            Form::Tokens { .. } => Err(Error::Form {
+                got: *self,
+                needs: "numbers",
+                mend: "put an Embedding before it, which turns token ids into vectors",
+            }),
+        }
+    }
+
+    /// The same form with another number of features.
+    pub fn with_features(&self, features: usize) -> Self {
+        match *self {
+            Form::Sequence { steps, .. } => Form::Sequence { steps, features },
+            _ => Form::Vector { features },
+        }
+    }
+
+    /// The steps and features of a sequence; an error for anything else.
+    pub fn expect_sequence(&self) -> Result<(Option<usize>, usize)> {
+        match *self {
+            Form::Sequence { steps, features } => Ok((steps, features)),
+            Form::Vector { .. } => Err(Error::Form {
+                got: *self,
+                needs: "a sequence",
+                mend: "set return_sequences(true) on the recurrent layer before it",
+            }),
+            Form::Tokens { .. } => Err(Error::Form {
+                got: *self,
+                needs: "a sequence of vectors",
+                mend: "put an Embedding before it, which turns token ids into vectors",
+            }),
+        }
+    }
+}
+
+/// As Keras writes shapes: `(None, 100, 16)`, the first for the batch.
+impl fmt::Display for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let length = |steps: Option<usize>| steps.map_or("None".into(), |steps| steps.to_string());
+        match *self {
+            Form::Tokens { steps } => write!(f, "(None, {}) of token ids", length(steps)),
+            Form::Vector { features } => write!(f, "(None, {features})"),
+            Form::Sequence { steps, features } => write!(f, "(None, {}, {features})", length(steps)),
+        }
+    }
+}
+
+/// What a layer takes and gives: a whole batch, or a shard of one.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Tensor<F> {
+    /// Token ids (T, B).
+    Tokens(Array2<u32>),
+    /// Rows of features (B, D).
+    Vector(Array2<F>),
+    /// Sequences (T, B, D).
+    Sequence(Array3<F>),
+}
+
+impl<F> Default for Tensor<F> {
+    fn default() -> Self {
+        Tensor::Vector(Array2::from_shape_vec((0, 0), Vec::new()).expect("an empty array holds no numbers"))
+    }
+}
+
+impl<F: Clone + Default> Tensor<F> {
+    /// The number of samples B.
+    pub fn batch(&self) -> usize {
+        match self {
+            Tensor::Tokens(tokens) => tokens.ncols(),
+            Tensor::Vector(rows) => rows.nrows(),
+            Tensor::Sequence(steps) => steps.dim().1,
+        }
+    }
+
+    /// The token ids; panics if it holds numbers, which a built model rules out.
+    pub fn tokens(&self) -> &Array2<u32> {
+        match self {
+            Tensor::Tokens(tokens) => tokens,
+            _ => panic!("a layer that takes token ids was run on numbers"),
+        }
+    }
+
+    /// The sequence (T, B, D); panics if it is none, which a built model rules out.
+    pub fn sequence(&self) -> &Array3<F> {
+        match self {
+            Tensor::Sequence(steps) => steps,
+            _ => panic!("a layer that takes a sequence was run on something else"),
+        }
+    }
+
+    /// All rows of features: (B, D) of a vector, (T·B, D) of a sequence. Panics on tokens.
+    pub fn rows(&self) -> ArrayView2<'_, F> {
+        match self {
+            Tensor::Vector(rows) => rows.view(),
+            Tensor::Sequence(steps) => {
+                let (t, b, d) = steps.dim();
+                steps.view().into_shape_with_order((t * b, d)).expect("sequences are in standard layout")
+            }
+            Tensor::Tokens(_) => panic!("token ids have no rows of features"),
+        }
+    }
+
+    /// The same rows, to be written.
+    pub fn rows_mut(&mut self) -> ArrayViewMut2<'_, F> {
+        match self {
+            Tensor::Vector(rows) => rows.view_mut(),
+            Tensor::Sequence(steps) => {
+                let (t, b, d) = steps.dim();
+                steps.view_mut().into_shape_with_order((t * b, d)).expect("sequences are in standard layout")
+            }
+            Tensor::Tokens(_) => panic!("token ids have no rows of features"),
+        }
+    }
+
+    /// Makes it a vector of this size, with any content, and hands it out to be written.
+    pub fn as_vector(&mut self, batch: usize, features: usize) -> &mut Array2<F> {
+        if !matches!(self, Tensor::Vector(_)) {
+            *self = Tensor::default();
+        }
+        match self {
+            Tensor::Vector(rows) => {
+                resize(rows, (batch, features));
+                rows
+            }
+            _ => unreachable!("it was made a vector above"),
+        }
+    }
+
+    /// Makes it a sequence of this size, with any content, and hands it out to be written.
+    pub fn as_sequence(&mut self, steps: usize, batch: usize, features: usize) -> &mut Array3<F> {
+        if !matches!(self, Tensor::Sequence(_)) {
+            *self = Tensor::Sequence(Array3::default((0, 0, 0)));
+        }
+        match self {
+            Tensor::Sequence(sequence) => {
+                resize(sequence, (steps, batch, features));
+                sequence
+            }
+            _ => unreachable!("it was made a sequence above"),
+        }
+    }
+
+    /// Makes it token ids of this size, with any content, and hands them out to be written.
+    pub fn as_tokens(&mut self, steps: usize, batch: usize) -> &mut Array2<u32> {
+        if !matches!(self, Tensor::Tokens(_)) {
+            *self = Tensor::Tokens(Array2::default((0, 0)));
+        }
+        match self {
+            Tensor::Tokens(tokens) => {
+                resize(tokens, (steps, batch));
+                tokens
+            }
+            _ => unreachable!("it was made tokens above"),
+        }
+    }
+
+    /// Makes it like `other` in kind, with the same sizes but for the features.
+    pub fn like(&mut self, other: &Tensor<F>, features: usize) {
+        match other {
+            Tensor::Sequence(steps) => {
+                let (t, b, _) = steps.dim();
+                self.as_sequence(t, b, features);
+            }
+            _ => {
+                self.as_vector(other.batch(), features);
+            }
+        }
+    }
+}
+
+/// Gives an array another shape, with any content, in the memory that it has if that is large enough.
+pub fn resize<A: Clone + Default, D: Dimension>(array: &mut Array<A, D>, shape: impl IntoDimension<Dim = D>) {
+    let shape = shape.into_dimension();
+    if array.raw_dim() == shape {
+        return;
+    }
+    let (mut memory, _) = std::mem::replace(array, Array::default(D::zeros(shape.ndim()))).into_raw_vec_and_offset();
+    memory.resize(shape.size(), A::default());
+    *array = Array::from_shape_vec(shape, memory).expect("the memory was made to fit");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resizing_keeps_the_memory() {
+        let mut array = Array2::<f32>::zeros((8, 4));
+        let before = array.as_ptr();
+        resize(&mut array, (4, 2));
+        resize(&mut array, (2, 16));
+        assert_eq!(array.dim(), (2, 16));
+        assert_eq!(array.as_ptr(), before);
+    }
+}

@@ -1,0 +1,202 @@
+//! Every backward pass against central differences in f64, in every configuration: see `bptt::gradcheck`.
+
+use std::cell::Cell as Counter;
+
+use bptt::{
+    Activation, BinaryCrossentropy, CategoricalCrossentropy, Cell, Dense, Dropout, Embedding, Form, Gru, Key, Layer,
+    Loss, Lstm, MeanSquaredError, Pass, Rnn, SimpleRnn, SparseCategoricalCrossentropy, gradcheck,
+};
+use ndarray::{Array2, array};
+
+thread_local! {
+    static CONFIGURATIONS: Counter<usize> = const { Counter::new(0) };
+}
+
+const ELEMENTWISE: [Activation; 8] = [
+    Activation::Tanh,
+    Activation::Sigmoid,
+    Activation::Linear,
+    Activation::Relu,
+    Activation::HardSigmoid,
+    Activation::Softplus,
+    Activation::Softsign,
+    Activation::Elu,
+];
+
+fn expect_close(report: &gradcheck::Report, what: &str) {
+    assert!(report.error() < gradcheck::TOLERANCE, "{what}: {report}");
+    assert!(report.compared > 0, "{what}: nothing was compared");
+    CONFIGURATIONS.set(CONFIGURATIONS.get() + 1);
+}
+
+fn expect(report: gradcheck::Report, what: &str) {
+    expect_close(&report, what);
+    assert!(report.zero.is_empty(), "{what}: no gradient for {:?}", report.zero);
+}
+
+fn print_count(family: &str) {
+    println!("{family}: {} configurations", CONFIGURATIONS.get());
+}
+
+/// T × B × dropout in all its forms × return_sequences.
+fn recurrent_grid<C: Cell<f64>>(name: &str, layer: &Rnn<C>) {
+    for (steps, batch) in [(1, 1), (1, 3), (2, 1), (2, 3), (7, 1), (7, 3)] {
+        for (dropout, recurrent_dropout) in [(0.0, 0.0), (0.3, 0.0), (0.0, 0.3), (0.3, 0.3)] {
+            for per_step in [false, true] {
+                if per_step && dropout == 0.0 {
+                    continue;
+                }
+                for return_sequences in [false, true] {
+                    let layer = layer
+                        .clone()
+                        .dropout(dropout)
+                        .recurrent_dropout(recurrent_dropout)
+                        .dropout_per_step(per_step)
+                        .return_sequences(return_sequences);
+                    let pass = Pass::training(Key::new(3));
+                    let report = gradcheck::recurrent(&layer, Form::sequence(steps, 4), batch, pass).unwrap();
+                    let what = format!("{name} T={steps} B={batch} {layer:?}");
+                    expect_close(&report, &what);
+                    // A rectifier that is off, or a mask that drops a whole row, makes a gradient rightly zero.
+                    let may_vanish = what.contains("Relu") || dropout > 0.0 || recurrent_dropout > 0.0;
+                    assert!(may_vanish || report.zero.is_empty(), "{what}: no gradient for {:?}", report.zero);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn simple_rnn() {
+    for activation in ELEMENTWISE {
+        for use_bias in [true, false] {
+            recurrent_grid("simple_rnn", &SimpleRnn::new(3).activation(activation).use_bias(use_bias));
+        }
+    }
+    print_count("simple_rnn");
+}
+
+#[test]
+fn lstm() {
+    for activation in ELEMENTWISE {
+        for recurrent_activation in ELEMENTWISE {
+            for use_bias in [true, false] {
+                // The product of the two lists, each with the defaults of the other.
+                if activation != Activation::Tanh && recurrent_activation != Activation::Sigmoid {
+                    continue;
+                }
+                let layer =
+                    Lstm::new(3).activation(activation).recurrent_activation(recurrent_activation).use_bias(use_bias);
+                recurrent_grid("lstm", &layer);
+            }
+        }
+    }
+    print_count("lstm");
+}
+
+#[test]
+fn gru() {
+    for activation in ELEMENTWISE {
+        for recurrent_activation in ELEMENTWISE {
+            for use_bias in [true, false] {
+                if activation != Activation::Tanh && recurrent_activation != Activation::Sigmoid {
+                    continue;
+                }
+                for reset_after in [true, false] {
+                    let layer = Gru::new(3)
+                        .activation(activation)
+                        .recurrent_activation(recurrent_activation)
+                        .use_bias(use_bias)
+                        .reset_after(reset_after);
+                    recurrent_grid("gru", &layer);
+                }
+            }
+        }
+    }
+    print_count("gru");
+}
+
+#[test]
+fn dense() {
+    for activation in ELEMENTWISE.into_iter().chain([Activation::Softmax]) {
+        for use_bias in [true, false] {
+            for form in [Form::vector(4), Form::sequence(3, 4)] {
+                for batch in [1, 3] {
+                    for absorbed in [false, true] {
+                        let layer = Dense::new(3).activation(activation).use_bias(use_bias);
+                        let mut pass = Pass::training(Key::new(0));
+                        pass.absorbed = absorbed;
+                        expect(gradcheck::layer(&layer, form, batch, pass).unwrap(), &format!("{layer:?} {form}"));
+                    }
+                }
+            }
+        }
+    }
+    print_count("dense");
+}
+
+#[test]
+fn embedding_and_dropout() {
+    for (steps, batch) in [(1, 1), (2, 3), (7, 3)] {
+        let report = gradcheck::layer(&Embedding::new(4, 3), Form::tokens(steps), batch, Pass::training(Key::new(0)));
+        expect(report.unwrap(), "embedding");
+        for form in [Form::vector(6), Form::sequence(steps, 6)] {
+            for rate in [0.0, 0.5] {
+                let report = gradcheck::layer(&Dropout::new(rate), form, batch, Pass::training(Key::new(1))).unwrap();
+                expect(report, "dropout");
+            }
+        }
+    }
+    print_count("embedding and dropout");
+}
+
+#[test]
+fn losses() {
+    let logits = array![[0.3, -1.2, 0.8], [2.0, 0.1, -0.7]];
+    let probabilities = array![[0.2, 0.5, 0.3], [0.7, 0.2, 0.6]];
+    let targets = array![[0.0, 1.0, 0.0], [0.3, 0.5, 0.2]];
+    let classes = array![[2.0], [0.0]];
+    let cases: [(&str, &dyn Loss<f64>, &Array2<f64>, &Array2<f64>, bool); 10] = [
+        ("mse", &MeanSquaredError, &logits, &targets, false),
+        ("bce", &BinaryCrossentropy::new(), &probabilities, &targets, false),
+        ("bce absorbed", &BinaryCrossentropy::new(), &logits, &targets, true),
+        ("bce logits", &BinaryCrossentropy::new().from_logits(true), &logits, &targets, false),
+        ("cce", &CategoricalCrossentropy::new(), &probabilities, &targets, false),
+        ("cce absorbed", &CategoricalCrossentropy::new(), &logits, &targets, true),
+        ("cce logits", &CategoricalCrossentropy::new().from_logits(true), &logits, &targets, false),
+        ("sparse", &SparseCategoricalCrossentropy::new(), &probabilities, &classes, false),
+        ("sparse absorbed", &SparseCategoricalCrossentropy::new(), &logits, &classes, true),
+        ("sparse logits", &SparseCategoricalCrossentropy::new().from_logits(true), &logits, &classes, false),
+    ];
+    for (name, loss, predictions, targets, absorbed) in cases {
+        expect(gradcheck::loss(loss, predictions, targets, absorbed), name);
+    }
+    print_count("losses");
+}
+
+/// The check itself finds a gradient that is wrong.
+#[test]
+fn a_wrong_gradient_is_found() {
+    #[derive(Debug)]
+    struct Wrong;
+    impl Loss<f64> for Wrong {
+        fn sum(
+            &self,
+            predictions: ndarray::ArrayView2<'_, f64>,
+            _: ndarray::ArrayView2<'_, f64>,
+            _: bool,
+            gradient: Option<ndarray::ArrayViewMut2<'_, f64>>,
+        ) -> f64 {
+            if let Some(mut gradient) = gradient {
+                gradient.assign(&predictions.mapv(|p| 2.0 * p));
+                gradient[[1, 0]] += 1e-5;
+            }
+            predictions.mapv(|p| p * p).sum()
+        }
+    }
+    let report = gradcheck::loss(&Wrong, &array![[0.3], [0.5]], &array![[0.0], [0.0]], false);
+    assert!(report.error() > gradcheck::TOLERANCE);
+    assert_eq!(report.worst.unwrap().index, 1);
+    let dense = Dense::new(2);
+    assert!(Layer::<f64>::output_form(&dense, Form::tokens(3)).is_err());
+}
