@@ -54,6 +54,149 @@ pub enum Error {
         source: Box<Error>,
     },
 
+    /// A layer's name is empty, has a slash, or is another layer's.
+    #[error("a layer cannot be named {name:?}; use a name that is not empty, has no slash and is not taken yet")]
+    Name {
+        /// The name.
+        name: String,
+    },
+
+    /// A weight would have more numbers than memory, or the file that it is read from, can hold.
+    #[error("a weight of shape {shape:?} is too large; check the layer's units and input")]
+    TooLarge {
+        /// The shape asked for.
+        shape: Vec<usize>,
+    },
+
+    /// Training or evaluation before `compile`.
+    #[error("the model is not compiled; call model.compile(optimizer, loss) first")]
+    NotCompiled,
+
+    /// Samples of another kind or shape than the model was built for.
+    #[error("the samples have shape {got}, but the model was built for {needs}; reshape them, or build it for them")]
+    Samples {
+        /// The samples' form.
+        got: Form,
+        /// The model's input.
+        needs: Form,
+    },
+
+    /// A token id that the embedding does not know.
+    #[error(
+        "token id {id} at sample {sample}, step {step} is not below the vocabulary of {vocabulary}; give the Embedding \
+             a larger input_dim, or load the data with num_words = {vocabulary}"
+    )]
+    Token {
+        /// The id.
+        id: u32,
+        /// Which sample, from 0.
+        sample: usize,
+        /// Where in it, from 0.
+        step: usize,
+        /// How many ids there are.
+        vocabulary: usize,
+    },
+
+    /// NaN or an infinity among the samples.
+    #[error("the samples hold {value} at {at:?}; replace or drop values that are not finite")]
+    NotFinite {
+        /// The index into the array.
+        at: Vec<usize>,
+        /// The value.
+        value: f64,
+    },
+
+    /// Targets of the wrong number or shape.
+    #[error("the targets have shape {got:?}, but samples, model and loss need {needs:?}")]
+    Targets {
+        /// Their shape.
+        got: Vec<usize>,
+        /// The shape needed; a last axis of 1 may be left out.
+        needs: Vec<usize>,
+    },
+
+    /// A target that the loss cannot use.
+    #[error("the target of sample {sample} {problem}")]
+    Target {
+        /// Which sample, from 0.
+        sample: usize,
+        /// What is wrong with it.
+        problem: String,
+    },
+
+    /// A gradient that is not finite, met while clipping.
+    #[error("the gradient of {tensor} is not finite; lower the learning rate, or look for extreme inputs")]
+    Gradient {
+        /// The first such tensor.
+        tensor: String,
+    },
+
+    /// No weight has this name.
+    #[error("there is no weight {name:?}; there are {}", known.join(", "))]
+    UnknownWeight {
+        /// The name asked for.
+        name: String,
+        /// The names there are.
+        known: Vec<String>,
+    },
+
+    /// A weight of another shape.
+    #[error("weight {name:?} has shape {needs:?}, not {got:?}")]
+    WeightShape {
+        /// The weight's name.
+        name: String,
+        /// Its shape.
+        needs: Vec<usize>,
+        /// The shape given.
+        got: Vec<usize>,
+    },
+
+    /// No layer has this name.
+    #[error("there is no layer {name:?}; there are {}", known.join(", "))]
+    UnknownLayer {
+        /// The name asked for.
+        name: String,
+        /// The names there are.
+        known: Vec<String>,
+    },
+
+    /// A saved model has a kind of layer that the registry does not know.
+    #[error("the model has a layer of kind {kind:?}, which is not registered; add its type to the Registry for \
+             Model::load_with (it knows {})", known.join(", "))]
+    UnknownKind {
+        /// The kind.
+        kind: String,
+        /// The kinds that are registered.
+        known: Vec<String>,
+    },
+
+    /// A layer's options that cannot be written or read.
+    #[error("the options of {kind} cannot be saved or read: {source}")]
+    Options {
+        /// The layer's kind.
+        kind: String,
+        /// What is wrong.
+        source: serde_json::Error,
+    },
+
+    /// A file that is not the saved model it should be.
+    #[error("{} is not a usable model: {problem}", path.display())]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: CheckpointProblem,
+    },
+
+    /// Threads that cannot be started.
+    #[error("{count} threads cannot be started: {source}")]
+    Threads {
+        /// How many were wanted.
+        count: usize,
+        /// What the thread pool said.
+        source: rayon::ThreadPoolBuildError,
+    },
+
     /// A collection that has to hold something is empty.
     #[error("{what} is empty; {mend}")]
     Empty {
@@ -61,6 +204,55 @@ pub enum Error {
         what: &'static str,
         /// What to pass instead.
         mend: &'static str,
+    },
+}
+
+/// What is wrong with a saved model.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckpointProblem {
+    /// It is no safetensors file, or not whole.
+    #[error("it is not a whole safetensors file ({0})")]
+    Format(String),
+    /// It has weights, but does not say of which layers.
+    #[error("it does not describe its layers; for weights alone, build the model and use load_weights")]
+    NoDescription,
+    /// The description cannot be read.
+    #[error("its description cannot be read ({0})")]
+    Description(String),
+    /// A later version of the crate wrote it.
+    #[error("it has format {format}, and this version of bptt reads up to {newest}; use a newer version")]
+    Newer {
+        /// The file's format.
+        format: u64,
+        /// The newest that is known.
+        newest: u64,
+    },
+    /// Weights that the model has and the file does not.
+    #[error("it lacks {}", .0.join(", "))]
+    Missing(Vec<String>),
+    /// Weights that the file has and the model does not.
+    #[error("it has weights that the model does not have: {}", .0.join(", "))]
+    Extra(Vec<String>),
+    /// A weight of another shape.
+    #[error("{name} has shape {got:?}, but the model needs {needs:?}")]
+    Shape {
+        /// The weight.
+        name: String,
+        /// Its shape in the file.
+        got: Vec<usize>,
+        /// The model's.
+        needs: Vec<usize>,
+    },
+    /// A weight in another precision.
+    #[error("{name} is in {got}, but the model is in {needs}; load it as Model::<f32> or Model::<f64>")]
+    Precision {
+        /// The weight.
+        name: String,
+        /// The file's number type.
+        got: String,
+        /// The model's.
+        needs: String,
     },
 }
 

@@ -263,7 +263,7 @@ pub fn recurrent<C: Cell<f64>>(layer: &Rnn<C>, form: Form, batch: usize, pass: P
     let by_state = State { parts: random_state(Key::new(10)) };
     let (mut y, mut cache) = (Tensor::default(), <Rnn<C> as Layer<f64>>::Cache::default());
     let mut last = State::zeros(batch, widths);
-    let mut run = |point: &Point<C::Weights>, y: &mut Tensor<f64>, last: &mut State<f64>, cache: &mut _| {
+    let run = |point: &Point<C::Weights>, y: &mut Tensor<f64>, last: &mut State<f64>, cache: &mut _| {
         let initial = State { parts: point.initial_state.clone() };
         layer.forward_from(&point.weights, &point.input, Some(&initial), y, Some(last), cache, pass);
     };

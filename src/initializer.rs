@@ -177,22 +177,39 @@ fn orthogonal(rows: usize, columns: usize, key: Key) -> Result<Array2<f64>> {
 pub struct Init {
     key: Key,
     tensors: u64,
+    /// How many numbers may still be made, all of them zero: for reading a file that will overwrite them.
+    zeros: Option<usize>,
 }
 
 impl Init {
     /// Draws from `key`.
     pub fn new(key: Key) -> Self {
-        Init { key, tensors: 0 }
+        Init { key, tensors: 0, zeros: None }
+    }
+
+    /// Makes tensors of zeros, up to this many numbers.
+    pub(crate) fn zeros(numbers: usize) -> Self {
+        Init { key: Key::new(0), tensors: 0, zeros: Some(numbers) }
     }
 
     /// The next tensor of the layer, in standard layout.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidOption`] if the initialiser cannot make such a tensor.
+    /// [`Error::InvalidOption`] if the initialiser cannot make such a tensor, [`Error::TooLarge`] if nothing can.
     pub fn tensor<F: Scalar, Sh: IntoDimension>(&mut self, from: Initializer, shape: Sh) -> Result<Array<F, Sh::Dim>> {
+        let shape = shape.into_dimension();
+        let count = shape.size_checked().unwrap_or(usize::MAX);
+        if let Some(left) = &mut self.zeros {
+            *left = left.checked_sub(count).ok_or(Error::TooLarge { shape: shape.slice().to_vec() })?;
+            return Ok(Array::zeros(shape));
+        }
+        // What the allocator could never give is refused here, for it would end the program.
+        if count > isize::MAX as usize / size_of::<F>() {
+            return Err(Error::TooLarge { shape: shape.slice().to_vec() });
+        }
         self.tensors += 1;
-        from.draw(shape.into_dimension(), self.key.fold(self.tensors))
+        from.draw(shape, self.key.fold(self.tensors))
     }
 }
 

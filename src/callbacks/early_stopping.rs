@@ -1,0 +1,164 @@
+//! Ends training when a figure has stopped getting better. Decisions as Keras 3 makes them, epoch by epoch.
+
+use super::Callback;
+use super::monitor::Mode;
+use crate::error::Result;
+use crate::scalar::Scalar;
+use crate::training::{Logs, Training};
+
+/// Stops after `patience` epochs in a row without improvement.
+///
+/// | option | default | purpose |
+/// | --- | --- | --- |
+/// | `monitor` | `"val_loss"` | the figure to watch |
+/// | `min_delta` | 0 | what an improvement must exceed |
+/// | `patience` | 0 | epochs to wait; 0 and 1 both stop at the first epoch that does not improve |
+/// | `mode` | automatic | which way the figure gets better |
+/// | `baseline` | none | waiting goes on until the figure is better than this |
+/// | `restore_best_weights` | false | put the best epoch's weights back at the end, however training ended |
+/// | `start_from_epoch` | 0 | epochs before this are not watched |
+///
+/// An equal figure is no improvement; NaN is one only if it is the first. Training never stops after the first epoch. The
+/// optimizer's state is not restored. Each `fit` starts anew.
+///
+/// ```
+/// use bptt::callbacks::EarlyStopping;
+/// let early_stopping = EarlyStopping::new().patience(3).restore_best_weights(true);
+/// assert_eq!(early_stopping.best_epoch(), None);
+/// ```
+#[derive(Clone, Debug)]
+pub struct EarlyStopping {
+    monitor: String,
+    min_delta: f64,
+    patience: usize,
+    mode: Mode,
+    baseline: Option<f64>,
+    restore_best_weights: bool,
+    start_from_epoch: usize,
+    resolved: Mode,
+    state: State,
+}
+
+/// What changes from epoch to epoch.
+#[derive(Clone, Debug, Default)]
+struct State {
+    wait: usize,
+    best: Option<f64>,
+    best_epoch: Option<usize>,
+    best_weights: Option<Vec<f64>>,
+    stopped_epoch: Option<usize>,
+}
+
+impl Default for EarlyStopping {
+    fn default() -> Self {
+        EarlyStopping {
+            monitor: "val_loss".into(),
+            min_delta: 0.0,
+            patience: 0,
+            mode: Mode::Auto,
+            baseline: None,
+            restore_best_weights: false,
+            start_from_epoch: 0,
+            resolved: Mode::Min,
+            state: State::default(),
+        }
+    }
+}
+
+impl EarlyStopping {
+    /// Watches `val_loss` with no patience.
+    pub fn new() -> Self {
+        EarlyStopping::default()
+    }
+
+    /// The figure to watch.
+    pub fn monitor(self, monitor: impl Into<String>) -> Self {
+        EarlyStopping { monitor: monitor.into(), ..self }
+    }
+
+    /// What an improvement must exceed.
+    pub fn min_delta(self, min_delta: f64) -> Self {
+        EarlyStopping { min_delta: min_delta.abs(), ..self }
+    }
+
+    /// Epochs in a row without improvement after which to stop.
+    pub fn patience(self, patience: usize) -> Self {
+        EarlyStopping { patience, ..self }
+    }
+
+    /// Which way the figure gets better.
+    pub fn mode(self, mode: Mode) -> Self {
+        EarlyStopping { mode, ..self }
+    }
+
+    /// What the figure must beat before waiting starts again from 0.
+    pub fn baseline(self, baseline: f64) -> Self {
+        EarlyStopping { baseline: Some(baseline), ..self }
+    }
+
+    /// Whether the best epoch's weights are put back at the end.
+    pub fn restore_best_weights(self, restore_best_weights: bool) -> Self {
+        EarlyStopping { restore_best_weights, ..self }
+    }
+
+    /// The first epoch to watch, from 0.
+    pub fn start_from_epoch(self, start_from_epoch: usize) -> Self {
+        EarlyStopping { start_from_epoch, ..self }
+    }
+
+    /// The epoch, counted from 0, with the best figure so far.
+    pub fn best_epoch(&self) -> Option<usize> {
+        self.state.best_epoch
+    }
+
+    /// The best figure so far.
+    pub fn best(&self) -> Option<f64> {
+        self.state.best
+    }
+
+    /// The epoch, counted from 0, after which training was stopped; `None` if all epochs were run.
+    pub fn stopped_epoch(&self) -> Option<usize> {
+        self.state.stopped_epoch
+    }
+}
+
+impl<F: Scalar> Callback<F> for EarlyStopping {
+    fn on_train_begin(&mut self, _: &mut Training<'_, F>) -> Result<()> {
+        self.state = State::default();
+        self.resolved = self.mode.resolve(&self.monitor)?;
+        Ok(())
+    }
+
+    fn on_epoch_end(&mut self, epoch: usize, logs: &mut Logs, training: &mut Training<'_, F>) -> Result<()> {
+        let Some(current) = logs.get(&self.monitor).filter(|_| epoch >= self.start_from_epoch) else { return Ok(()) };
+        let state = &mut self.state;
+        if self.restore_best_weights && state.best_weights.is_none() {
+            // If no epoch ever improves, the first one watched is what is restored.
+            state.best_weights = Some(training.model.snapshot());
+            state.best_epoch = Some(epoch);
+        }
+        state.wait += 1;
+        let mode = self.resolved;
+        if state.best.is_none_or(|best| mode.improves(current, best, self.min_delta)) {
+            state.best = Some(current);
+            state.best_epoch = Some(epoch);
+            if self.restore_best_weights {
+                state.best_weights = Some(training.model.snapshot());
+            }
+            if self.baseline.is_none_or(|baseline| mode.improves(current, baseline, self.min_delta)) {
+                state.wait = 0;
+            }
+        } else if state.wait >= self.patience && epoch > 0 {
+            state.stopped_epoch = Some(epoch);
+            training.stop();
+        }
+        Ok(())
+    }
+
+    fn on_train_end(&mut self, _: &Logs, training: &mut Training<'_, F>) -> Result<()> {
+        if let Some(weights) = &self.state.best_weights {
+            training.model.restore(weights);
+        }
+        Ok(())
+    }
+}

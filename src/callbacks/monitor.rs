@@ -1,0 +1,45 @@
+//! Watching a figure for improvement, as several callbacks do.
+
+use crate::error::{Error, Result};
+
+/// Which way a figure gets better.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Told from the name: losses and errors fall, accuracies and the like rise.
+    #[default]
+    Auto,
+    /// Lower is better.
+    Min,
+    /// Higher is better.
+    Max,
+}
+
+impl Mode {
+    /// `Min` or `Max` for a figure of this name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidOption`] if the name does not tell.
+    pub(crate) fn resolve(self, monitor: &str) -> Result<Self> {
+        let name = monitor.strip_prefix("val_").unwrap_or(monitor);
+        let says = |words: &[&str]| words.iter().any(|word| name.contains(word));
+        match self {
+            Mode::Auto if says(&["loss", "error", "perplexity"]) => Ok(Mode::Min),
+            Mode::Auto if says(&["acc", "auc", "precision", "recall", "f1"]) => Ok(Mode::Max),
+            Mode::Auto => Err(Error::InvalidOption {
+                option: "mode",
+                value: format!("automatic for {monitor:?}"),
+                allowed: "Mode::Min or Mode::Max for a figure whose name does not tell which way it gets better",
+            }),
+            mode => Ok(mode),
+        }
+    }
+
+    /// Whether `current` is strictly better than `best`, by more than `min_delta`. Never with NaN.
+    pub(crate) fn improves(self, current: f64, best: f64, min_delta: f64) -> bool {
+        match self {
+            Mode::Max => current - min_delta > best,
+            _ => current + min_delta < best,
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Training as it goes, on standard error: a bar for each epoch on a terminal, a line for each epoch in a log.
+
+use std::io::IsTerminal;
+
+use indicatif::{ProgressBar as Bar, ProgressStyle};
+
+use super::Callback;
+use crate::error::Result;
+use crate::scalar::Scalar;
+use crate::training::{Logs, Training};
+
+/// Shows epochs, batches, and the same figures that go into the history.
+///
+/// On a terminal, a bar moves with the batches; each epoch leaves one line. Where standard error is a file or a pipe, only
+/// the lines are written.
+///
+/// ```
+/// use bptt::callbacks::ProgressBar;
+/// let progress = ProgressBar::new();
+/// # let _ = progress;
+/// ```
+#[derive(Debug, Default)]
+pub struct ProgressBar {
+    bar: Option<Bar>,
+}
+
+impl ProgressBar {
+    /// A bar for each epoch.
+    pub fn new() -> Self {
+        ProgressBar::default()
+    }
+}
+
+fn figures(logs: &Logs) -> String {
+    logs.iter().map(|(name, value)| format!("{name}: {value:.4}")).collect::<Vec<_>>().join(" - ")
+}
+
+impl<F: Scalar> Callback<F> for ProgressBar {
+    fn on_epoch_begin(&mut self, epoch: usize, training: &mut Training<'_, F>) -> Result<()> {
+        if std::io::stderr().is_terminal() {
+            let bar = Bar::new(training.batches as u64);
+            if let Ok(style) = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} [{eta}] {msg}") {
+                bar.set_style(style);
+            }
+            bar.set_prefix(format!("Epoch {}/{}", epoch + 1, training.epochs));
+            self.bar = Some(bar);
+        }
+        Ok(())
+    }
+
+    fn on_batch_end(&mut self, _: usize, logs: &Logs, _: &mut Training<'_, F>) -> Result<()> {
+        if let Some(bar) = &self.bar {
+            bar.inc(1);
+            // Putting the figures into words costs more than a small batch; the bar is drawn 20 times a second at most.
+            if bar.position().is_multiple_of(16) {
+                bar.set_message(figures(logs));
+            }
+        }
+        Ok(())
+    }
+
+    fn on_epoch_end(&mut self, epoch: usize, logs: &mut Logs, training: &mut Training<'_, F>) -> Result<()> {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+        eprintln!("Epoch {}/{} - {}", epoch + 1, training.epochs, figures(logs));
+        Ok(())
+    }
+}

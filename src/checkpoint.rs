@@ -1,0 +1,196 @@
+//! A model as one file, strict and atomic.
+//!
+//! The file is a safetensors file. Its tensors are the weights under their names, `lstm/kernel`; its metadata has the single
+//! key `bptt`, with the description as JSON, keys sorted (several keys would come out in varying order):
+//!
+//! ```text
+//! {"format":1,"input":{"tokens":{"steps":100}},"layers":[{"kind":"Lstm","name":"lstm","options":{…},"trainable":true}, …]}
+//! ```
+//!
+//! Reading trusts nothing: tensors must be exactly those that the description asks for, and no more memory is taken than
+//! the file has numbers.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+
+use safetensors::tensor::{SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::error::{CheckpointProblem, Error, Result};
+use crate::initializer::Init;
+use crate::random::Key;
+use crate::scalar::Scalar;
+use crate::sequential::{Model, Network, Registry, Sequential};
+use crate::tensor::Form;
+
+/// The version that this code writes, and the newest that it reads.
+const FORMAT: u64 = 1;
+/// The one key of the metadata.
+const METADATA_KEY: &str = "bptt";
+
+#[derive(Serialize, Deserialize)]
+struct ModelDescription {
+    format: u64,
+    input: Form,
+    layers: Vec<LayerDescription>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct LayerDescription {
+    kind: String,
+    name: String,
+    options: Value,
+    trainable: bool,
+}
+
+/// Writes a model.
+pub(crate) fn save<F: Scalar>(network: &Network<F>, path: &Path) -> Result<()> {
+    let mut layers = Vec::new();
+    for node in &network.nodes {
+        layers.push(LayerDescription {
+            kind: node.layer.kind().into(),
+            name: node.name.clone(),
+            options: node.layer.options()?,
+            trainable: node.trainable,
+        });
+    }
+    let description = ModelDescription { format: FORMAT, input: network.input, layers };
+    let broken = |source| Error::Options { kind: "the model".into(), source };
+    let json = serde_json::to_value(description).map_err(broken)?;
+    let metadata = HashMap::from([(METADATA_KEY.to_string(), sorted(json).to_string())]);
+
+    let mut tensors: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
+    network.visit(|path, tensor| {
+        let mut bytes = Vec::with_capacity(tensor.len() * size_of::<F>());
+        tensor.iter().for_each(|value| value.push_bytes(&mut bytes));
+        tensors.push((path.to_string(), tensor.shape().to_vec(), bytes));
+    });
+    let in_file =
+        |problem: String| Error::Checkpoint { path: path.into(), problem: CheckpointProblem::Format(problem) };
+    let mut views = Vec::new();
+    for (name, shape, bytes) in &tensors {
+        let view = TensorView::new(F::DTYPE, shape.clone(), bytes).map_err(|error| in_file(error.to_string()))?;
+        views.push((name.as_str(), view));
+    }
+    let bytes = safetensors::serialize(views, Some(metadata)).map_err(|error| in_file(error.to_string()))?;
+    write_whole(path, &bytes)
+}
+
+/// The same JSON with the keys of every object in order.
+fn sorted(json: Value) -> Value {
+    match json {
+        Value::Object(map) => {
+            let ordered: BTreeMap<String, Value> = map.into_iter().map(|(key, value)| (key, sorted(value))).collect();
+            Value::Object(ordered.into_iter().collect())
+        }
+        Value::Array(values) => Value::Array(values.into_iter().map(sorted).collect()),
+        other => other,
+    }
+}
+
+/// Writes a file beside its place, syncs it, and renames it: whole or not there.
+fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(format!(".{}.tmp", std::process::id()));
+    let temporary = path.with_file_name(name);
+    let written = File::create(&temporary).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)
+    });
+    if written.is_err() {
+        // The first error is the one to report.
+        let _ = fs::remove_file(&temporary);
+    }
+    written.map_err(Error::io("write", path))
+}
+
+/// Refuses a path where no file could be written, without leaving anything there.
+pub(crate) fn check_writable(path: &Path) -> Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(format!(".{}.probe", std::process::id()));
+    let probe = path.with_file_name(name);
+    if path.is_dir() {
+        return Err(Error::io("write", path)(std::io::ErrorKind::IsADirectory.into()));
+    }
+    File::create(&probe).and_then(|_| fs::remove_file(&probe)).map_err(Error::io("write", path))
+}
+
+/// Reads a model.
+pub(crate) fn load<F: Scalar>(path: &Path, registry: &Registry<F>) -> Result<Model<F>> {
+    let bytes = fs::read(path).map_err(Error::io("read", path))?;
+    let problem = |problem| Error::Checkpoint { path: path.into(), problem };
+    let (_, metadata) =
+        SafeTensors::read_metadata(&bytes).map_err(|error| problem(CheckpointProblem::Format(error.to_string())))?;
+    let json = metadata.metadata().as_ref().and_then(|keys| keys.get(METADATA_KEY));
+    let json = json.ok_or_else(|| problem(CheckpointProblem::NoDescription))?;
+    let invalid = |error: serde_json::Error| problem(CheckpointProblem::Description(error.to_string()));
+    let description: Value = serde_json::from_str(json).map_err(invalid)?;
+    let format = description.get("format").and_then(Value::as_u64).unwrap_or(0);
+    if format > FORMAT {
+        return Err(problem(CheckpointProblem::Newer { format, newest: FORMAT }));
+    }
+    let description: ModelDescription = serde_json::from_value(description).map_err(invalid)?;
+
+    let mut sequential = Sequential::default();
+    let mut trainable = Vec::new();
+    for layer in description.layers {
+        let made = registry.make(&layer.kind, layer.options)?;
+        sequential.push(layer.name, made);
+        trainable.push(layer.trainable);
+    }
+    // A description that asks for more numbers than the file has is wrong, however much memory there is.
+    let numbers = bytes.len() / size_of::<F>();
+    let mut model = sequential.build_with(description.input, Key::new(0), |_| Init::zeros(numbers))?;
+    for (node, trainable) in model.network.nodes.iter_mut().zip(trainable) {
+        node.trainable = trainable;
+    }
+    read_weights(&mut model.network, &bytes).map_err(problem)?;
+    Ok(model)
+}
+
+/// Reads a file's weights into a network.
+pub(crate) fn load_weights<F: Scalar>(network: &mut Network<F>, path: &Path) -> Result<()> {
+    let bytes = fs::read(path).map_err(Error::io("read", path))?;
+    read_weights(network, &bytes).map_err(|problem| Error::Checkpoint { path: path.into(), problem })
+}
+
+fn read_weights<F: Scalar>(network: &mut Network<F>, bytes: &[u8]) -> std::result::Result<(), CheckpointProblem> {
+    let tensors = SafeTensors::deserialize(bytes).map_err(|error| CheckpointProblem::Format(error.to_string()))?;
+    let mut expected = Vec::new();
+    network.visit(|path, tensor| expected.push((path.to_string(), tensor.shape().to_vec())));
+
+    let missing: Vec<String> =
+        expected.iter().filter(|(name, _)| tensors.tensor(name).is_err()).map(|(name, _)| name.clone()).collect();
+    if !missing.is_empty() {
+        return Err(CheckpointProblem::Missing(missing));
+    }
+    let mut extra: Vec<String> = tensors.names().into_iter().map(String::from).collect();
+    extra.retain(|name| !expected.iter().any(|(known, _)| known == name));
+    if !extra.is_empty() {
+        extra.sort_unstable();
+        return Err(CheckpointProblem::Extra(extra));
+    }
+    for (name, shape) in &expected {
+        let Ok(tensor) = tensors.tensor(name) else { continue };
+        if tensor.dtype() != F::DTYPE {
+            let (got, needs) = (format!("{:?}", tensor.dtype()), format!("{:?}", F::DTYPE));
+            return Err(CheckpointProblem::Precision { name: name.clone(), got, needs });
+        }
+        if tensor.shape() != shape {
+            let (got, needs) = (tensor.shape().to_vec(), shape.clone());
+            return Err(CheckpointProblem::Shape { name: name.clone(), got, needs });
+        }
+    }
+    // All is well, so nothing is left half read.
+    network.visit_mut(|path, mut weights| {
+        if let Ok(tensor) = tensors.tensor(&path.to_string()) {
+            let values = tensor.data().chunks_exact(size_of::<F>());
+            weights.iter_mut().zip(values).for_each(|(weight, bytes)| *weight = F::from_bytes(bytes));
+        }
+    });
+    Ok(())
+}

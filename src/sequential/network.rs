@@ -1,0 +1,175 @@
+//! The built layers of a model, and one shard's way through them.
+//!
+//! A [`Workspace`] holds everything that a pass changes: one for each shard of a batch, used again for the next batch.
+
+use ndarray::Array2;
+
+use super::erased::{Built, LayerWorkspace};
+use crate::activation::Activation;
+use crate::layer::Pass;
+use crate::loss::Loss;
+use crate::params::Path;
+use crate::scalar::Scalar;
+use crate::tensor::{Form, Tensor};
+
+/// A built layer in its place.
+#[derive(Debug)]
+pub(crate) struct Node<F: Scalar> {
+    pub(crate) name: String,
+    pub(crate) trainable: bool,
+    pub(crate) layer: Box<dyn Built<F>>,
+    pub(crate) output: Form,
+}
+
+/// All layers, in order.
+#[derive(Debug)]
+pub(crate) struct Network<F: Scalar> {
+    pub(crate) input: Form,
+    pub(crate) nodes: Vec<Node<F>>,
+}
+
+/// What one shard's pass changes.
+pub(crate) struct Workspace<F> {
+    /// The input, then the output of each layer.
+    pub(crate) activations: Vec<Tensor<F>>,
+    /// The gradient of each of these.
+    gradients: Vec<Tensor<F>>,
+    layers: Vec<LayerWorkspace>,
+    /// The targets, one row for each row of the output.
+    pub(crate) targets: Array2<F>,
+    /// What the last activation makes of the output, if the loss left it out.
+    pub(crate) predictions: Array2<F>,
+    /// The loss summed over the rows.
+    pub(crate) loss: f64,
+}
+
+impl<F: Scalar> Network<F> {
+    pub(crate) fn output(&self) -> Form {
+        self.nodes.last().map_or(self.input, |node| node.output)
+    }
+
+    pub(crate) fn final_activation(&self) -> Activation {
+        self.nodes.last().map_or(Activation::Linear, |node| node.layer.final_activation())
+    }
+
+    pub(crate) fn workspace(&self) -> Workspace<F> {
+        let tensors = self.nodes.len() + 1;
+        Workspace {
+            activations: vec![Tensor::default(); tensors],
+            gradients: vec![Tensor::default(); tensors],
+            layers: self.nodes.iter().map(|node| node.layer.workspace()).collect(),
+            targets: Array2::default((0, 0)),
+            predictions: Array2::default((0, 0)),
+            loss: 0.0,
+        }
+    }
+
+    /// Runs the layers on the input in the workspace. With `absorbed` the last activation is left out.
+    pub(crate) fn forward(&self, workspace: &mut Workspace<F>, absorbed: bool, pass: Pass<'_>) {
+        for (number, node) in self.nodes.iter().enumerate() {
+            let (before, after) = workspace.activations.split_at_mut(number + 1);
+            let pass = self.pass_for(number, absorbed, pass);
+            node.layer.forward(&before[number], &mut after[0], &mut workspace.layers[number], pass);
+        }
+    }
+
+    /// Computes the loss of the output in the workspace and, for training, the gradients of all trainable weights.
+    pub(crate) fn backward(&self, workspace: &mut Workspace<F>, loss: &dyn Loss<F>, absorbed: bool, pass: Pass<'_>) {
+        let last = self.nodes.len();
+        let Workspace { activations, gradients, layers, targets, .. } = workspace;
+        let output = &activations[last];
+        gradients[last].like(output, output.rows().ncols());
+        workspace.loss = loss.sum(output.rows(), targets.view(), absorbed, Some(gradients[last].rows_mut()));
+        // Below the lowest layer that learns nothing needs a gradient.
+        let Some(lowest) = self.nodes.iter().position(Node::learns) else { return };
+        for (number, node) in self.nodes.iter().enumerate().skip(lowest).rev() {
+            node.layer.clear_gradients(&mut layers[number]);
+            let (below, above) = gradients.split_at_mut(number + 1);
+            let dx = (number > lowest).then(|| &mut below[number]);
+            let pass = self.pass_for(number, absorbed, pass);
+            let (x, y) = (&activations[number], &activations[number + 1]);
+            node.layer.backward(x, y, &above[0], dx, &mut layers[number], pass);
+        }
+    }
+
+    fn pass_for<'a>(&self, number: usize, absorbed: bool, pass: Pass<'a>) -> Pass<'a> {
+        let mut pass = pass.for_layer(number);
+        pass.absorbed = absorbed && number + 1 == self.nodes.len();
+        pass
+    }
+
+    /// Adds the gradients of one workspace to those of another.
+    pub(crate) fn add_gradients(&self, into: &mut Workspace<F>, from: &Workspace<F>) {
+        for (number, node) in self.nodes.iter().enumerate().filter(|(_, node)| node.trainable) {
+            node.layer.add_gradients(&mut into.layers[number], &from.layers[number]);
+        }
+    }
+
+    /// Visits the gradients of the trainable layers.
+    pub(crate) fn for_each_gradient(&self, workspace: &mut Workspace<F>, mut visit: impl FnMut(Path<'_>, &mut [F])) {
+        for (number, node) in self.nodes.iter().enumerate().filter(|(_, node)| node.trainable) {
+            if let Some(gradients) = node.layer.gradients(&mut workspace.layers[number]) {
+                gradients.visit_mut(Path::root(&node.name), &mut |path, mut tensor| {
+                    visit(path, tensor.as_slice_mut().expect("gradients are in standard layout"));
+                });
+            }
+        }
+    }
+
+    /// Visits the weights of the trainable layers with their gradients. The number counts the tensors of all layers, so
+    /// that freezing one does not renumber the others.
+    pub(crate) fn update(&mut self, workspace: &Workspace<F>, mut visit: impl FnMut(usize, &mut [F], &[F])) {
+        let mut first = 0;
+        for (number, node) in self.nodes.iter_mut().enumerate() {
+            let mut tensor = first;
+            node.layer.weights().visit(Path::root(""), &mut |_, _| first += 1);
+            if node.trainable {
+                node.layer.visit_with_gradients(&workspace.layers[number], &mut |_, mut weights, gradients| {
+                    let weights = weights.as_slice_mut().expect("weights are in standard layout");
+                    visit(tensor, weights, gradients.as_slice().expect("gradients are in standard layout"));
+                    tensor += 1;
+                });
+            }
+        }
+    }
+
+    /// Visits all weights under their full names, such as `lstm/kernel`.
+    pub(crate) fn visit<'a>(&'a self, mut visit: impl FnMut(Path<'_>, ndarray::ArrayViewD<'a, F>)) {
+        for node in &self.nodes {
+            node.layer.weights().visit(Path::root(&node.name), &mut visit);
+        }
+    }
+
+    /// Visits all weights, to be changed.
+    pub(crate) fn visit_mut<'a>(&'a mut self, mut visit: impl FnMut(Path<'_>, ndarray::ArrayViewMutD<'a, F>)) {
+        for node in &mut self.nodes {
+            node.layer.weights_mut().visit_mut(Path::root(&node.name), &mut visit);
+        }
+    }
+}
+
+impl<F: Scalar> Node<F> {
+    /// Whether training changes it: it is not frozen and has weights.
+    fn learns(&self) -> bool {
+        self.trainable && self.parameters() > 0
+    }
+
+    /// The count of its weights.
+    pub(crate) fn parameters(&self) -> usize {
+        let mut count = 0;
+        self.layer.weights().visit(Path::root(""), &mut |_, tensor| count += tensor.len());
+        count
+    }
+}
+
+impl<F: Scalar> Workspace<F> {
+    /// Fills `predictions` with the model's final outputs.
+    pub(crate) fn finish_predictions(&mut self, left_out: Option<Activation>) {
+        let output = self.activations.last().expect("a workspace holds the input at least").rows();
+        crate::tensor::resize(&mut self.predictions, output.dim());
+        self.predictions.assign(&output);
+        if let Some(activation) = left_out {
+            activation.apply_rows(self.predictions.view_mut());
+        }
+    }
+}

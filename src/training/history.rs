@@ -1,0 +1,144 @@
+//! What training leaves behind: the figures of each epoch.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use crate::error::{Error, Result};
+
+/// Named figures, in the order in which they were set: `loss`, then the metrics, then those of the validation data.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Logs {
+    figures: Vec<(String, f64)>,
+}
+
+impl Logs {
+    /// The figure of this name.
+    pub fn get(&self, name: &str) -> Option<f64> {
+        self.figures.iter().find(|(known, _)| known == name).map(|&(_, value)| value)
+    }
+
+    /// Sets a figure, a new one after the others.
+    pub fn set(&mut self, name: &str, value: f64) {
+        match self.figures.iter_mut().find(|(known, _)| known == name) {
+            Some((_, known)) => *known = value,
+            None => self.figures.push((name.to_string(), value)),
+        }
+    }
+
+    /// All names and figures.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, f64)> {
+        self.figures.iter().map(|(name, value)| (name.as_str(), *value))
+    }
+}
+
+/// The figures of each epoch, as [`Model::fit`](crate::Model::fit) returns them.
+///
+/// `loss` and metrics are means over the epoch, taken while the weights changed and dropout was on; `val_` ones are those
+/// of the validation data after the epoch. Epochs count from 1.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    epochs: Vec<Logs>,
+    seconds: Vec<f64>,
+}
+
+impl History {
+    pub(crate) fn push(&mut self, logs: Logs, seconds: f64) {
+        self.epochs.push(logs);
+        self.seconds.push(seconds);
+    }
+
+    /// How many epochs were run.
+    pub fn epochs(&self) -> usize {
+        self.epochs.len()
+    }
+
+    /// The names of the figures, in the order in which they were set.
+    pub fn names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for (name, _) in self.epochs.iter().flat_map(Logs::iter) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
+    /// A figure of every epoch; NaN where an epoch does not have it, empty if none has.
+    pub fn get(&self, name: &str) -> Vec<f64> {
+        if self.epochs.iter().all(|logs| logs.get(name).is_none()) {
+            return Vec::new();
+        }
+        self.epochs.iter().map(|logs| logs.get(name).unwrap_or(f64::NAN)).collect()
+    }
+
+    /// The epoch, counted from 1, in which a figure was lowest, and the figure; the first of equals.
+    pub fn lowest(&self, name: &str) -> Option<(usize, f64)> {
+        let mut best: Option<(usize, f64)> = None;
+        for (epoch, logs) in self.epochs.iter().enumerate() {
+            if let Some(value) = logs.get(name)
+                && best.is_none_or(|(_, lowest)| value < lowest)
+            {
+                best = Some((epoch + 1, value));
+            }
+        }
+        best
+    }
+
+    /// The wall time of each epoch's training in seconds, without its validation and callbacks.
+    pub fn seconds(&self) -> &[f64] {
+        &self.seconds
+    }
+
+    /// The figures as comma-separated values: a line of names, `epoch` first, then a line for each epoch.
+    pub fn to_csv(&self) -> String {
+        let names = self.names();
+        let mut csv = String::from("epoch");
+        for name in &names {
+            csv.push(',');
+            csv.push_str(name);
+        }
+        csv.push('\n');
+        for (epoch, logs) in self.epochs.iter().enumerate() {
+            let _ = write!(csv, "{}", epoch + 1);
+            for name in &names {
+                csv.push(',');
+                if let Some(value) = logs.get(name) {
+                    let _ = write!(csv, "{value}");
+                }
+            }
+            csv.push('\n');
+        }
+        csv
+    }
+
+    /// Writes [`History::to_csv`] to a file.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if the file cannot be written.
+    pub fn write_csv(&self, path: impl AsRef<Path>) -> Result<()> {
+        std::fs::write(&path, self.to_csv()).map_err(Error::io("write", path.as_ref()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn csv_has_a_column_for_each_figure() {
+        let mut history = History::default();
+        for (loss, val_loss) in [(0.5, Some(0.25)), (0.125, None)] {
+            let mut logs = Logs::default();
+            logs.set("loss", loss);
+            if let Some(val_loss) = val_loss {
+                logs.set("val_loss", val_loss);
+            }
+            history.push(logs, 1.0);
+        }
+        assert_eq!(history.to_csv(), "epoch,loss,val_loss\n1,0.5,0.25\n2,0.125,\n");
+        assert_eq!(history.lowest("loss"), Some((2, 0.125)));
+        assert!(history.get("accuracy").is_empty());
+        assert!(history.get("val_loss")[1].is_nan());
+    }
+}

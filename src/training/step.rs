@@ -1,0 +1,107 @@
+//! One batch of training: shards through the network on any thread, their gradients summed in order, clipped and applied.
+
+use super::SHARD;
+use super::data::{ArrangedTargets, Samples};
+use super::threads::Threads;
+use crate::activation::Activation;
+use crate::error::{Error, Result};
+use crate::layer::Pass;
+use crate::loss::Loss;
+use crate::optimizer::{Clip, Optimizer};
+use crate::scalar::Scalar;
+use crate::sequential::{Network, Workspace};
+
+/// What the loss leaves out of the network: its last activation, if it absorbs it.
+pub(crate) fn left_out<F: Scalar>(network: &Network<F>, loss: &dyn Loss<F>) -> Option<Activation> {
+    Some(network.final_activation()).filter(|&activation| loss.absorbs(activation))
+}
+
+/// A batch: some rows of the data.
+#[derive(Clone, Copy)]
+pub(crate) struct Batch<'a, 's, F> {
+    pub(crate) samples: &'a Samples<'s, F>,
+    pub(crate) targets: &'a ArrangedTargets<F>,
+    pub(crate) rows: &'a [usize],
+}
+
+/// Runs a batch, one workspace a shard; with a training pass computes each shard's gradients too. Returns the shards.
+pub(crate) fn run_batch<'w, F: Scalar>(
+    network: &Network<F>,
+    loss: &dyn Loss<F>,
+    threads: &Threads,
+    workspaces: &'w mut Vec<Workspace<F>>,
+    batch: Batch<'_, '_, F>,
+    pass: Pass<'_>,
+) -> &'w mut [Workspace<F>] {
+    let left_out = left_out(network, loss);
+    let shards = batch.rows.len().div_ceil(SHARD);
+    while workspaces.len() < shards {
+        workspaces.push(network.workspace());
+    }
+    let workspaces = &mut workspaces[..shards];
+    threads.for_each(workspaces, |shard, workspace| {
+        let first = shard * SHARD;
+        let rows = &batch.rows[first..batch.rows.len().min(first + SHARD)];
+        batch.samples.load(rows, workspace);
+        batch.targets.load(rows, workspace);
+        let pass = pass.from_sample(first);
+        network.forward(workspace, left_out.is_some(), pass);
+        if pass.training {
+            network.backward(workspace, loss, left_out.is_some(), pass);
+        } else {
+            let output = workspace.activations.last().expect("a workspace holds the input at least").rows();
+            workspace.loss = loss.sum(output, workspace.targets.view(), left_out.is_some(), None);
+        }
+        workspace.finish_predictions(left_out);
+    });
+    workspaces
+}
+
+/// Sums the shards' gradients in order, divides by the rows, clips, and changes the weights.
+pub(crate) fn apply_gradients<F: Scalar>(
+    network: &mut Network<F>,
+    optimizer: &mut Optimizer<F>,
+    shards: &mut [Workspace<F>],
+    rows: usize,
+) -> Result<()> {
+    let Some((sum, others)) = shards.split_first_mut() else { return Ok(()) };
+    for shard in others {
+        network.add_gradients(sum, shard);
+    }
+    let mean = F::of(1.0 / rows as f64);
+    network.for_each_gradient(sum, |_, gradient| gradient.iter_mut().for_each(|g| *g *= mean));
+    if let Some(clip) = optimizer.clipping() {
+        clip_gradients(network, sum, clip)?;
+    }
+    optimizer.begin_step();
+    network.update(sum, |tensor, weights, gradients| optimizer.update(tensor, weights, gradients));
+    Ok(())
+}
+
+fn clip_gradients<F: Scalar>(network: &Network<F>, sum: &mut Workspace<F>, clip: Clip) -> Result<()> {
+    let norm = |gradient: &[F]| gradient.iter().map(|g| g.widen() * g.widen()).sum::<f64>().sqrt();
+    let mut global = 0.0;
+    let mut broken = None;
+    network.for_each_gradient(sum, |path, gradient| {
+        let norm = norm(gradient);
+        if !norm.is_finite() && broken.is_none() {
+            broken = Some(path.to_string());
+        }
+        global += norm * norm;
+    });
+    if let Some(tensor) = broken {
+        return Err(Error::Gradient { tensor });
+    }
+    let global = global.sqrt();
+    network.for_each_gradient(sum, |_, gradient| match clip {
+        Clip::Value(limit) => {
+            let limit = F::of(limit);
+            gradient.iter_mut().for_each(|g| *g = crate::lane::Lane::max(-limit, crate::lane::Lane::min(limit, *g)));
+        }
+        Clip::Norm(_) | Clip::GlobalNorm(_) => {
+            let scale = F::of(clip.scale(norm(gradient), global));
+            gradient.iter_mut().for_each(|g| *g *= scale);
+        }
+    });
+    Ok(())
+}
