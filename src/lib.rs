@@ -42,4 +42,4 @@ pub use recurrent::{
 pub use scalar::Scalar;
 pub use sequential::{Compiled, Model, Registry, Sequential};
 pub use tensor::{Form, Tensor, resize};
-pub use training::{Fit, History, Logs, Samples, Targets, Training};
+pub use training::{Fit, Gradients, History, Logs, Samples, Targets, Training};

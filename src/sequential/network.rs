@@ -2,7 +2,7 @@
 //!
 //! A [`Workspace`] holds everything that a pass changes: one for each shard of a batch, used again for the next batch.
 
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView2, ArrayViewD, ArrayViewMutD};
 
 use super::erased::{Built, LayerWorkspace};
 use crate::activation::Activation;
@@ -33,12 +33,10 @@ pub(crate) struct Workspace<F> {
     /// The input, then the output of each layer.
     pub(crate) activations: Vec<Tensor<F>>,
     /// The gradient of each of these.
-    gradients: Vec<Tensor<F>>,
+    pub(crate) gradients: Vec<Tensor<F>>,
     layers: Vec<LayerWorkspace>,
     /// The targets, one row for each row of the output.
     pub(crate) targets: Array2<F>,
-    /// What the last activation makes of the output, if the loss left it out.
-    pub(crate) predictions: Array2<F>,
     /// The loss summed over the rows.
     pub(crate) loss: f64,
 }
@@ -59,7 +57,6 @@ impl<F: Scalar> Network<F> {
             gradients: vec![Tensor::default(); tensors],
             layers: self.nodes.iter().map(|node| node.layer.workspace()).collect(),
             targets: Array2::default((0, 0)),
-            predictions: Array2::default((0, 0)),
             loss: 0.0,
         }
     }
@@ -73,19 +70,29 @@ impl<F: Scalar> Network<F> {
         }
     }
 
-    /// Computes the loss of the output in the workspace and, for training, the gradients of all trainable weights.
-    pub(crate) fn backward(&self, workspace: &mut Workspace<F>, loss: &dyn Loss<F>, absorbed: bool, pass: Pass<'_>) {
+    /// Computes the loss of the output in the workspace and the gradients of all trainable weights, and of the input if
+    /// it is asked for and is not tokens.
+    pub(crate) fn backward(
+        &self,
+        workspace: &mut Workspace<F>,
+        loss: &dyn Loss<F>,
+        absorbed: bool,
+        input_gradient: bool,
+        pass: Pass<'_>,
+    ) {
         let last = self.nodes.len();
         let Workspace { activations, gradients, layers, targets, .. } = workspace;
         let output = &activations[last];
         gradients[last].like(output, output.rows().ncols());
         workspace.loss = loss.sum(output.rows(), targets.view(), absorbed, Some(gradients[last].rows_mut()));
         // Below the lowest layer that learns nothing needs a gradient.
-        let Some(lowest) = self.nodes.iter().position(Node::learns) else { return };
+        let input_gradient = input_gradient && !matches!(activations[0], Tensor::Tokens(_));
+        let lowest = if input_gradient { Some(0) } else { self.nodes.iter().position(Node::learns) };
+        let Some(lowest) = lowest else { return };
         for (number, node) in self.nodes.iter().enumerate().skip(lowest).rev() {
             node.layer.clear_gradients(&mut layers[number]);
             let (below, above) = gradients.split_at_mut(number + 1);
-            let dx = (number > lowest).then(|| &mut below[number]);
+            let dx = (number > lowest || input_gradient).then(|| &mut below[number]);
             let pass = self.pass_for(number, absorbed, pass);
             let (x, y) = (&activations[number], &activations[number + 1]);
             node.layer.backward(x, y, &above[0], dx, &mut layers[number], pass);
@@ -106,12 +113,14 @@ impl<F: Scalar> Network<F> {
     }
 
     /// Visits the gradients of the trainable layers.
-    pub(crate) fn for_each_gradient(&self, workspace: &mut Workspace<F>, mut visit: impl FnMut(Path<'_>, &mut [F])) {
+    pub(crate) fn for_each_gradient(
+        &self,
+        workspace: &mut Workspace<F>,
+        mut visit: impl FnMut(Path<'_>, ArrayViewMutD<'_, F>),
+    ) {
         for (number, node) in self.nodes.iter().enumerate().filter(|(_, node)| node.trainable) {
             if let Some(gradients) = node.layer.gradients(&mut workspace.layers[number]) {
-                gradients.visit_mut(Path::root(&node.name), &mut |path, mut tensor| {
-                    visit(path, tensor.as_slice_mut().expect("gradients are in standard layout"));
-                });
+                gradients.visit_mut(Path::root(&node.name), &mut |path, tensor| visit(path, tensor));
             }
         }
     }
@@ -134,14 +143,14 @@ impl<F: Scalar> Network<F> {
     }
 
     /// Visits all weights under their full names, such as `lstm/kernel`.
-    pub(crate) fn visit<'a>(&'a self, mut visit: impl FnMut(Path<'_>, ndarray::ArrayViewD<'a, F>)) {
+    pub(crate) fn visit<'a>(&'a self, mut visit: impl FnMut(Path<'_>, ArrayViewD<'a, F>)) {
         for node in &self.nodes {
             node.layer.weights().visit(Path::root(&node.name), &mut visit);
         }
     }
 
     /// Visits all weights, to be changed.
-    pub(crate) fn visit_mut<'a>(&'a mut self, mut visit: impl FnMut(Path<'_>, ndarray::ArrayViewMutD<'a, F>)) {
+    pub(crate) fn visit_mut<'a>(&'a mut self, mut visit: impl FnMut(Path<'_>, ArrayViewMutD<'a, F>)) {
         for node in &mut self.nodes {
             node.layer.weights_mut().visit_mut(Path::root(&node.name), &mut visit);
         }
@@ -163,13 +172,15 @@ impl<F: Scalar> Node<F> {
 }
 
 impl<F: Scalar> Workspace<F> {
-    /// Fills `predictions` with the model's final outputs.
-    pub(crate) fn finish_predictions(&mut self, left_out: Option<Activation>) {
-        let output = self.activations.last().expect("a workspace holds the input at least").rows();
-        crate::tensor::resize(&mut self.predictions, output.dim());
-        self.predictions.assign(&output);
-        if let Some(activation) = left_out {
-            activation.apply_rows(self.predictions.view_mut());
+    /// Applies the last activation to the output, if the loss left it out, so that metrics see what the model puts out.
+    pub(crate) fn finish_outputs(&mut self, left_out: Option<Activation>) {
+        if let (Some(activation), Some(output)) = (left_out, self.activations.last_mut()) {
+            activation.apply_rows(output.rows_mut());
         }
+    }
+
+    /// The output, one row for each row of the targets.
+    pub(crate) fn output_rows(&self) -> ArrayView2<'_, F> {
+        self.activations.last().expect("a workspace holds the input at least").rows()
     }
 }

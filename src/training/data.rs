@@ -229,14 +229,10 @@ impl<F: Scalar> ArrangedTargets<F> {
     }
 }
 
-/// The outputs of all samples, batch first: (N, K) or (N, T, K).
-pub(crate) fn collect_outputs<F: Scalar>(parts: impl Iterator<Item = Tensor<F>>) -> Option<ArrayD<F>> {
-    let parts: Vec<ArrayD<F>> = parts
-        .map(|part| match part {
-            Tensor::Sequence(steps) => steps.permuted_axes([1, 0, 2]).into_dyn(),
-            other => other.rows().to_owned().into_dyn(),
-        })
-        .collect();
-    let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
-    ndarray::concatenate(Axis(0), &views).ok().map(|all| all.as_standard_layout().into_owned())
+/// A tensor of numbers with the batch first: (N, K) or (N, T, K). Panics on tokens.
+pub(crate) fn batch_first<F: Scalar>(tensor: &Tensor<F>) -> ArrayD<F> {
+    match tensor {
+        Tensor::Sequence(steps) => steps.view().permuted_axes([1, 0, 2]).as_standard_layout().into_owned().into_dyn(),
+        other => other.rows().to_owned().into_dyn(),
+    }
 }

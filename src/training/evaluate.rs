@@ -1,9 +1,9 @@
 //! Running a model on data without learning: figures, or outputs.
 
-use ndarray::ArrayD;
+use ndarray::{ArrayD, Axis};
 
 use super::SHARD;
-use super::data::{ArrangedTargets, Samples, collect_outputs};
+use super::data::{ArrangedTargets, Samples, batch_first};
 use super::history::Logs;
 use super::step::{Batch, run_batch};
 use super::threads::Threads;
@@ -34,7 +34,7 @@ pub(crate) fn evaluate<F: Scalar>(
         let batch = Batch { samples, targets, rows };
         for shard in run_batch(network, loss, threads, workspaces, batch, Pass::inference()) {
             sum += shard.loss;
-            metrics.iter_mut().for_each(|metric| metric.update(shard.predictions.view(), shard.targets.view()));
+            metrics.iter_mut().for_each(|metric| metric.update(shard.output_rows(), shard.targets.view()));
         }
     }
     let mut logs = Logs::default();
@@ -65,7 +65,10 @@ pub(crate) fn predict<F: Scalar>(
             samples.load(&rows[first..rows.len().min(first + SHARD)], workspace);
             network.forward(workspace, false, Pass::inference());
         });
-        outputs.extend(workspaces[..shards].iter_mut().filter_map(|workspace| workspace.activations.last().cloned()));
+        outputs
+            .extend(workspaces[..shards].iter().filter_map(|workspace| workspace.activations.last()).map(batch_first));
     }
-    collect_outputs(outputs.into_iter()).ok_or(Error::Empty { what: "the data", mend: "pass at least one sample" })
+    let views: Vec<_> = outputs.iter().map(|output| output.view()).collect();
+    ndarray::concatenate(Axis(0), &views)
+        .map_err(|_| Error::Empty { what: "the data", mend: "pass at least one sample" })
 }

@@ -154,7 +154,7 @@ impl<F: Scalar> Model<F> {
                 let shards = run_batch(network, &*compiled.loss, threads, &mut workspaces, work, pass);
                 for shard in shards.iter() {
                     sum += shard.loss;
-                    metrics.iter_mut().for_each(|metric| metric.update(shard.predictions.view(), shard.targets.view()));
+                    metrics.iter_mut().for_each(|metric| metric.update(shard.output_rows(), shard.targets.view()));
                 }
                 let output_rows = rows.len() * targets.rows_per_sample();
                 rows_seen += output_rows;

@@ -1,10 +1,13 @@
 //! One batch of training: shards through the network on any thread, their gradients summed in order, clipped and applied.
 
+use ndarray::ArrayViewD;
+
 use super::SHARD;
 use super::data::{ArrangedTargets, Samples};
 use super::threads::Threads;
 use crate::activation::Activation;
 use crate::error::{Error, Result};
+use crate::lane::Lane;
 use crate::layer::Pass;
 use crate::loss::Loss;
 use crate::optimizer::{Clip, Optimizer};
@@ -47,12 +50,11 @@ pub(crate) fn run_batch<'w, F: Scalar>(
         let pass = pass.from_sample(first);
         network.forward(workspace, left_out.is_some(), pass);
         if pass.training {
-            network.backward(workspace, loss, left_out.is_some(), pass);
+            network.backward(workspace, loss, left_out.is_some(), false, pass);
         } else {
-            let output = workspace.activations.last().expect("a workspace holds the input at least").rows();
-            workspace.loss = loss.sum(output, workspace.targets.view(), left_out.is_some(), None);
+            workspace.loss = loss.sum(workspace.output_rows(), workspace.targets.view(), left_out.is_some(), None);
         }
-        workspace.finish_predictions(left_out);
+        workspace.finish_outputs(left_out);
     });
     workspaces
 }
@@ -69,7 +71,7 @@ pub(crate) fn apply_gradients<F: Scalar>(
         network.add_gradients(sum, shard);
     }
     let mean = F::of(1.0 / rows as f64);
-    network.for_each_gradient(sum, |_, gradient| gradient.iter_mut().for_each(|g| *g *= mean));
+    network.for_each_gradient(sum, |_, mut gradient| gradient.mapv_inplace(|g| g * mean));
     if let Some(clip) = optimizer.clipping() {
         clip_gradients(network, sum, clip)?;
     }
@@ -79,11 +81,11 @@ pub(crate) fn apply_gradients<F: Scalar>(
 }
 
 fn clip_gradients<F: Scalar>(network: &Network<F>, sum: &mut Workspace<F>, clip: Clip) -> Result<()> {
-    let norm = |gradient: &[F]| gradient.iter().map(|g| g.widen() * g.widen()).sum::<f64>().sqrt();
+    let norm = |gradient: ArrayViewD<'_, F>| gradient.iter().map(|g| g.widen() * g.widen()).sum::<f64>().sqrt();
     let mut global = 0.0;
     let mut broken = None;
     network.for_each_gradient(sum, |path, gradient| {
-        let norm = norm(gradient);
+        let norm = norm(gradient.view());
         if !norm.is_finite() && broken.is_none() {
             broken = Some(path.to_string());
         }
@@ -93,14 +95,14 @@ fn clip_gradients<F: Scalar>(network: &Network<F>, sum: &mut Workspace<F>, clip:
         return Err(Error::Gradient { tensor });
     }
     let global = global.sqrt();
-    network.for_each_gradient(sum, |_, gradient| match clip {
+    network.for_each_gradient(sum, |_, mut gradient| match clip {
         Clip::Value(limit) => {
             let limit = F::of(limit);
-            gradient.iter_mut().for_each(|g| *g = crate::lane::Lane::max(-limit, crate::lane::Lane::min(limit, *g)));
+            gradient.mapv_inplace(|g| Lane::max(-limit, Lane::min(limit, g)));
         }
         Clip::Norm(_) | Clip::GlobalNorm(_) => {
-            let scale = F::of(clip.scale(norm(gradient), global));
-            gradient.iter_mut().for_each(|g| *g *= scale);
+            let scale = F::of(clip.scale(norm(gradient.view()), global));
+            gradient.mapv_inplace(|g| g * scale);
         }
     });
     Ok(())

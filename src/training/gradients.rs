@@ -1,0 +1,81 @@
+//! A single look at a model's gradients, without changing it.
+
+use ndarray::ArrayD;
+
+use super::data::{Samples, Targets, batch_first};
+use super::step::left_out;
+use crate::error::{Error, Result};
+use crate::layer::Pass;
+use crate::loss::mean;
+use crate::scalar::Scalar;
+use crate::sequential::Model;
+
+/// What [`Model::gradients`] finds for a batch.
+#[derive(Clone, Debug)]
+pub struct Gradients<F> {
+    /// The mean loss.
+    pub loss: f64,
+    /// The model's outputs, batch first.
+    pub outputs: ArrayD<F>,
+    /// The gradient of the mean loss for each weight of a trainable layer, under its name.
+    pub weights: Vec<(String, ArrayD<F>)>,
+    /// The gradient of the mean loss for the samples, batch first; `None` for token ids.
+    pub samples: Option<ArrayD<F>>,
+}
+
+impl<F: Scalar> Model<F> {
+    /// The loss of a batch and its gradients, in training mode, with the dropout masks of the next step.
+    ///
+    /// ```
+    /// use bptt::{Dense, Form, MeanSquaredError, Sequential, Sgd};
+    /// use ndarray::array;
+    /// let mut model = Sequential::new().add(Dense::new(1)).build(Form::vector(2), 42)?;
+    /// model.compile(Sgd::new(0.1), MeanSquaredError);
+    /// model.set_weight("dense/kernel", &array![[1.0_f32], [1.0]])?;
+    /// let gradients = model.gradients(&array![[1.0_f32, 2.0]], &array![2.0_f32])?;
+    /// assert_eq!(gradients.loss, 1.0);
+    /// assert_eq!(gradients.weights[0].1, array![[2.0_f32], [4.0]].into_dyn());
+    /// # Ok::<(), bptt::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Model::fit`].
+    pub fn gradients<'a>(
+        &self,
+        samples: impl Into<Samples<'a, F>>,
+        targets: impl Into<Targets<F>>,
+    ) -> Result<Gradients<F>> {
+        self.gradients_with(samples.into(), targets.into(), self.training_pass()?)
+    }
+
+    /// [`Model::gradients`] with a pass of the caller's.
+    #[doc(hidden)]
+    pub fn gradients_with(&self, samples: Samples<'_, F>, targets: Targets<F>, pass: Pass<'_>) -> Result<Gradients<F>> {
+        let compiled = self.compiled.as_ref().ok_or(Error::NotCompiled)?;
+        samples.check(&self.network)?;
+        let targets = targets.arrange(&samples, self.network.output(), &*compiled.loss)?;
+        let left_out = left_out(&self.network, &*compiled.loss);
+        let rows: Vec<usize> = (0..samples.len()).collect();
+        let mut workspace = self.network.workspace();
+        samples.load(&rows, &mut workspace);
+        targets.load(&rows, &mut workspace);
+        self.network.forward(&mut workspace, left_out.is_some(), pass);
+        self.network.backward(&mut workspace, &*compiled.loss, left_out.is_some(), true, pass);
+
+        let output_rows = rows.len() * targets.rows_per_sample();
+        let scale = F::of(1.0 / output_rows as f64);
+        let mut weights = Vec::new();
+        self.network.for_each_gradient(&mut workspace, |path, gradient| {
+            weights.push((path.to_string(), gradient.mapv(|g| g * scale)));
+        });
+        let samples = match samples {
+            Samples::Tokens(_) => None,
+            _ => Some(batch_first(&workspace.gradients[0]).mapv(|g| g * scale)),
+        };
+        workspace.finish_outputs(left_out);
+        let output = workspace.activations.last().map(batch_first);
+        let outputs = output.ok_or(Error::Empty { what: "the model", mend: "add at least one layer" })?;
+        Ok(Gradients { loss: mean(workspace.loss, output_rows)?, outputs, weights, samples })
+    }
+}

@@ -1,0 +1,437 @@
+//! Layers, losses, optimizers, metrics and callbacks against what Keras 3 computes on JAX: see `tests/keras/README.md`.
+//!
+//! In f64 to 1e-9 and in f32 to 1e-5, each relative to the larger of 1 and the golden.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+
+use bptt::callbacks::{Callback, EarlyStopping, Mode, ModelCheckpoint};
+use bptt::{
+    Activation, Adam, BinaryCrossentropy, CategoricalCrossentropy, Clip, Dense, Dropout, Embedding, Fit, Form, Gru,
+    Key, Logs, Lstm, MaskKind, MaskSite, MeanMetric, MeanSquaredError, Metric, Model, Optimizer, Pass, Result, RmsProp,
+    Samples, Scalar, Sequential, Sgd, SimpleRnn, SparseCategoricalCrossentropy, Targets, Training,
+};
+use ndarray::{Array2, Array3, ArrayD, Axis, IxDyn};
+use serde_json::Value;
+
+fn golden(file: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/keras/goldens").join(file).with_extension("json");
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_str(&text).unwrap()
+}
+
+fn number(value: &Value) -> f64 {
+    match value {
+        Value::String(text) => text.parse().unwrap(),
+        Value::Bool(truth) => f64::from(u8::from(*truth)),
+        value => value.as_f64().unwrap(),
+    }
+}
+
+fn numbers(value: &Value) -> Vec<f64> {
+    value.as_array().unwrap().iter().map(number).collect()
+}
+
+fn tensor(value: &Value) -> ArrayD<f64> {
+    let shape: Vec<usize> = numbers(&value["shape"]).into_iter().map(|size| size as usize).collect();
+    ArrayD::from_shape_vec(IxDyn(&shape), numbers(&value["data"])).unwrap()
+}
+
+fn activation(options: &Value, key: &str) -> Activation {
+    serde_json::from_value(options[key].clone()).unwrap()
+}
+
+/// Adds Keras' layer to the stack.
+fn add<F: Scalar>(stack: Sequential<F>, options: &Value) -> Sequential<F> {
+    let name = options["name"].as_str().unwrap();
+    let count = |key: &str| options[key].as_u64().unwrap() as usize;
+    let rate = |key: &str| options[key].as_f64().unwrap_or(0.0);
+    let flag = |key: &str| options[key].as_bool().unwrap();
+    macro_rules! recurrent {
+        ($layer:expr) => {
+            $layer
+                .activation(activation(options, "activation"))
+                .use_bias(flag("use_bias"))
+                .return_sequences(flag("return_sequences"))
+                .dropout(rate("dropout"))
+                .recurrent_dropout(rate("recurrent_dropout"))
+        };
+    }
+    match options["class"].as_str().unwrap() {
+        "Embedding" => stack.add_named(name, Embedding::new(count("input_dim"), count("output_dim"))),
+        "Dense" => {
+            let layer = Dense::new(count("units")).activation(activation(options, "activation"));
+            stack.add_named(name, layer.use_bias(flag("use_bias")))
+        }
+        "Dropout" => stack.add_named(name, Dropout::new(rate("rate"))),
+        "SimpleRNN" => stack.add_named(name, recurrent!(SimpleRnn::new(count("units")))),
+        "LSTM" => {
+            let layer = recurrent!(Lstm::new(count("units"))).unit_forget_bias(flag("unit_forget_bias"));
+            stack.add_named(name, layer.recurrent_activation(activation(options, "recurrent_activation")))
+        }
+        "GRU" => {
+            let layer = recurrent!(Gru::new(count("units"))).reset_after(flag("reset_after"));
+            stack.add_named(name, layer.recurrent_activation(activation(options, "recurrent_activation")))
+        }
+        class => panic!("no layer for {class}"),
+    }
+}
+
+fn optimizer<F: Scalar>(options: &Value) -> Optimizer<F> {
+    let get = |key: &str, default: f64| options[key].as_f64().unwrap_or(default);
+    let flag = |key: &str| options[key].as_bool().unwrap_or(false);
+    let rate = options["learning_rate"].as_f64().unwrap();
+    let optimizer: Optimizer<F> = match options["class"].as_str().unwrap() {
+        "SGD" => Sgd::new(rate).momentum(get("momentum", 0.0)).nesterov(flag("nesterov")).into(),
+        "RMSprop" => RmsProp::new(rate)
+            .rho(get("rho", 0.9))
+            .momentum(get("momentum", 0.0))
+            .epsilon(get("epsilon", 1e-7))
+            .centered(flag("centered"))
+            .into(),
+        "Adam" => {
+            Adam::new(rate).beta_1(get("beta_1", 0.9)).beta_2(get("beta_2", 0.999)).epsilon(get("epsilon", 1e-7)).into()
+        }
+        class => panic!("no optimizer for {class}"),
+    };
+    let limit = |key: &str| options[key].as_f64();
+    let clip = limit("clipvalue")
+        .map(Clip::Value)
+        .or(limit("clipnorm").map(Clip::Norm))
+        .or(limit("global_clipnorm").map(Clip::GlobalNorm));
+    match clip {
+        Some(clip) => optimizer.clip(clip),
+        None => optimizer,
+    }
+}
+
+fn compile<F: Scalar>(model: &mut Model<F>, case: &Value) {
+    let optimizer = optimizer(&case["optimizer"]);
+    let logits = case["loss"]["from_logits"].as_bool().unwrap_or(false);
+    match case["loss"]["class"].as_str().unwrap() {
+        "mean_squared_error" => model.compile(optimizer, MeanSquaredError),
+        "binary_crossentropy" => model.compile(optimizer, BinaryCrossentropy::new().from_logits(logits)),
+        "categorical_crossentropy" => model.compile(optimizer, CategoricalCrossentropy::new().from_logits(logits)),
+        "sparse_categorical_crossentropy" => {
+            model.compile(optimizer, SparseCategoricalCrossentropy::new().from_logits(logits))
+        }
+        class => panic!("no loss for {class}"),
+    };
+}
+
+fn expect_close<F: Scalar>(got: &ArrayD<F>, golden: &ArrayD<f64>, tolerance: f64, what: &str) {
+    assert_eq!(got.shape(), golden.shape(), "{what}");
+    for ((index, got), &golden) in got.indexed_iter().zip(golden) {
+        let got = got.widen();
+        let error = (got - golden).abs() / golden.abs().max(1.0);
+        // Written so that NaN fails.
+        assert!(error <= tolerance, "{what} at {index:?}: {got}, but Keras has {golden}");
+    }
+}
+
+fn expect_number(got: f64, golden: f64, tolerance: f64, what: &str) {
+    expect_close(&ndarray::arr0(got).into_dyn(), &ndarray::arr0(golden).into_dyn(), tolerance, what);
+}
+
+/// Samples of any kind, owned.
+enum Input<F> {
+    Tokens(Array2<u32>),
+    Vectors(Array2<F>),
+    Sequences(Array3<F>),
+}
+
+impl<F: Scalar> Input<F> {
+    fn new(value: &Value) -> Self {
+        let values = tensor(value);
+        match value["kind"].as_str().unwrap() {
+            "tokens" => Input::Tokens(values.mapv(|id| id as u32).into_dimensionality().unwrap()),
+            "vector" => Input::Vectors(values.mapv(F::of).into_dimensionality().unwrap()),
+            _ => Input::Sequences(values.mapv(F::of).into_dimensionality().unwrap()),
+        }
+    }
+
+    fn samples(&self) -> Samples<'_, F> {
+        match self {
+            Input::Tokens(tokens) => tokens.into(),
+            Input::Vectors(rows) => rows.into(),
+            Input::Sequences(sequences) => sequences.into(),
+        }
+    }
+
+    fn form(&self) -> Form {
+        match self {
+            Input::Tokens(tokens) => Form::tokens(tokens.ncols()),
+            Input::Vectors(rows) => Form::vector(rows.ncols()),
+            Input::Sequences(sequences) => Form::sequence(sequences.dim().1, sequences.dim().2),
+        }
+    }
+}
+
+fn targets<F: Scalar>(value: &Value) -> Targets<F> {
+    let values = tensor(value);
+    match values.ndim() {
+        1 => (&values.into_dimensionality::<ndarray::Ix1>().unwrap()).into(),
+        2 => (&values.into_dimensionality::<ndarray::Ix2>().unwrap()).into(),
+        _ => (&values.into_dimensionality::<ndarray::Ix3>().unwrap()).into(),
+    }
+}
+
+/// The recorded masks of one step, found again by where they are used.
+fn replay(case: &Value, step: usize) -> impl Fn(MaskSite) -> f64 + Sync {
+    let names: Vec<String> =
+        case["layers"].as_array().unwrap().iter().map(|layer| layer["name"].as_str().unwrap().to_string()).collect();
+    let mut masks = HashMap::new();
+    for mask in case["masks"][step].as_array().into_iter().flatten() {
+        let layer = names.iter().position(|name| name == mask["layer"].as_str().unwrap()).unwrap();
+        let kind = if mask["kind"] == "input" { MaskKind::Input } else { MaskKind::State };
+        masks.insert((layer, kind, mask["gate"].as_u64().unwrap() as usize), tensor(mask));
+    }
+    let drops = case.get("masks").is_some();
+    move |site: MaskSite| {
+        if !drops {
+            // Recorded with dropout off.
+            return 1.0;
+        }
+        let mask = &masks[&(site.layer, site.kind, site.gate)];
+        match mask.ndim() {
+            2 => mask[[site.sample, site.feature]],
+            _ => mask[[site.sample, site.step, site.feature]],
+        }
+    }
+}
+
+fn run_case<F: Scalar>(case: &Value, tolerance: f64) {
+    let name = case["name"].as_str().unwrap();
+    let input = Input::<F>::new(&case["input"]);
+    let stack = case["layers"].as_array().unwrap().iter().fold(Sequential::<F>::default(), add);
+    let mut model = stack.build(input.form(), 1).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let weights = case["weights"].as_object().unwrap();
+    assert_eq!(model.weight_names().len(), weights.len(), "{name}: {:?}", model.weight_names());
+    for (weight, value) in weights {
+        model.set_weight(weight, &tensor(value).mapv(F::of)).unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+    compile(&mut model, case);
+    let pass = Pass::training(Key::new(0));
+    let (samples, output) = (input.samples(), tensor(&case["output"]));
+
+    // Without dropout, running and training give the same.
+    if case.get("masks").is_none() {
+        expect_close(&model.predict(samples).unwrap(), &output, tolerance, &format!("{name}: predict"));
+    }
+    let masks = replay(case, 0);
+    let gradients = model.gradients_with(samples, targets(&case["target"]), pass.replaying(&masks)).unwrap();
+    expect_close(&gradients.outputs, &output, tolerance, &format!("{name}: output"));
+    expect_number(gradients.loss, number(&case["loss_value"]), tolerance, &format!("{name}: loss"));
+    assert_eq!(gradients.weights.len(), weights.len(), "{name}");
+    for (weight, gradient) in &gradients.weights {
+        let golden = tensor(&case["gradients"][weight.as_str()]);
+        expect_close(gradient, &golden, tolerance, &format!("{name}: gradient of {weight}"));
+    }
+    if case["input_gradient"].is_object() {
+        let golden = tensor(&case["input_gradient"]);
+        expect_close(&gradients.samples.unwrap(), &golden, tolerance, &format!("{name}: gradient of the input"));
+    }
+    let losses = numbers(&case["losses"]);
+    assert_eq!(losses.len(), 20);
+    for (step, golden) in losses.into_iter().enumerate() {
+        let masks = replay(case, step);
+        let loss = model.train_batch_with(samples, targets(&case["target"]), pass.replaying(&masks)).unwrap();
+        expect_number(loss, golden, tolerance, &format!("{name}: loss of step {step}"));
+    }
+    for (weight, golden) in case["final_weights"].as_object().unwrap() {
+        let what = format!("{name}: {weight} after 20 steps");
+        expect_close(&model.weight(weight).unwrap(), &tensor(golden), tolerance, &what);
+    }
+}
+
+fn run_file(file: &str) {
+    let golden = golden(file);
+    let cases = golden["cases"].as_array().unwrap();
+    assert!(!cases.is_empty());
+    for case in cases {
+        run_case::<f64>(case, 1e-9);
+        run_case::<f32>(case, 1e-5);
+    }
+    println!("{file}: {} cases in f64 and f32", cases.len());
+}
+
+macro_rules! files {
+    ($($file:ident),+) => {$(
+        #[test]
+        fn $file() {
+            run_file(stringify!($file));
+        }
+    )+};
+}
+files!(dense, dropout, embedding, gru, losses, lstm, optimizers, simple_rnn, stacks);
+
+#[test]
+fn anchors_of_keras_own_tests() {
+    let golden = golden("anchors");
+    let mut compared = 0;
+    for case in golden["cases"].as_array().unwrap() {
+        let options = &case["layer"];
+        // Masks and go_backwards are not among the layers' options.
+        if case["mask"].is_array() || options["go_backwards"].as_bool().unwrap_or(false) {
+            continue;
+        }
+        let shape: Vec<usize> = numbers(&case["input_shape"]).into_iter().map(|size| size as usize).collect();
+        let count = shape.iter().product::<usize>();
+        let x = Array3::from_shape_vec((shape[0], shape[1], shape[2]), (0..count).map(|i| i as f64).collect()).unwrap();
+        let mut full = serde_json::json!({
+            "name": "layer", "activation": "tanh", "recurrent_activation": "sigmoid", "use_bias": true,
+            "unit_forget_bias": true, "return_sequences": false, "reset_after": true,
+        });
+        for (key, value) in options.as_object().unwrap() {
+            full[key] = value.clone();
+        }
+        let mut model = add(Sequential::<f64>::default(), &full).build(Form::sequence(shape[1], shape[2]), 0).unwrap();
+        for (weight, constant) in case["constants"].as_object().unwrap() {
+            let name = format!("layer/{}", weight.rsplit('/').next().unwrap());
+            let Ok(value) = model.weight(&name) else { continue };
+            let mut value = value.mapv(|_| number(constant));
+            if name.ends_with("/bias") && full["class"] == "LSTM" && full["unit_forget_bias"] == true {
+                let units = value.len() / 4;
+                value.slice_axis_mut(Axis(0), (units..2 * units).into()).fill(1.0);
+            }
+            model.set_weight(&name, &value).unwrap();
+        }
+        let output = model.predict(&x).unwrap();
+        for (row, &golden) in output.outer_iter().zip(&numbers(&case["values"])) {
+            for &value in row {
+                expect_number(value, golden, 1e-6, &case["name"].to_string());
+            }
+        }
+        compared += 1;
+    }
+    println!("anchors: {compared} cases");
+    assert!(compared >= 8, "only {compared}");
+}
+
+#[test]
+fn metrics() {
+    for case in golden("metrics")["cases"].as_array().unwrap() {
+        let mut metric: MeanMetric<f64> = match case["metric"]["class"].as_str().unwrap() {
+            "BinaryAccuracy" if case["metric"]["threshold"].as_f64().is_none_or(|threshold| threshold == 0.5) => {
+                MeanMetric::binary_accuracy()
+            }
+            "CategoricalAccuracy" => MeanMetric::categorical_accuracy(),
+            "SparseCategoricalAccuracy" => MeanMetric::sparse_categorical_accuracy(),
+            other => panic!("no metric for {other} {}", case["metric"]),
+        };
+        for batch in case["batches"].as_array().unwrap() {
+            let rows = |value: &Value| -> Array2<f64> {
+                let values = tensor(value);
+                let width = if values.ndim() == 1 { 1 } else { values.shape()[values.ndim() - 1] };
+                let rows = values.len() / width;
+                values.into_shape_with_order((rows, width)).unwrap()
+            };
+            metric.update(rows(&batch["y_pred"]).view(), rows(&batch["y_true"]).view());
+            expect_number(metric.result(), number(&batch["result"]), 1e-9, &case["name"].to_string());
+        }
+    }
+}
+
+/// Puts the scripted figure where a callback looks for it, and marks the weights with the epoch.
+struct Script<'a> {
+    sequence: &'a [Option<f64>],
+}
+
+impl Callback<f64> for Script<'_> {
+    fn on_epoch_end(&mut self, epoch: usize, logs: &mut Logs, training: &mut Training<'_, f64>) -> Result<()> {
+        if let Some(value) = self.sequence[epoch] {
+            logs.set("val_loss", value);
+        }
+        training.model.set_weight("dense/bias", &ndarray::arr1(&[epoch as f64]))
+    }
+}
+
+fn marked_model() -> Model<f64> {
+    let mut model = Sequential::<f64>::default().add(Dense::new(1)).build(Form::vector(1), 0).unwrap();
+    model.compile(Sgd::new(1e-9), MeanSquaredError);
+    model
+}
+
+fn sequence(case: &Value) -> Vec<Option<f64>> {
+    let sequence = case["sequence"].as_array().unwrap().iter();
+    sequence.map(|value| (!value.is_null()).then(|| number(value))).collect()
+}
+
+fn mode(options: &Value) -> Mode {
+    match options["mode"].as_str() {
+        Some("max") => Mode::Max,
+        Some("min") => Mode::Min,
+        _ => Mode::Auto,
+    }
+}
+
+/// Trains a model for as many epochs as the script has, unless the callback stops it; how many were run.
+fn play(model: &mut Model<f64>, sequence: &[Option<f64>], callback: &mut dyn Callback<f64>) -> usize {
+    let (x, y) = (Array2::<f64>::ones((1, 1)), vec![0.0_f64]);
+    let mut script = Script { sequence };
+    let fit = Fit::new().epochs(sequence.len()).callback(&mut script).callback(callback);
+    model.fit(&x, &y, fit).unwrap().epochs()
+}
+
+#[test]
+fn early_stopping() {
+    let golden = golden("early_stopping");
+    let cases = golden["cases"].as_array().unwrap();
+    for case in cases {
+        let (name, options) = (&case["name"], &case["options"]);
+        let mut callback = EarlyStopping::new()
+            .patience(options["patience"].as_u64().unwrap_or(0) as usize)
+            .min_delta(options["min_delta"].as_f64().unwrap_or(0.0))
+            .mode(mode(options))
+            .restore_best_weights(options["restore_best_weights"].as_bool().unwrap_or(false))
+            .start_from_epoch(options["start_from_epoch"].as_u64().unwrap_or(0) as usize);
+        if let Some(baseline) = options["baseline"].as_f64() {
+            callback = callback.baseline(baseline);
+        }
+        let sequence = sequence(case);
+        let mut model = marked_model();
+        let epochs = play(&mut model, &sequence, &mut callback);
+        let epoch = |key: &str| case[key].as_u64().map(|epoch| epoch as usize);
+        assert_eq!(Some(epochs), epoch("epochs_run"), "{name}");
+        assert_eq!(callback.stopped_epoch(), epoch("stop_epoch"), "{name}");
+        // Nothing restored: the weights are those of the last epoch.
+        let left = model.weight("dense/bias").unwrap()[[0]];
+        assert_eq!(left, epoch("restored_epoch").unwrap_or(epochs - 1) as f64, "{name}");
+        match &case["best"] {
+            Value::Null => assert_eq!(callback.best(), None, "{name}"),
+            best => assert_eq!(callback.best().map(f64::to_bits), Some(number(best).to_bits()), "{name}"),
+        }
+    }
+    println!("early_stopping: {} cases", cases.len());
+}
+
+#[test]
+fn model_checkpoint() {
+    thread_local! {
+        static FOLDER: RefCell<Option<std::path::PathBuf>> = const { RefCell::new(None) };
+    }
+    let folder = std::env::temp_dir().join(format!("bptt-keras-checkpoint-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    FOLDER.set(Some(folder.clone()));
+    for case in golden("model_checkpoint")["cases"].as_array().unwrap() {
+        let options = &case["options"];
+        let path = folder.join("model.safetensors");
+        let mut callback = ModelCheckpoint::new(&path)
+            .save_best_only(options["save_best_only"].as_bool().unwrap_or(false))
+            .mode(mode(options));
+        if let Some(threshold) = options["initial_value_threshold"].as_f64() {
+            callback = callback.initial_value_threshold(threshold);
+        }
+        play(&mut marked_model(), &sequence(case), &mut callback);
+        let saved: Vec<f64> = callback.saved_epochs().iter().map(|&epoch| epoch as f64).collect();
+        assert_eq!(saved, numbers(&case["saved_epochs"]), "{}", case["name"]);
+        if let Some(&last) = saved.last() {
+            let model = Model::<f64>::load(&path).unwrap();
+            assert_eq!(model.weight("dense/bias").unwrap()[[0]], last, "{}", case["name"]);
+        }
+        let _ = fs::remove_file(&path);
+    }
+    fs::remove_dir(&folder).unwrap();
+}
