@@ -4,8 +4,9 @@
     venv/bin/python generate.py            # every file
     venv/bin/python generate.py lstm gru   # some of them
 
-Everything runs in float64 on the CPU, from fixed seeds (`runner.SEED` and the name of each case), and two runs on one machine give
-equal files; another processor may differ in the last digits. README.md describes the format.
+Everything runs in float64 on the CPU with the versions of requirements.txt, from fixed seeds (`runner.SEED` and the name
+of each case), and two runs on one machine give equal files; another processor may differ in the last digits. README.md
+describes the format.
 """
 
 import json

@@ -1,7 +1,7 @@
 """A second forward pass of the recurrent layers, in plain NumPy and one gate at a time.
 
-It exists to prove that the recorded dropout masks carry the right labels and that the weights are laid out as the README says:
-every case of a single recurrent layer is compared with Keras' output.
+It exists to prove that the recorded dropout masks carry the right labels and that the weights are laid out as the README
+says: every case of a single recurrent layer is compared with Keras' output.
 """
 
 import numpy as np
