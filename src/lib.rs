@@ -2,6 +2,7 @@
 
 pub mod datasets;
 mod error;
+mod numpy_random;
 pub mod preprocessing;
 
 pub use error::{Error, Result};
