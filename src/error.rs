@@ -205,6 +205,19 @@ pub enum Error {
         /// What to pass instead.
         mend: &'static str,
     },
+
+    /// Two collections that belong together, item by item, differ in length.
+    #[error("there are {left_length} {left} but {right_length} {right}; pass one for each of the other")]
+    LengthMismatch {
+        /// What the first collection holds.
+        left: &'static str,
+        /// How many of them.
+        left_length: usize,
+        /// What the second collection holds.
+        right: &'static str,
+        /// How many of them.
+        right_length: usize,
+    },
 }
 
 /// What is wrong with a saved model.

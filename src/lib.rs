@@ -13,6 +13,7 @@ mod layer;
 mod layers;
 mod loss;
 mod metrics;
+mod numpy_random;
 mod optimizer;
 mod params;
 pub mod preprocessing;
