@@ -3,6 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "download")]
+use crate::datasets::download::DownloadFailure;
+
 /// What every fallible function of the crate returns.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -39,6 +42,19 @@ pub enum Error {
         what: &'static str,
         /// What to pass instead.
         mend: &'static str,
+    },
+
+    /// A download that did not end with the right file; nothing is left of it.
+    #[cfg(feature = "download")]
+    #[error("cannot download {url}: {failure}; or save the file yourself as {}", place.display())]
+    Download {
+        /// The address asked.
+        url: String,
+        /// The file that it was to become.
+        place: PathBuf,
+        /// What went wrong.
+        #[source]
+        failure: DownloadFailure,
     },
 }
 
