@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "download")]
+use crate::datasets::download::DownloadFailure;
 use crate::tensor::Form;
 
 /// What every fallible function of the crate returns.
@@ -218,6 +220,18 @@ pub enum Error {
         /// How many of them.
         right_length: usize,
     },
+
+    /// A download that did not end with the right file; nothing is left of it.
+    #[cfg(feature = "download")]
+    #[error("cannot download {url}: {failure}; or save the file yourself as {}", place.display())]
+    Download {
+        /// The address asked.
+        url: String,
+        /// The file that it was to become.
+        place: PathBuf,
+        /// What went wrong.
+        #[source]
+        failure: DownloadFailure,
 }
 
 /// What is wrong with a saved model.

@@ -1,0 +1,85 @@
+//! Where Keras' `imdb.npz` may lie on this machine already.
+//!
+//! Contract: [`find`] looks into Keras' own folder first and into this crate's cache folder second, opens nothing and
+//! asks no network. Files found here are used as they are: nobody's own file is held against a checksum.
+//!
+//! Read next: `download` (feature `download`), which fills the cache folder.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use etcetera::BaseStrategy;
+
+/// The name of the file, in every folder.
+pub const FILE_NAME: &str = "imdb.npz";
+
+/// The `imdb.npz` of this machine, if there is one. The first that exists of:
+///
+/// 1. `$KERAS_HOME/datasets/imdb.npz`; if that variable is unset or empty, `~/.keras/datasets/imdb.npz`,
+/// 2. `imdb.npz` in [`folder`].
+///
+/// # Example
+///
+/// ```
+/// # #[cfg(feature = "imdb")]
+/// match bptt::datasets::cache::find() {
+///     Some(file) => println!("reading {}", file.display()),
+///     None => println!("no IMDB data here; the synthetic corpus will do"),
+/// }
+/// ```
+pub fn find() -> Option<PathBuf> {
+    places(env::var_os("KERAS_HOME"), etcetera::home_dir().ok(), folder()).into_iter().find(|file| file.is_file())
+}
+
+/// This crate's cache folder: `bptt` in the user's cache folder (`$XDG_CACHE_HOME` or `~/.cache`; on Windows the local
+/// application data). It need not exist. `None` if the user has no home folder.
+///
+/// # Example
+///
+/// ```
+/// # #[cfg(feature = "imdb")]
+/// if let Some(folder) = bptt::datasets::cache::folder() {
+///     assert!(folder.ends_with("bptt"));
+/// }
+/// ```
+pub fn folder() -> Option<PathBuf> {
+    etcetera::choose_base_strategy().ok().map(|strategy| strategy.cache_dir().join("bptt"))
+}
+
+/// The candidates in order, from what the environment says.
+fn places(keras_home: Option<OsString>, home: Option<PathBuf>, cache: Option<PathBuf>) -> Vec<PathBuf> {
+    let keras = match keras_home {
+        Some(folder) if !folder.is_empty() => Some(PathBuf::from(folder)),
+        _ => home.map(|home| home.join(".keras")),
+    };
+    let keras = keras.map(|folder| folder.join("datasets").join(FILE_NAME));
+    keras.into_iter().chain(cache.map(|folder| folder.join(FILE_NAME))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listed(keras_home: Option<&str>, home: Option<&str>, cache: Option<&str>) -> Vec<String> {
+        let places = places(keras_home.map(OsString::from), home.map(PathBuf::from), cache.map(PathBuf::from));
+        places.iter().map(|place| place.to_string_lossy().replace('\\', "/")).collect()
+    }
+
+    #[test]
+    fn keras_own_folder_comes_first() {
+        let usual = ["home/.keras/datasets/imdb.npz", "cache/imdb.npz"];
+        assert_eq!(listed(None, Some("home"), Some("cache")), usual);
+        assert_eq!(listed(Some(""), Some("home"), Some("cache")), usual);
+    }
+
+    #[test]
+    fn keras_home_replaces_the_folder_under_home() {
+        assert_eq!(listed(Some("k"), Some("home"), Some("cache")), ["k/datasets/imdb.npz", "cache/imdb.npz"]);
+    }
+
+    #[test]
+    fn without_a_home_there_is_nowhere_to_look() {
+        assert!(listed(None, None, None).is_empty());
+    }
+}
