@@ -232,6 +232,7 @@ pub enum Error {
         /// What went wrong.
         #[source]
         failure: DownloadFailure,
+    },
 }
 
 /// What is wrong with a saved model.
