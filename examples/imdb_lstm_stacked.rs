@@ -45,7 +45,7 @@ fn main() -> Result<()> {
             .callback(&mut progress),
     )?;
 
-    let mut best = Model::load(&file)?;
+    let mut best: Model = Model::load(&file)?;
     best.compile(RmsProp::new(1e-4), BinaryCrossentropy::new()).metric(MeanMetric::binary_accuracy());
     let test = best.evaluate(&reviews.test, &reviews.test_labels)?;
     experiment.finish(&history, &early_stopping, &test)
