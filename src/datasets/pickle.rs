@@ -192,10 +192,10 @@ impl<R: Read> Machine<'_, R> {
     /// Takes the topmost value, but none from under the last mark.
     fn pop(&mut self) -> Result<Value, NpzProblem> {
         let floor = self.marks.last().copied().unwrap_or(0);
-        if self.stack.len() > floor {
-            if let Some(value) = self.stack.pop() {
-                return Ok(value);
-            }
+        if self.stack.len() > floor
+            && let Some(value) = self.stack.pop()
+        {
+            return Ok(value);
         }
         Err(self.structure("a value on the stack", "none".to_owned()))
     }

@@ -91,8 +91,7 @@ pub struct Training<'a, F: Scalar> {
 }
 
 impl<F: Scalar> Training<'_, F> {
-    /// Ends training after the epoch that is under way; called at the end of a batch, at once, but with the epoch's
-    /// validation and callbacks.
+    /// Ends training: from the end of a batch the epoch is cut short, but its validation and callbacks still run.
     pub fn stop(&mut self) {
         *self.stop = true;
     }
