@@ -263,7 +263,7 @@ mod tests {
         ] {
             assert!(matches!(header(text), Err(NpzProblem::Header { .. })), "{text}: {:?}", header(text));
         }
-        let shape = |shape| header(&format!("{{'descr': '|O', 'fortran_order': False, 'shape': {shape}}}"));
+        let shape = |shape: &str| header(&format!("{{'descr': '|O', 'fortran_order': False, 'shape': {shape}}}"));
         assert_eq!(shape("()"), Err(NpzProblem::Dimensions { found: 0 }));
         assert_eq!(shape("(2, 3)"), Err(NpzProblem::Dimensions { found: 2 }));
         for claim in ["1152921504606846976", "99999999999999999999999999"] {
