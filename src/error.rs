@@ -53,6 +53,19 @@ pub enum Error {
         /// How many of them.
         right_length: usize,
     },
+
+    /// An npz file of reviews that was refused ([`datasets::imdb`](crate::datasets::imdb)).
+    #[cfg(feature = "imdb")]
+    #[error("cannot read {}{}: {problem}", member.map(|member| format!("{member} in ")).unwrap_or_default(),
+            path.as_deref().map_or("the npz file".into(), Path::to_string_lossy))]
+    Npz {
+        /// The file, if it was given as a path.
+        path: Option<PathBuf>,
+        /// The member of the archive, unless the archive itself is at fault.
+        member: Option<&'static str>,
+        /// What is wrong with it.
+        problem: Box<crate::datasets::imdb::NpzProblem>,
+    },
 }
 
 impl Error {
