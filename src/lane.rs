@@ -289,7 +289,8 @@ mod tests {
     fn exp_tanh_and_sigmoid_stay_within_4_ulp() {
         let steps = 2_000_003;
         // Where results are normal numbers: exp down to 2^-126, sigmoid alike.
-        let sweeps: [(u8, f64, fn(f64) -> f64); 4] =
+        type Sweep = (u8, f64, fn(f64) -> f64);
+        let sweeps: [Sweep; 4] =
             [(0, 87.3, f64::exp), (1, 20.0, f64::tanh), (1, 0.01, f64::tanh), (2, 87.3, |x| 1.0 / (1.0 + (-x).exp()))];
         for width in [8, 16] {
             for (function, range, exact) in sweeps {
