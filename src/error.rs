@@ -208,6 +208,19 @@ pub enum Error {
         mend: &'static str,
     },
 
+    /// An npz file of reviews that was refused ([`datasets::imdb`](crate::datasets::imdb)).
+    #[cfg(feature = "imdb")]
+    #[error("cannot read {}{}: {problem}", member.map(|member| format!("{member} in ")).unwrap_or_default(),
+            path.as_deref().map_or("the npz file".into(), Path::to_string_lossy))]
+    Npz {
+        /// The file, if it was given as a path.
+        path: Option<PathBuf>,
+        /// The member of the archive, unless the archive itself is at fault.
+        member: Option<&'static str>,
+        /// What is wrong with it.
+        problem: Box<crate::datasets::imdb::NpzProblem>,
+    },
+
     /// Two collections that belong together, item by item, differ in length.
     #[error("there are {left_length} {left} but {right_length} {right}; pass one for each of the other")]
     LengthMismatch {

@@ -153,8 +153,8 @@ fn compare<P: Params<f64>>(point: &mut P, gradients: &P, mut loss: impl FnMut(&P
             let difference = (at(STEP) - at(-STEP)) / (2.0 * STEP);
             let error = (gradient - difference).abs() / gradient.abs().max(difference.abs()).max(1.0);
             report.compared += 1;
-            // Not `error > worst`: a NaN must not slip through.
-            if report.worst.is_none() || !(error <= report.error()) {
+            // A NaN must not slip through.
+            if report.worst.is_none() || error > report.error() || error.is_nan() {
                 report.worst = Some(Component { tensor: tensor.clone(), index, gradient, difference, error });
             }
         }

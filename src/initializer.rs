@@ -131,7 +131,7 @@ fn uniform<F: Scalar, D: Dimension>(shape: D, low: f64, high: f64, key: Key) -> 
 
 /// A normal distribution cut at two deviations, widened so that its own deviation is `deviation` after the cut.
 fn truncated<F: Scalar, D: Dimension>(shape: D, deviation: f64, key: Key) -> Result<Array<F, D>> {
-    normal(shape, 0.0, deviation / 0.879_625_661_034_239_78, 2.0, key)
+    normal(shape, 0.0, deviation / 0.879_625_661_034_239_8, 2.0, key)
 }
 
 fn normal<F: Scalar, D: Dimension>(shape: D, mean: f64, deviation: f64, cut: f64, key: Key) -> Result<Array<F, D>> {
@@ -253,7 +253,7 @@ mod tests {
     #[test]
     fn truncated_normals_stop_at_two_deviations() {
         let tensor = draw(Initializer::HeNormal, (300, 200));
-        let bound = 2.0 * (2.0_f64 / 300.0).sqrt() / 0.879_625_661_034_239_78;
+        let bound = 2.0 * (2.0_f64 / 300.0).sqrt() / 0.879_625_661_034_239_8;
         let largest = tensor.iter().fold(0.0_f64, |a, b| a.max(b.abs()));
         assert!(largest <= bound && largest > 0.99 * bound);
     }

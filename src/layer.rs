@@ -199,10 +199,10 @@ pub(crate) fn check_rate(option: &'static str, rate: f64) -> Result<()> {
     Err(Error::InvalidOption { option, value: rate.to_string(), allowed: "at least 0 and below 1" })
 }
 
-/// A count of units, features or ids must not be zero.
+/// A count of units, features or ids: at least 1, and small enough that a few times it is still a count.
 pub(crate) fn check_count(option: &'static str, count: usize) -> Result<()> {
-    if count > 0 {
+    if (1..=1 << 31).contains(&count) {
         return Ok(());
     }
-    Err(Error::InvalidOption { option, value: "0".into(), allowed: "at least 1" })
+    Err(Error::InvalidOption { option, value: count.to_string(), allowed: "at least 1 and at most 2³¹" })
 }

@@ -1,5 +1,7 @@
 //! `bptt` trains and runs recurrent neural networks on the CPU, on `ndarray`, with every backward pass written out.
 
+#![deny(unreachable_pub)]
+
 mod activation;
 pub mod callbacks;
 mod checkpoint;

@@ -156,7 +156,8 @@ fn losses() {
     let probabilities = array![[0.2, 0.5, 0.3], [0.7, 0.2, 0.6]];
     let targets = array![[0.0, 1.0, 0.0], [0.3, 0.5, 0.2]];
     let classes = array![[2.0], [0.0]];
-    let cases: [(&str, &dyn Loss<f64>, &Array2<f64>, &Array2<f64>, bool); 10] = [
+    type Case<'a> = (&'a str, &'a dyn Loss<f64>, &'a Array2<f64>, &'a Array2<f64>, bool);
+    let cases: [Case<'_>; 10] = [
         ("mse", &MeanSquaredError, &logits, &targets, false),
         ("bce", &BinaryCrossentropy::new(), &probabilities, &targets, false),
         ("bce absorbed", &BinaryCrossentropy::new(), &logits, &targets, true),

@@ -171,3 +171,42 @@ fn a_bag_of_words_reads_the_label_in_part_only() {
         assert!(presence > 0.55 && presence <= 0.75, "seed {seed}: word presence reaches {presence}");
     }
 }
+
+/// What a bag of words cannot learn, the LSTM experiment can: more than 0.80 within 20 epochs.
+#[test]
+fn the_lstm_experiment_passes_80_percent() {
+    use bptt::callbacks::Callback;
+    use bptt::preprocessing::{pad_sequences, train_test_split};
+    use bptt::{
+        Activation, BinaryCrossentropy, Dense, Embedding, Fit, Form, Logs, Lstm, MeanMetric, RmsProp, Scalar,
+        Sequential, Training,
+    };
+
+    /// Stops as soon as the accuracy is reached.
+    struct Reached;
+    impl<F: Scalar> Callback<F> for Reached {
+        fn on_epoch_end(&mut self, _: usize, logs: &mut Logs, training: &mut Training<'_, F>) -> bptt::Result<()> {
+            if logs.get("val_accuracy").is_some_and(|accuracy| accuracy > 0.80) {
+                training.stop();
+            }
+            Ok(())
+        }
+    }
+
+    let corpus = Synthetic::new(1).num_words(500).test(1).generate().unwrap();
+    let split = train_test_split(&corpus.train.sequences, &corpus.train.labels, 0.2, 42).unwrap();
+    let (train, validation) = (pad_sequences(&split.train_samples, 100), pad_sequences(&split.test_samples, 100));
+    let mut model = Sequential::new()
+        .add(Embedding::new(500, 16))
+        .add(Lstm::new(8))
+        .add(Dense::new(1).activation(Activation::Sigmoid))
+        .build(Form::tokens(100), 1)
+        .unwrap();
+    model.compile(RmsProp::new(1e-4), BinaryCrossentropy::new()).metric(MeanMetric::binary_accuracy());
+    let mut reached = Reached;
+    let fit = Fit::new().epochs(20).batch_size(64).validation(&validation, &split.test_labels).callback(&mut reached);
+    let history = model.fit(&train, &split.train_labels, fit).unwrap();
+    let accuracies = history.get("val_accuracy");
+    println!("validation accuracy by epoch: {accuracies:?}");
+    assert!(accuracies.iter().any(|&accuracy| accuracy > 0.80), "{accuracies:?}");
+}

@@ -222,7 +222,7 @@ pub(crate) fn fill_masks<F: Scalar>(
 }
 
 /// What a cell keeps from its forward to its backward pass, and the loops' own room.
-pub struct CellMemory<F: Scalar, C: Cell<F> + ?Sized> {
+pub struct CellMemory<F: Scalar, C: Cell<F>> {
     /// One cache for each step, or a single one when nothing is kept.
     pub steps: Vec<C::Cache>,
     /// The cell's own, for a whole sequence.
@@ -230,7 +230,7 @@ pub struct CellMemory<F: Scalar, C: Cell<F> + ?Sized> {
     scratch: Scratch<F>,
 }
 
-impl<F: Scalar, C: Cell<F> + ?Sized> std::fmt::Debug for CellMemory<F, C> {
+impl<F: Scalar, C: Cell<F>> std::fmt::Debug for CellMemory<F, C> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("CellMemory").field("steps", &self.steps.len()).finish_non_exhaustive()
     }
@@ -291,7 +291,7 @@ fn undrop<F: Scalar>(gradients: &Array3<F>, masks: Option<ArrayView3<'_, F>>, mu
 }
 
 /// The reference loop: one [`Cell::step`] after the other.
-pub(crate) fn step_by_step<F: Scalar, C: Cell<F> + ?Sized>(
+pub(crate) fn step_by_step<F: Scalar, C: Cell<F>>(
     cell: &C,
     weights: &C::Weights,
     mut run: Run<'_, F>,
@@ -321,7 +321,7 @@ pub(crate) fn step_by_step<F: Scalar, C: Cell<F> + ?Sized>(
 }
 
 /// The reference loop back: one [`Cell::step_back`] before the other.
-pub(crate) fn step_by_step_back<F: Scalar, C: Cell<F> + ?Sized>(
+pub(crate) fn step_by_step_back<F: Scalar, C: Cell<F>>(
     cell: &C,
     weights: &C::Weights,
     mut run: RunBack<'_, F>,

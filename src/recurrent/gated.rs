@@ -150,6 +150,10 @@ crate::params!(GatedWeights { kernel, recurrent_kernel, bias });
 #[derive(Clone, Debug, Default)]
 pub struct GatedStep<F: Scalar> {
     pub(crate) z: Array2<F>,
+    /// Room for the gradients of what is in `z`, for a cell that cannot write them over it.
+    pub(crate) dz: Array2<F>,
+    /// The biases as one row of z.
+    bias: Array1<F>,
 }
 
 /// What the fast path keeps for a whole sequence.
@@ -270,10 +274,9 @@ impl<F: Scalar, G: Gates> Cell<F> for Gated<G> {
     }
 
     fn step(&self, w: &GatedWeights<F>, at: &Step<'_, F>, next: ViewsMut<'_, F>, cache: &mut GatedStep<F>) {
-        let mut bias = Array1::default(0);
-        self.bias_row(w, &mut bias);
-        resize(&mut cache.z, (at.x(0).nrows(), bias.len()));
-        cache.z.assign(&bias);
+        self.bias_row(w, &mut cache.bias);
+        resize(&mut cache.z, (at.x(0).nrows(), cache.bias.len()));
+        cache.z.assign(&cache.bias);
         let mut z = cache.z.view_mut();
         let (kernel, recurrent_kernel) = (w.kernel.view(), w.recurrent_kernel.view());
         for gate in 0..kernel_blocks::<G>() {

@@ -7,7 +7,7 @@
 //! h' = z·h + (1 − z)·g                       ρ recurrent_activation, α activation; blocks in Keras' order z, r, h
 //! ```
 
-use ndarray::{Array2, ArrayView2, Axis, Zip, s};
+use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut2, Ix2, SliceInfo, SliceInfoElem, Zip, s};
 use serde::{Deserialize, Serialize};
 
 use super::cell::{Cell, CellMemory, Run, RunBack, Step, StepBack, step_by_step, step_by_step_back};
@@ -208,14 +208,24 @@ impl<F: Scalar> Cell<F> for GruCell {
     }
 }
 
-/// The form with the reset gate before the product. A step saves (B, 4·H): z, r, r·h, g.
-impl GruCell {
-    /// The four blocks of what a step saves.
-    fn blocks<'a, F: Scalar>(&self, saved: &'a Array2<F>) -> [ArrayView2<'a, F>; 4] {
-        let units = self.gated.units;
-        std::array::from_fn(|block| saved.slice(s![.., block * units..(block + 1) * units]))
-    }
+/// Four blocks of columns side by side: z, r, r·h, g of one step, or their gradients.
+fn blocks<F: Scalar>(all: &Array2<F>, units: usize) -> [ArrayView2<'_, F>; 4] {
+    std::array::from_fn(|block| all.slice(columns(block, units)))
+}
 
+/// The same blocks, to be written.
+fn blocks_mut<F: Scalar>(all: &mut Array2<F>, units: usize) -> [ArrayViewMut2<'_, F>; 4] {
+    let [a, b, c, d] = std::array::from_fn(|block| columns(block, units));
+    all.multi_slice_mut((a, b, c, d)).into()
+}
+
+/// The columns of one block.
+fn columns(block: usize, units: usize) -> SliceInfo<[SliceInfoElem; 2], Ix2, Ix2> {
+    s![.., block * units..(block + 1) * units]
+}
+
+/// The form with the reset gate before the product.
+impl GruCell {
     fn step_reset_before<F: Scalar>(
         &self,
         w: &GatedWeights<F>,
@@ -227,27 +237,21 @@ impl GruCell {
         let units = self.gated.units;
         let h = at.previous.view(0);
         resize(&mut cache.z, (h.nrows(), 4 * units));
-        let (mut z, mut r, mut rh, mut g) = cache.z.multi_slice_mut((
-            s![.., ..units],
-            s![.., units..2 * units],
-            s![.., 2 * units..3 * units],
-            s![.., 3 * units..],
-        ));
-        let of = |gate: usize| s![.., gate * units..(gate + 1) * units];
+        let [mut z, mut r, mut rh, mut g] = blocks_mut(&mut cache.z, units);
         let bias = w.bias.as_ref().and_then(|bias| bias.as_slice());
         for (gate, sum) in [&mut z, &mut r, &mut g].into_iter().enumerate() {
-            gemm::product(at.x(gate), w.kernel.slice(of(gate)), sum.view_mut());
+            gemm::product(at.x(gate), w.kernel.slice(columns(gate, units)), sum.view_mut());
             if let Some(bias) = bias {
-                *sum += &ArrayView2::from_shape((1, units), &bias[gate * units..(gate + 1) * units])
-                    .expect("a block of the bias has one number for each unit");
+                let bias = &bias[gate * units..(gate + 1) * units];
+                sum.rows_mut().into_iter().for_each(|mut row| row += &ArrayView1::from(bias));
             }
         }
         for (gate, sum) in [&mut z, &mut r].into_iter().enumerate() {
-            gemm::add_product(at.h(gate), w.recurrent_kernel.slice(of(gate)), sum.view_mut());
+            gemm::add_product(at.h(gate), w.recurrent_kernel.slice(columns(gate, units)), sum.view_mut());
             sum.mapv_inplace(|z| recurrent_activation.apply(z));
         }
         Zip::from(&mut rh).and(&r).and(&at.h(2)).for_each(|rh, &r, &h| *rh = r * h);
-        gemm::add_product(rh.view(), w.recurrent_kernel.slice(of(2)), g.view_mut());
+        gemm::add_product(rh.view(), w.recurrent_kernel.slice(columns(2, units)), g.view_mut());
         g.mapv_inplace(|z| activation.apply(z));
         Zip::from(next.view_mut(0)).and(&z).and(&h).and(&g).for_each(|next, &z, &h, &g| *next = z * (h - g) + g);
     }
@@ -264,34 +268,36 @@ impl GruCell {
         let units = self.gated.units;
         let h = at.previous.view(0);
         let dnext = back.dnext.view(0);
-        let [z, r, rh, g] = self.blocks(&cache.z);
-        let of = |gate: usize| s![.., gate * units..(gate + 1) * units];
+        resize(&mut cache.dz, cache.z.raw_dim());
+        let [z, r, rh, g] = blocks(&cache.z, units);
+        let [mut dz, mut dr, mut drh, mut dg] = blocks_mut(&mut cache.dz, units);
 
         // h' = z·h + (1 − z)·g
         Zip::from(back.dprevious.view_mut(0)).and(&dnext).and(&z).for_each(|sum, &d, &z| *sum += d * z);
-        let dg = Zip::from(&dnext).and(&z).and(&g).map_collect(|&d, &z, &g| activation.backward(g, d * (F::one() - z)));
-        let dz = Zip::from(&dnext)
-            .and(&z)
-            .and(&g)
-            .and(&h)
-            .map_collect(|&d, &z, &g, &h| recurrent_activation.backward(z, d * (h - g)));
+        Zip::from(&mut dg).and(&dnext).and(&z).and(&g).for_each(|dg, &d, &z, &g| {
+            *dg = activation.backward(g, d * (F::one() - z));
+        });
+        Zip::from(&mut dz).and(&dnext).and(&z).and(&g).and(&h).for_each(|dz, &d, &z, &g, &h| {
+            *dz = recurrent_activation.backward(z, d * (h - g));
+        });
         // g = α(x·W_h + b_h + (r·h)·U_h)
-        let drh = dg.dot(&w.recurrent_kernel.slice(of(2)).t());
-        let dr =
-            Zip::from(&drh).and(&r).and(&at.h(2)).map_collect(|&d, &r, &h| recurrent_activation.backward(r, d * h));
+        gemm::product(dg.view(), w.recurrent_kernel.slice(columns(2, units)).t(), drh.view_mut());
+        Zip::from(&mut dr).and(&drh).and(&r).and(&at.h(2)).for_each(|dr, &d, &r, &h| {
+            *dr = recurrent_activation.backward(r, d * h);
+        });
         Zip::from(back.dh(2)).and(&drh).and(&r).for_each(|sum, &d, &r| *sum += d * r);
-        gemm::add_product(rh.t(), dg.view(), gradients.recurrent_kernel.slice_mut(of(2)));
+        gemm::add_product(rh.t(), dg.view(), gradients.recurrent_kernel.slice_mut(columns(2, units)));
         // z and r = ρ(x·W + h·U + b)
         for (gate, d) in [&dz, &dr].into_iter().enumerate() {
-            gemm::add_product(at.h(gate).t(), d.view(), gradients.recurrent_kernel.slice_mut(of(gate)));
-            gemm::add_product(d.view(), w.recurrent_kernel.slice(of(gate)).t(), back.dh(gate));
+            gemm::add_product(at.h(gate).t(), d.view(), gradients.recurrent_kernel.slice_mut(columns(gate, units)));
+            gemm::add_product(d.view(), w.recurrent_kernel.slice(columns(gate, units)).t(), back.dh(gate));
         }
         for (gate, d) in [&dz, &dr, &dg].into_iter().enumerate() {
-            gemm::add_product(at.x(gate).t(), d.view(), gradients.kernel.slice_mut(of(gate)));
-            gemm::add_product(d.view(), w.kernel.slice(of(gate)).t(), back.dx(gate));
-            if let Some(dbias) = &mut gradients.bias {
-                let mut dbias = dbias.slice_axis_mut(Axis(0), (gate * units..(gate + 1) * units).into());
-                dbias += &d.sum_axis(Axis(0));
+            gemm::add_product(at.x(gate).t(), d.view(), gradients.kernel.slice_mut(columns(gate, units)));
+            gemm::add_product(d.view(), w.kernel.slice(columns(gate, units)).t(), back.dx(gate));
+            if let Some(dbias) = gradients.bias.as_mut().and_then(|bias| bias.as_slice_mut()) {
+                let dbias = &mut dbias[gate * units..(gate + 1) * units];
+                d.rows().into_iter().for_each(|row| dbias.iter_mut().zip(row).for_each(|(sum, &d)| *sum += d));
             }
         }
     }

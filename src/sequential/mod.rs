@@ -18,7 +18,7 @@ pub use registry::Registry;
 
 use crate::error::{Error, Result};
 use crate::initializer::Init;
-use crate::layer::Layer;
+use crate::layer::{Layer, check_count};
 use crate::random::Key;
 use crate::scalar::Scalar;
 use crate::tensor::Form;
@@ -94,6 +94,14 @@ impl<F: Scalar> Sequential<F> {
     pub(crate) fn build_with(self, input: Form, key: Key, mut init: impl FnMut(usize) -> Init) -> Result<Model<F>> {
         if self.layers.is_empty() {
             return Err(Error::Empty { what: "the model", mend: "add at least one layer" });
+        }
+        match input {
+            Form::Tokens { steps } => check_count("input steps", steps.unwrap_or(1))?,
+            Form::Vector { features } => check_count("input features", features)?,
+            Form::Sequence { steps, features } => {
+                check_count("input steps", steps.unwrap_or(1))?;
+                check_count("input features", features)?;
+            }
         }
         let mut nodes: Vec<Node<F>> = Vec::with_capacity(self.layers.len());
         let mut form = input;

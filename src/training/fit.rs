@@ -91,8 +91,7 @@ pub struct Training<'a, F: Scalar> {
 }
 
 impl<F: Scalar> Training<'_, F> {
-    /// Ends training after the epoch that is under way; called at the end of a batch, at once, but with the epoch's
-    /// validation and callbacks.
+    /// Ends training: from the end of a batch the epoch is cut short, but its validation and callbacks still run.
     pub fn stop(&mut self) {
         *self.stop = true;
     }
@@ -113,6 +112,7 @@ impl<F: Scalar> Model<F> {
         targets: impl Into<Targets<F>>,
         fit: Fit<'_, F>,
     ) -> Result<History> {
+        let fit_started = Instant::now();
         let samples = samples.into();
         let (epochs, batch_size) = (fit.epochs.unwrap_or(1), fit.batch_size.unwrap_or(32));
         check_count("batch_size", batch_size)?;
@@ -191,6 +191,7 @@ impl<F: Scalar> Model<F> {
         for callback in &mut callbacks {
             callback.on_train_end(&logs, &mut Training { model: self, epochs, batches, stop: &mut stop })?;
         }
+        history.set_total_seconds(fit_started.elapsed().as_secs_f64());
         Ok(history)
     }
 

@@ -39,9 +39,19 @@ impl Logs {
 pub struct History {
     epochs: Vec<Logs>,
     seconds: Vec<f64>,
+    total_seconds: f64,
 }
 
 impl History {
+    pub(crate) fn set_total_seconds(&mut self, seconds: f64) {
+        self.total_seconds = seconds;
+    }
+
+    /// The wall time of the whole `fit` in seconds.
+    pub fn total_seconds(&self) -> f64 {
+        self.total_seconds
+    }
+
     pub(crate) fn push(&mut self, logs: Logs, seconds: f64) {
         self.epochs.push(logs);
         self.seconds.push(seconds);

@@ -1,0 +1,56 @@
+//! The reviews of the four examples: 20,000 to train on, 5,000 to validate with, 25,000 to test with, as in the Keras
+//! chapter; the last 100 tokens of each, of the 500 most frequent words.
+
+use bptt::datasets::{Corpus, Synthetic, download, imdb::LoadData};
+use bptt::preprocessing::{pad_sequences, train_test_split};
+use bptt::{Error, Result};
+use ndarray::Array2;
+
+use super::Options;
+
+const NUM_WORDS: u32 = 500;
+const MAXLEN: usize = 100;
+
+/// Padded reviews with their labels.
+pub struct Reviews {
+    /// `imdb` or `synthetic`.
+    pub source: &'static str,
+    pub train: Array2<u32>,
+    pub train_labels: Vec<u8>,
+    pub validation: Array2<u32>,
+    pub validation_labels: Vec<u8>,
+    pub test: Array2<u32>,
+    pub test_labels: Vec<u8>,
+}
+
+/// Loads the reviews that the options name, or the first that can be had: Keras' file, a download, a made-up corpus.
+pub fn load(options: &Options) -> Result<Reviews> {
+    let (source, corpus) = if options.synthetic {
+        ("synthetic", synthetic(options)?)
+    } else {
+        match download::locate(options.data.as_deref()) {
+            Ok(file) => ("imdb", LoadData::new().num_words(NUM_WORDS).load(file)?),
+            // Without a network the example still runs. A file that was named must be there, though.
+            Err(error @ Error::Download { .. }) if options.data.is_none() => {
+                eprintln!("{error}");
+                ("synthetic", synthetic(options)?)
+            }
+            Err(error) => return Err(error),
+        }
+    };
+    let split = train_test_split(&corpus.train.sequences, &corpus.train.labels, 0.2, 42)?;
+    Ok(Reviews {
+        source,
+        train: pad_sequences(&split.train_samples, MAXLEN),
+        train_labels: split.train_labels,
+        validation: pad_sequences(&split.test_samples, MAXLEN),
+        validation_labels: split.test_labels,
+        test: pad_sequences(&corpus.test.sequences, MAXLEN),
+        test_labels: corpus.test.labels,
+    })
+}
+
+fn synthetic(options: &Options) -> Result<Corpus> {
+    eprintln!("Using a made-up corpus: the figures below are NOT those of the IMDB reviews.");
+    Synthetic::new(options.seed).num_words(NUM_WORDS).generate()
+}

@@ -1,0 +1,46 @@
+//! A GRU of 8 units in place of the LSTM of `imdb_lstm`.
+//!
+//! `cargo run --release --example imdb_gru`; `-- --help` shows the options.
+
+mod common;
+
+use bptt::callbacks::{EarlyStopping, ModelCheckpoint};
+use bptt::{Activation, BinaryCrossentropy, Dense, Embedding, Fit, Form, Gru, MeanMetric, Result, RmsProp, Sequential};
+use common::Experiment;
+
+fn main() -> Result<()> {
+    let experiment = Experiment::start("gru")?;
+
+    let mut model = Sequential::new()
+        .add(Embedding::new(500, 16))
+        .add(Gru::new(8))
+        .add(Dense::new(1).activation(Activation::Sigmoid))
+        .build(Form::tokens(100), experiment.options.seed)?;
+    experiment.show(&model.summary());
+
+    let rmsprop = RmsProp::new(1e-4);
+    model.compile(rmsprop, BinaryCrossentropy::new()).metric(MeanMetric::binary_accuracy());
+    if let Some(threads) = experiment.options.threads {
+        model.set_threads(threads)?;
+    }
+
+    let file = experiment.options.out.join("best-gru-model.safetensors");
+    let mut checkpoint = ModelCheckpoint::new(file).save_best_only(true);
+    let mut early_stopping = EarlyStopping::new().patience(3).restore_best_weights(true);
+    let mut progress = experiment.progress();
+    let reviews = &experiment.reviews;
+    let history = model.fit(
+        &reviews.train,
+        &reviews.train_labels,
+        Fit::new()
+            .epochs(experiment.options.epochs)
+            .batch_size(64)
+            .validation(&reviews.validation, &reviews.validation_labels)
+            .callback(&mut checkpoint)
+            .callback(&mut early_stopping)
+            .callback(&mut progress),
+    )?;
+
+    let test = model.evaluate(&reviews.test, &reviews.test_labels)?;
+    experiment.finish(&history, &early_stopping, &test)
+}

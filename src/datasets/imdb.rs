@@ -1,0 +1,235 @@
+//! The IMDB movie reviews, read from Keras' own `imdb.npz` with the semantics of Keras' `load_data`.
+//!
+//! Contract: for the same options, the same reviews and labels in the same order as Keras gives them, to the sample and
+//! the token. The file is not trusted: nothing in it is executed, and whatever it holds, reading it neither panics nor
+//! takes more than a bounded amount of memory (each array at most 2^20 reviews, 2^24 words and 128 MiB).
+//!
+//! Read next: `npz.rs`, the archive; `../preprocessing/pad_sequences.rs`, what to do with the reviews.
+
+use std::fs::File;
+use std::io::{BufReader, Read, Seek};
+use std::path::{Path, PathBuf};
+
+use super::npz::Npz;
+pub use super::npz_problem::NpzProblem;
+use super::{Corpus, Reviews};
+use crate::error::{Error, Result};
+use crate::numpy_random::RandomState;
+
+/// The options of Keras' `imdb.load_data`, with its defaults.
+///
+/// | option | default | |
+/// | --- | --- | --- |
+/// | [`num_words`](Self::num_words) | the highest id | ids from here on are out of vocabulary |
+/// | [`skip_top`](Self::skip_top) | 0 | ids below are out of vocabulary |
+/// | [`maxlen`](Self::maxlen) | none | reviews of this length or longer are left out |
+/// | [`seed`](Self::seed) | 113 | of the shuffle |
+/// | [`start_char`](Self::start_char) | 1 | put in front of each review |
+/// | [`oov_char`](Self::oov_char) | 2 | stands for a word that is out of vocabulary |
+/// | [`index_from`](Self::index_from) | 3 | added to each word's rank in the file |
+///
+/// With the defaults 0 is free for padding, and the ids of words begin at 4.
+///
+/// ```no_run
+/// use bptt::datasets::imdb::LoadData;
+///
+/// let imdb = LoadData::new().num_words(500).load("imdb.npz")?;
+/// assert_eq!(imdb.train.sequences[0].len(), 218);
+/// assert_eq!(imdb.train.labels[0], 1);
+/// # Ok::<(), bptt::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoadData {
+    num_words: Option<u32>,
+    skip_top: u32,
+    maxlen: Option<usize>,
+    seed: u32,
+    start_char: Option<u32>,
+    oov_char: Option<u32>,
+    index_from: u32,
+}
+
+impl Default for LoadData {
+    fn default() -> Self {
+        Self {
+            num_words: None,
+            skip_top: 0,
+            maxlen: None,
+            seed: 113,
+            start_char: Some(1),
+            oov_char: Some(2),
+            index_from: 3,
+        }
+    }
+}
+
+impl LoadData {
+    /// Keras' defaults, the table above.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Ids of `num_words` and above become [`oov_char`](Self::oov_char). Ids count from `index_from`: 500 keeps the 496
+    /// most frequent words.
+    ///
+    /// Not given (or 0, as in Keras), it is the highest id of both sets, and since that id is not below itself, the
+    /// rarest word becomes `oov_char` all the same. Give one more than the highest id to keep every word.
+    pub fn num_words(mut self, num_words: u32) -> Self {
+        self.num_words = (num_words > 0).then_some(num_words);
+        self
+    }
+
+    /// Ids below `skip_top` become [`oov_char`](Self::oov_char); so does `start_char`, if `skip_top` is above it.
+    pub fn skip_top(mut self, skip_top: u32) -> Self {
+        self.skip_top = skip_top;
+        self
+    }
+
+    /// Keeps only reviews with fewer than `maxlen` ids, `start_char` counted; 0 keeps all, as in Keras.
+    pub fn maxlen(mut self, maxlen: usize) -> Self {
+        self.maxlen = (maxlen > 0).then_some(maxlen);
+        self
+    }
+
+    /// The seed of the shuffle. Both sets are always shuffled, the test set on from where the training set stopped.
+    pub fn seed(mut self, seed: u32) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// The id in front of each review, or `None` for none.
+    pub fn start_char(mut self, start_char: impl Into<Option<u32>>) -> Self {
+        self.start_char = start_char.into();
+        self
+    }
+
+    /// The id that stands for words out of vocabulary, or `None` to leave them out.
+    pub fn oov_char(mut self, oov_char: impl Into<Option<u32>>) -> Self {
+        self.oov_char = oov_char.into();
+        self
+    }
+
+    /// What is added to each rank in the file, so that small ids are free for other uses.
+    pub fn index_from(mut self, index_from: u32) -> Self {
+        self.index_from = index_from;
+        self
+    }
+
+    /// Loads both sets from the file at `path`: Keras' `imdb.npz`, or one of the same layout (object arrays `x_train`
+    /// and `x_test` of Python lists of int, integer arrays `y_train` and `y_test` of 0 and 1).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if the file cannot be opened, [`Error::Npz`] if it is not such a file, [`Error::Empty`] if a set
+    /// holds no review or [`maxlen`](Self::maxlen) leaves none, [`Error::InvalidOption`] if
+    /// [`index_from`](Self::index_from) would lift an id over `u32::MAX`.
+    pub fn load(&self, path: impl AsRef<Path>) -> Result<Corpus> {
+        let path = path.as_ref();
+        let file = File::open(path).map_err(Error::io("open", path))?;
+        self.load_from(BufReader::with_capacity(64 << 10, file), Some(path))
+    }
+
+    /// Loads both sets from an open file or from bytes in memory (`std::io::Cursor`), as [`load`](Self::load) does.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`load`](Self::load).
+    ///
+    /// ```
+    /// use bptt::datasets::imdb::LoadData;
+    ///
+    /// let error = LoadData::new().read(std::io::Cursor::new(b"no zip")).unwrap_err();
+    /// assert!(error.to_string().contains("not an npz file"));
+    /// ```
+    pub fn read(&self, source: impl Read + Seek) -> Result<Corpus> {
+        self.load_from(source, None)
+    }
+
+    fn load_from(&self, source: impl Read + Seek, path: Option<&Path>) -> Result<Corpus> {
+        let refused =
+            |member| move |problem| Error::Npz { path: path.map(PathBuf::from), member, problem: Box::new(problem) };
+        let mut npz = Npz::open(source).map_err(refused(None))?;
+        let mut set = |x, y| {
+            let sequences = npz.reviews(x).map_err(refused(Some(x)))?;
+            let labels = npz.labels(y).map_err(refused(Some(y)))?;
+            if sequences.len() == labels.len() {
+                return Ok(Reviews { sequences, labels });
+            }
+            let problem = NpzProblem::LabelCount { reviews: sequences.len(), labels: labels.len() };
+            Err(refused(Some(y))(problem))
+        };
+        let (train, test) = (set("x_train.npy", "y_train.npy")?, set("x_test.npy", "y_test.npy")?);
+        self.prepare(train, test)
+    }
+
+    /// Everything Keras does once the arrays are in memory, in its order.
+    fn prepare(&self, train: Reviews, test: Reviews) -> Result<Corpus> {
+        let mut random = RandomState::new(self.seed);
+        let train = self.arrange(train, &mut random)?;
+        let test = self.arrange(test, &mut random)?;
+        for (reviews, what) in [(&train, "the training set"), (&test, "the test set")] {
+            if reviews.sequences.is_empty() {
+                let mend = "pass a file with reviews in both sets, and a maxlen above the length of some in each";
+                return Err(Error::Empty { what, mend });
+            }
+        }
+        let mut imdb = Corpus { train, test };
+        let highest = || imdb.train.sequences.iter().chain(&imdb.test.sequences).flatten().max().copied();
+        let num_words = self.num_words.or_else(highest).unwrap_or(0);
+        let vocabulary = self.skip_top..num_words;
+        for sequence in imdb.train.sequences.iter_mut().chain(&mut imdb.test.sequences) {
+            match self.oov_char {
+                Some(oov_char) => {
+                    for id in sequence.iter_mut().filter(|id| !vocabulary.contains(id)) {
+                        *id = oov_char;
+                    }
+                }
+                None => sequence.retain(|id| vocabulary.contains(id)),
+            }
+        }
+        Ok(imdb)
+    }
+
+    /// Shuffles a set, makes ids of ranks, and leaves out long reviews.
+    fn arrange(&self, mut reviews: Reviews, random: &mut RandomState) -> Result<Reviews> {
+        let order = random.permutation(reviews.sequences.len());
+        let mut arranged = Reviews { sequences: Vec::new(), labels: Vec::new() };
+        for position in order {
+            let ranks = std::mem::take(&mut reviews.sequences[position]);
+            let length = ranks.len() + usize::from(self.start_char.is_some());
+            if self.maxlen.is_some_and(|maxlen| length >= maxlen) {
+                continue;
+            }
+            let mut ids = Vec::with_capacity(length);
+            ids.extend(self.start_char);
+            for rank in ranks {
+                ids.push(rank.checked_add(self.index_from).ok_or_else(|| Error::InvalidOption {
+                    option: "index_from",
+                    value: self.index_from.to_string(),
+                    allowed: "so small that, added to the highest word rank, it stays below 4294967296",
+                })?);
+            }
+            arranged.sequences.push(ids);
+            arranged.labels.push(reviews.labels[position]);
+        }
+        Ok(arranged)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Corpus, LoadData, Reviews};
+    use crate::error::Result;
+
+    /// Seed 113 leaves two reviews in their order in the training set, and then in the test set.
+    fn prepared(options: LoadData) -> Result<Corpus> {
+        let set = |sequences: [&[u32]; 2]| Reviews { sequences: sequences.map(Vec::from).to_vec(), labels: vec![0, 1] };
+        options.prepare(set([&[1, 9, 3], &[2]]), set([&[4, 5], &[7, 1]]))
+    }
+
+    #[test]
+    fn order() {
+        let imdb = prepared(LoadData::new().num_words(100)).unwrap();
+        panic!("{imdb:?}");
+    }
+}
