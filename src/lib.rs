@@ -1,4 +1,55 @@
 //! `bptt` trains and runs recurrent neural networks on the CPU, on `ndarray`, with every backward pass written out.
+//!
+//! It is for sequences of moderate length and layers of some units to some hundreds: models as one writes them in Keras
+//! ([`Sequential`]), recurrent cells of one's own ([`Gates`], [`Cell`]) with their backpropagation through time driven and
+//! [checked](gradcheck), and measurements of such cells. It has no automatic differentiation and no GPU.
+//!
+//! ```
+//! use bptt::{BinaryCrossentropy, Activation, Adam, Dense, Fit, Form, Lstm, Sequential};
+//! use ndarray::{Array1, Array3};
+//!
+//! // Is the sum of a sequence positive?
+//! let x = Array3::<f32>::from_shape_fn((64, 5, 1), |(n, t, _)| ((n * 5 + t) as f32 * 1.7).sin());
+//! let y: Array1<f32> = x.outer_iter().map(|steps| if steps.sum() > 0.0 { 1.0 } else { 0.0 }).collect();
+//!
+//! let mut model = Sequential::new()
+//!     .add(Lstm::new(4))
+//!     .add(Dense::new(1).activation(Activation::Sigmoid))
+//!     .build(Form::sequence(5, 1), 42)?;
+//! model.compile(Adam::new(0.05), BinaryCrossentropy::new());
+//! let history = model.fit(&x, &y, Fit::new().epochs(30).batch_size(16))?;
+//! let loss = history.get("loss");
+//! assert!(loss[29] < 0.5 * loss[0]);
+//! assert_eq!(model.predict(&x)?.shape(), [64, 1]);
+//! # Ok::<(), bptt::Error>(())
+//! ```
+//!
+//! # Letters
+//!
+//! | letter | stands for |
+//! | --- | --- |
+//! | B | batch: samples that are computed together |
+//! | T | time steps |
+//! | D | input features |
+//! | H | units of a recurrent layer |
+//! | N | gate blocks of a cell; before "batch" in a shape, such as (N, T), all samples |
+//!
+//! Arrays that users pass have the batch first, (B, T, D); inside a model time comes first, (T, B, D).
+//!
+//! # Order of the gates
+//!
+//! The columns of kernels and biases are blocks of H, in Keras' order: [`Lstm`] i, f, c, o (input, forget, candidate,
+//! output); [`Gru`] z, r, h (update, reset, candidate). Weights have Keras' names and layouts, so they can be copied.
+//!
+//! # Features
+//!
+//! None is on by default. `imdb` finds and reads Keras' `imdb.npz`; `download` (implies the other two) fetches it;
+//! `progress` is a progress bar for training. The oldest Rust that builds the crate is 1.89.
+//!
+//! # Where to start reading
+//!
+//! [`Layer`] is the contract between layers and what runs them, [`Rnn`] the driver over time, [`Lstm`] an example of a cell,
+//! [`Model`] what is trained. `DESIGN.md` says why.
 
 #![deny(unreachable_pub)]
 
@@ -46,3 +97,8 @@ pub use scalar::Scalar;
 pub use sequential::{Compiled, Model, Registry, Sequential};
 pub use tensor::{Form, Tensor, resize};
 pub use training::{Fit, Gradients, History, Logs, Samples, Targets, Training};
+
+/// The README's example is compiled and run with the documentation's.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
