@@ -45,7 +45,7 @@ class EpochSeconds(keras.callbacks.Callback):
 for seed in range(1, 6):
     keras.utils.set_random_seed(seed)
     model = keras.Sequential([layers.Embedding(500, 16), layers.LSTM(8), layers.Dense(1, activation="sigmoid")])
-    model.compile(keras.optimizers.RMSprop(1e-4), "binary_crossentropy", ["accuracy"])
+    model.compile(keras.optimizers.RMSprop(1e-4), "binary_crossentropy", metrics=["accuracy"])
     clock = EpochSeconds()
     history = model.fit(
         x_train, y_train, epochs=EPOCHS, batch_size=64, validation_data=(x_val, y_val), callbacks=[clock], verbose=0
