@@ -6,7 +6,7 @@
 //!
 //! Read next: `npy.rs` and `pickle.rs`, the two that read from it.
 
-use std::io::{self, BufReader, ErrorKind, Read, Take};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Take};
 
 use super::npz_problem::NpzProblem;
 
@@ -37,7 +37,14 @@ impl<R: Read> Member<R> {
     }
 
     /// The next `N` bytes.
+    #[inline]
     pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], NpzProblem> {
+        // Straight from the buffer: a pickle is millions of instructions of two or three bytes.
+        if let Some(&bytes) = self.reader.buffer().first_chunk() {
+            self.reader.consume(N);
+            self.offset += N as u64;
+            return Ok(bytes);
+        }
         let mut bytes = [0; N];
         self.fill(&mut bytes)?;
         Ok(bytes)

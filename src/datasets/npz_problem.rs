@@ -124,8 +124,8 @@ pub enum NpzProblem {
 
     /// The pickle asks for something that NumPy does not need for an array of lists.
     #[error(
-        "its pickle names {name} at byte {offset}, which an array of reviews does not need: nothing was run, and the \
-         file should not be trusted"
+        "its pickle names {name} at byte {offset}, which an array of reviews does not need: nothing was run; do not \
+         trust the file, or if it is yours, save the reviews as Python lists of int"
     )]
     ForeignGlobal {
         /// Module and name.
@@ -137,7 +137,7 @@ pub enum NpzProblem {
     /// The pickle calls something, or sets its state, in another way than NumPy does for an array of lists.
     #[error(
         "its pickle uses {opcode} on {target} at byte {offset} in another way than for an array of reviews: nothing \
-         was run, and the file should not be trusted"
+         was run; do not trust the file, or if it is yours, save the reviews as Python lists of int"
     )]
     ForeignCall {
         /// `REDUCE` or `BUILD`.

@@ -95,20 +95,18 @@ impl<R: Read> Machine<'_, R> {
                     let list = self.lists.create()?;
                     self.push(Value::List(list))?;
                 }
-                b'a' => {
-                    let item = self.pop()?;
-                    self.append(&[item])?;
-                }
+                b'a' => self.append_from(self.stack.len().saturating_sub(1))?,
                 b'e' => {
-                    let items = self.pop_to_mark()?;
-                    self.append(&items)?;
+                    let mark = self.pop_mark()?;
+                    self.append_from(mark)?;
                 }
                 b')' => self.tuple(Vec::new())?,
                 0x85 => self.tuple_of(1)?,
                 0x86 => self.tuple_of(2)?,
                 0x87 => self.tuple_of(3)?,
                 b't' => {
-                    let items = self.pop_to_mark()?;
+                    let mark = self.pop_mark()?;
+                    let items = self.stack.split_off(mark);
                     self.tuple(items)?;
                 }
                 b'q' => {
@@ -200,12 +198,9 @@ impl<R: Read> Machine<'_, R> {
         Err(self.structure("a value on the stack", "none".to_owned()))
     }
 
-    fn pop_to_mark(&mut self) -> Result<Vec<Value>, NpzProblem> {
-        match self.marks.pop() {
-            // Nothing is popped from under a mark, so that the stack is at least as high.
-            Some(mark) => Ok(self.stack.split_off(mark.min(self.stack.len()))),
-            None => Err(self.structure("a mark on the stack", "none".to_owned())),
-        }
+    /// Takes the last mark: the stack is at least that high, for nothing is popped from under a mark.
+    fn pop_mark(&mut self) -> Result<usize, NpzProblem> {
+        self.marks.pop().ok_or_else(|| self.structure("a mark on the stack", "none".to_owned()))
     }
 
     fn pop_text(&mut self) -> Result<Vec<u8>, NpzProblem> {
@@ -216,16 +211,20 @@ impl<R: Read> Machine<'_, R> {
         }
     }
 
-    /// Appends to the list on top, which stays there.
-    fn append(&mut self, items: &[Value]) -> Result<(), NpzProblem> {
-        let target = self.pop()?;
-        let Value::List(list) = target else {
-            return Err(self.structure("a list to append to", target.kind().to_owned()));
-        };
-        for item in items {
-            self.lists.append(list, item.as_item())?;
+    /// Appends the values from `start` on to the list below them, which then is on top.
+    fn append_from(&mut self, start: usize) -> Result<(), NpzProblem> {
+        let floor = self.marks.last().copied().unwrap_or(0);
+        let target = if start > floor { self.stack.get(start - 1) } else { None };
+        match target {
+            Some(&Value::List(list)) => {
+                for item in self.stack.drain(start..) {
+                    self.lists.append(list, item.as_item())?;
+                }
+                Ok(())
+            }
+            Some(other) => Err(self.structure("a list to append to", other.kind().to_owned())),
+            None => Err(self.structure("a list to append to", "none".to_owned())),
         }
-        self.push(target)
     }
 
     fn tuple_of(&mut self, length: usize) -> Result<(), NpzProblem> {
@@ -315,3 +314,6 @@ impl<R: Read> Machine<'_, R> {
 fn limit(what: &'static str, limit: usize) -> NpzProblem {
     NpzProblem::Limit { what, limit: limit as u64 }
 }
+
+#[cfg(test)]
+mod tests;
