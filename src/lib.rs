@@ -71,7 +71,7 @@ mod optimizer;
 mod params;
 pub mod preprocessing;
 mod random;
-mod recurrent;
+pub mod recurrent;
 mod scalar;
 mod sequential;
 mod tensor;

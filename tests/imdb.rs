@@ -12,12 +12,13 @@ use std::io::{Cursor, Write, stderr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bptt::Error;
-use bptt::datasets::imdb::{Imdb, LoadData, Reviews};
+use bptt::datasets::imdb::LoadData;
+use bptt::datasets::{Corpus, Reviews};
 use bptt::preprocessing::{pad_sequences, train_test_split};
 use npz_writer::{NAMES, labels, members, npy, npz, pickled, reviews, zipped};
 
 /// What the real file gives with `options`, or nothing if it is not at hand.
-fn real(test: &str, options: LoadData) -> Option<Imdb> {
+fn real(test: &str, options: LoadData) -> Option<Corpus> {
     static SKIPPED: AtomicUsize = AtomicUsize::new(0);
     let Some(path) = std::env::var_os("BPTT_IMDB") else {
         let count = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
@@ -49,7 +50,7 @@ fn digest(Reviews { sequences, labels }: &Reviews) -> (usize, usize, usize, u64)
 
 #[test]
 fn real_file_with_500_words_and_the_split_after_it() {
-    let Some(Imdb { train, test }) = real("the real file, 500 words", LoadData::new().num_words(500)) else { return };
+    let Some(Corpus { train, test }) = real("the real file, 500 words", LoadData::new().num_words(500)) else { return };
     assert_eq!(digest(&train), (25_000, 5_967_530, 12_500, 0x8fca_87a9_5edd_41cd));
     assert_eq!(digest(&test), (25_000, 5_769_386, 12_500, 0xc4c4_1f7c_07b8_4412));
     assert_eq!((train.sequences[0].len(), train.sequences[1].len()), (218, 189));
@@ -66,7 +67,7 @@ fn real_file_with_500_words_and_the_split_after_it() {
 
 #[test]
 fn real_file_with_the_defaults() {
-    let Some(Imdb { train, test }) = real("the real file, defaults", LoadData::new()) else { return };
+    let Some(Corpus { train, test }) = real("the real file, defaults", LoadData::new()) else { return };
     assert_eq!(digest(&train), (25_000, 5_967_530, 12_500, 0xc7c1_e29b_6be4_08bd));
     assert_eq!(digest(&test), (25_000, 5_769_386, 12_500, 0xfcc2_d25f_069a_047a));
 }
@@ -74,12 +75,12 @@ fn real_file_with_the_defaults() {
 #[test]
 fn real_file_with_every_option() {
     let options = LoadData::new().num_words(1000).skip_top(20).maxlen(100).seed(7).oov_char(None);
-    let Some(Imdb { train, test }) = real("the real file, words left out", options) else { return };
+    let Some(Corpus { train, test }) = real("the real file, words left out", options) else { return };
     assert_eq!(digest(&train), (2777, 93_635, 1539, 0x8494_21f8_3e6c_85f6));
     assert_eq!(digest(&test), (2967, 99_453, 1608, 0xfa7d_2b62_c17c_5d77));
 
     let options = LoadData::new().start_char(None).index_from(0).maxlen(50).num_words(20);
-    let Some(Imdb { train, test }) = real("the real file, ids as they are", options) else { return };
+    let Some(Corpus { train, test }) = real("the real file, ids as they are", options) else { return };
     assert_eq!(digest(&train), (529, 21_620, 317, 0x8628_7a74_f3bb_c186));
     assert_eq!(digest(&test), (601, 24_321, 323, 0xa9d0_17a7_d865_10ef));
 }

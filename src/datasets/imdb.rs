@@ -221,15 +221,68 @@ mod tests {
     use super::{Corpus, LoadData, Reviews};
     use crate::error::Result;
 
-    /// Seed 113 leaves two reviews in their order in the training set, and then in the test set.
+    /// Three reviews in each set; what comes of them was checked against NumPy.
     fn prepared(options: LoadData) -> Result<Corpus> {
-        let set = |sequences: [&[u32]; 2]| Reviews { sequences: sequences.map(Vec::from).to_vec(), labels: vec![0, 1] };
-        options.prepare(set([&[1, 9, 3], &[2]]), set([&[4, 5], &[7, 1]]))
+        let set = |sequences: [&[u32]; 3], labels: [u8; 3]| Reviews {
+            sequences: sequences.map(Vec::from).to_vec(),
+            labels: labels.to_vec(),
+        };
+        options.prepare(set([&[1, 9, 3], &[2], &[8, 8]], [0, 1, 1]), set([&[4, 5], &[7, 1], &[6]], [0, 1, 0]))
+    }
+
+    fn sequences(options: LoadData) -> [Vec<Vec<u32>>; 2] {
+        let Corpus { train, test } = prepared(options).unwrap();
+        [train.sequences, test.sequences]
+    }
+
+    fn vectors<const N: usize>(sequences: [&[u32]; N]) -> Vec<Vec<u32>> {
+        sequences.map(Vec::from).to_vec()
     }
 
     #[test]
-    fn order() {
-        let imdb = prepared(LoadData::new().num_words(100)).unwrap();
-        panic!("{imdb:?}");
+    fn both_sets_are_shuffled_by_one_stream() {
+        let imdb = prepared(LoadData::new().seed(1).num_words(99)).unwrap();
+        let expected = (vectors([&[1, 4, 12, 6], &[1, 11, 11], &[1, 5]]), vec![0, 1, 1]);
+        assert_eq!((imdb.train.sequences, imdb.train.labels), expected);
+        let expected = (vectors([&[1, 10, 4], &[1, 9], &[1, 7, 8]]), vec![1, 0, 0]);
+        assert_eq!((imdb.test.sequences, imdb.test.labels), expected);
+    }
+
+    #[test]
+    fn vocabulary() {
+        let defaults = [vectors([&[1, 11, 11], &[1, 4, 2, 6], &[1, 5]]), vectors([&[1, 10, 4], &[1, 7, 8], &[1, 9]])];
+        // The highest id, 12, is not below itself.
+        assert_eq!(sequences(LoadData::new()), defaults);
+        assert_eq!(sequences(LoadData::new().num_words(0).maxlen(0)), defaults);
+        let eight = LoadData::new().num_words(8);
+        assert_eq!(
+            sequences(eight.clone().skip_top(5)),
+            [vectors([&[2, 2, 2], &[2, 2, 2, 6], &[2, 5]]), vectors([&[2, 2, 2], &[2, 7, 2], &[2, 2]])]
+        );
+        assert_eq!(
+            sequences(eight.oov_char(None).skip_top(1)),
+            [vectors([&[1], &[1, 4, 6], &[1, 5]]), vectors([&[1, 4], &[1, 7], &[1]])]
+        );
+        assert_eq!(
+            sequences(LoadData::new().start_char(None).index_from(0)),
+            [vectors([&[8, 8], &[1, 2, 3], &[2]]), vectors([&[7, 1], &[4, 5], &[6]])]
+        );
+    }
+
+    #[test]
+    fn maxlen_keeps_shorter_reviews_only() {
+        assert_eq!(sequences(LoadData::new().maxlen(3)), [vectors([&[1, 5]]), vectors([&[1, 2]])]);
+        let error = prepared(LoadData::new().maxlen(2)).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "the training set is empty; pass a file with reviews in both sets, and a maxlen above the length of some in \
+             each"
+        );
+    }
+
+    #[test]
+    fn an_id_over_the_limit_is_an_error() {
+        let error = prepared(LoadData::new().index_from(u32::MAX - 3)).unwrap_err().to_string();
+        assert!(error.starts_with("index_from is 4294967292, but must be so small"), "{error}");
     }
 }

@@ -190,12 +190,8 @@ impl<R: Read> Machine<'_, R> {
     /// Takes the topmost value, but none from under the last mark.
     fn pop(&mut self) -> Result<Value, NpzProblem> {
         let floor = self.marks.last().copied().unwrap_or(0);
-        if self.stack.len() > floor
-            && let Some(value) = self.stack.pop()
-        {
-            return Ok(value);
-        }
-        Err(self.structure("a value on the stack", "none".to_owned()))
+        let top = if self.stack.len() > floor { self.stack.pop() } else { None };
+        top.ok_or_else(|| self.structure("a value on the stack", "none".to_owned()))
     }
 
     /// Takes the last mark: the stack is at least that high, for nothing is popped from under a mark.
