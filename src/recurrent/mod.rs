@@ -8,8 +8,8 @@
 //! s[t] = f(x[t], s[t−1]; w)          h[t] = the first part of s[t], the output
 //! ```
 //!
-//! Let ds[t] be the gradient of the loss with respect to s[t], all its uses counted. s[t] is used twice: as output, whose
-//! gradient dh[t] comes from the layers above, and as the start of step t+1. So from the last step to the first
+//! Let `ds[t]` be the gradient of the loss with respect to `s[t]`, all its uses counted. `s[t]` is used twice: as output,
+//! whose gradient `dh[t]` comes from the layers above, and as the start of step t+1. So from the last step to the first
 //!
 //! ```text
 //! ds[t] = dh[t] + (∂f/∂s)ᵀ ds[t+1]   at step t+1
