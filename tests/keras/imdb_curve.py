@@ -26,7 +26,7 @@ x_val = keras.utils.pad_sequences(x_val, maxlen=100)
 
 
 class EpochSeconds(keras.callbacks.Callback):
-    """The wall time from the start of an epoch to the end of its last training batch."""
+    """The wall time from the start of an epoch to the start of its validation; nothing is called between the batches."""
 
     def __init__(self):
         super().__init__()
@@ -35,11 +35,8 @@ class EpochSeconds(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         self.start = time.perf_counter()
 
-    def on_train_batch_end(self, batch, logs=None):
-        self.end = time.perf_counter()
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.seconds.append(self.end - self.start)
+    def on_test_begin(self, logs=None):
+        self.seconds.append(time.perf_counter() - self.start)
 
 
 for seed in range(1, 6):
