@@ -45,7 +45,7 @@ impl Gates for Coupled {
         let out = c_next.tanh();
         let dc = dc + dh * o * (one - out * out);
         let di = dc * (g - c) * i * (one - i);
-        ([di, dc * i * (one - g * g), dh * out * o * (one - o)], [one - one, dc * (one - i)])
+        ([di, dc * i * (one - g * g), dh * out * o * (one - o)], [one.splat(0.0), dc * (one - i)])
     }
 }
 
