@@ -1,0 +1,276 @@
+//! One test for each thing that a user can get wrong, on the whole text of the message: what was wrong, where, and how to
+//! mend it.
+//!
+//! Nothing here may panic, and nothing may train before it fails.
+
+use bptt::callbacks::ModelCheckpoint;
+use bptt::{
+    Activation, BinaryCrossentropy, CategoricalCrossentropy, Clip, Dense, Dropout, Embedding, Fit, Form, Gru, Layer,
+    Loss, Lstm, MeanSquaredError, Model, Optimizer, Result, Sequential, Sgd, SimpleRnn, SparseCategoricalCrossentropy,
+};
+use ndarray::{Array1, Array2, Array3, array};
+
+#[track_caller]
+fn expect<T>(result: Result<T>, message: &str) {
+    match result {
+        Ok(_) => panic!("no error, but expected: {message}"),
+        Err(error) => assert_eq!(error.to_string(), message),
+    }
+}
+
+fn compiled(layer: impl Layer<f32>, form: Form, loss: impl Loss<f32> + 'static) -> Model {
+    let mut model = Sequential::new().add(layer).build(form, 1).unwrap();
+    model.compile(Sgd::new(0.1), loss);
+    model
+}
+
+fn dense(loss: impl Loss<f32> + 'static) -> Model {
+    compiled(Dense::new(3), Form::vector(2), loss)
+}
+
+fn line() -> Model {
+    compiled(Dense::new(1), Form::vector(1), MeanSquaredError)
+}
+
+#[test]
+fn token_ids_outside_the_vocabulary() {
+    let mut model = Sequential::new().add(Embedding::new(5, 2)).add(Gru::new(1)).build(Form::tokens(3), 1).unwrap();
+    model.compile(Sgd::new(0.1), MeanSquaredError);
+    for id in [5, 77] {
+        let message = format!(
+            "token id {id} at sample 1, step 2 is not below the vocabulary of 5; give the Embedding a larger input_dim, \
+             or load the data with num_words = 5"
+        );
+        let tokens = array![[0, 1, 4], [2, 3, id]];
+        expect(model.predict(&tokens), &message);
+        expect(model.evaluate(&tokens, &array![0.0, 1.0]), &message);
+        expect(model.fit(&tokens, &array![0.0, 1.0], Fit::new()), &message);
+    }
+}
+
+#[test]
+fn inputs_that_are_not_finite() {
+    let mut model = dense(MeanSquaredError);
+    for (value, text) in [(f32::NAN, "NaN"), (f32::INFINITY, "inf"), (f32::NEG_INFINITY, "-inf")] {
+        let message = format!("the samples hold {text} at [1, 0]; replace or drop values that are not finite");
+        expect(model.fit(&array![[1.0, 2.0], [value, 0.0]], &Array2::<f32>::zeros((2, 3)), Fit::new()), &message);
+    }
+    let model = Sequential::new().add(Lstm::new(1)).build(Form::sequence(2, 1), 1).unwrap();
+    let message = "the samples hold NaN at [0, 1, 0]; replace or drop values that are not finite";
+    expect(model.predict(&array![[[1.0], [f32::NAN]]]), message);
+}
+
+#[test]
+fn targets_of_the_wrong_length_or_shape() {
+    let message = "the targets have shape [3], but samples, model and loss need [2, 3]";
+    expect(dense(MeanSquaredError).fit(&Array2::<f32>::zeros((2, 2)), &array![0.0, 1.0, 0.0], Fit::new()), message);
+    let message = "the targets have shape [3], but samples, model and loss need [2, 1]";
+    expect(line().fit(&Array2::<f32>::zeros((2, 1)), &array![0.0, 1.0, 0.0], Fit::new()), message);
+}
+
+#[test]
+fn targets_that_the_loss_cannot_use() {
+    let x = Array2::<f32>::zeros((2, 2));
+    let message = "the target of sample 1 is 1.5; binary cross-entropy takes labels from 0 to 1";
+    expect(dense(BinaryCrossentropy::new()).fit(&x, &array![[0.0, 0.0, 1.0], [0.0, 1.5, 0.0]], Fit::new()), message);
+    let message = "the target of sample 0 is NaN; binary cross-entropy takes labels from 0 to 1";
+    expect(dense(BinaryCrossentropy::new()).evaluate(&x, &Array2::from_elem((2, 3), f32::NAN)), message);
+    let message = "the target of sample 1 is 3; it must be a class number from 0 to 2";
+    expect(dense(SparseCategoricalCrossentropy::new()).fit(&x, &array![2, 3], Fit::new()), message);
+    let message = "the target of sample 0 is -1; it must be a class number from 0 to 2";
+    expect(dense(SparseCategoricalCrossentropy::new()).fit(&x, &array![-1, 0], Fit::new()), message);
+    let message = "the target of sample 0 is 0.5; it must be a class number from 0 to 2";
+    expect(dense(SparseCategoricalCrossentropy::new()).fit(&x, &array![0.5, 0.0], Fit::new()), message);
+    let message = "the target of sample 1 holds -1; categorical cross-entropy takes probabilities from 0 to 1";
+    let targets = array![[0.0, 0.0, 1.0], [0.0, -1.0, 0.0]];
+    expect(dense(CategoricalCrossentropy::new()).fit(&x, &targets, Fit::new()), message);
+    let message = "the target of sample 0 is inf; it must be a finite number";
+    expect(dense(MeanSquaredError).fit(&x, &Array2::from_elem((2, 3), f32::INFINITY), Fit::new()), message);
+}
+
+#[test]
+fn no_data() {
+    let message = "the data is empty; pass at least one sample";
+    expect(line().fit(&Array2::<f32>::zeros((0, 1)), &Array1::<f32>::zeros(0), Fit::new()), message);
+    expect(line().evaluate(&Array2::<f32>::zeros((0, 1)), &Array1::<f32>::zeros(0)), message);
+    expect(line().predict(&Array2::<f32>::zeros((0, 1))), message);
+    expect(line().train_batch(&Array2::<f32>::zeros((0, 1)), &Array1::<f32>::zeros(0)), message);
+}
+
+#[test]
+fn a_batch_size_of_zero() {
+    let fit = Fit::new().batch_size(0);
+    expect(line().fit(&array![[1.0_f32]], &array![1.0], fit), "batch_size is 0, but must be at least 1");
+}
+
+#[test]
+fn dropout_rates_out_of_range() {
+    let build = |model: Sequential| model.build(Form::sequence(2, 2), 1);
+    for (rate, text) in [(1.0, "1"), (-0.1, "-0.1"), (f64::NAN, "NaN"), (2.5, "2.5"), (f64::INFINITY, "inf")] {
+        let message =
+            |layer, option| format!("layer {layer:?}: {option} is {text}, but must be at least 0 and below 1");
+        expect(build(Sequential::new().add(Dropout::new(rate))), &message("dropout", "rate"));
+        expect(build(Sequential::new().add(Lstm::new(1).dropout(rate))), &message("lstm", "dropout"));
+        let recurrent = Gru::new(1).recurrent_dropout(rate);
+        expect(build(Sequential::new().add(recurrent)), &message("gru", "recurrent_dropout"));
+    }
+}
+
+#[test]
+fn sizes_of_zero() {
+    let build = |model: Sequential| model.build(Form::sequence(2, 2), 1);
+    expect(build(Sequential::new().add(Lstm::new(0))), "layer \"lstm\": units is 0, but must be at least 1");
+    expect(build(Sequential::new().add(Gru::new(0))), "layer \"gru\": units is 0, but must be at least 1");
+    expect(build(Sequential::new().add(SimpleRnn::new(0))), "layer \"simple_rnn\": units is 0, but must be at least 1");
+    expect(build(Sequential::new().add(Dense::new(0))), "layer \"dense\": units is 0, but must be at least 1");
+    let build = |layer| Sequential::new().add(layer).build(Form::tokens(2), 1);
+    expect(build(Embedding::new(0, 2)), "layer \"embedding\": input_dim is 0, but must be at least 1");
+    expect(build(Embedding::new(2, 0)), "layer \"embedding\": output_dim is 0, but must be at least 1");
+}
+
+#[test]
+fn layers_that_do_not_chain() {
+    let stacked = Sequential::new().add(Lstm::new(4)).add(Lstm::new(2));
+    expect(
+        stacked.build(Form::sequence(3, 2), 1),
+        "layer \"lstm_1\": it got (None, 4), but needs a sequence: set return_sequences(true) on the recurrent layer \
+         before it",
+    );
+    expect(
+        Sequential::new().add(Lstm::new(4)).build(Form::tokens(3), 1),
+        "layer \"lstm\": it got (None, 3) of token ids, but needs a sequence of vectors: put an Embedding before it, which \
+         turns token ids into vectors",
+    );
+    expect(
+        Sequential::new().add(Dense::new(4)).build(Form::tokens(None), 1),
+        "layer \"dense\": it got (None, None) of token ids, but needs numbers: put an Embedding before it, which turns \
+         token ids into vectors",
+    );
+    expect(
+        Sequential::new().add(Embedding::new(4, 2)).build(Form::sequence(3, 2), 1),
+        "layer \"embedding\": it got (None, 3, 2), but needs token ids: make it the first layer and build the model for \
+         Form::tokens",
+    );
+}
+
+#[test]
+fn softmax_inside_a_recurrent_layer() {
+    let message = |layer: &str, option: &str| {
+        format!(
+            "layer {layer:?}: {option} is softmax, but must be a function of single elements (softmax needs a whole row: \
+             use it on a Dense layer)"
+        )
+    };
+    let build = |model: Sequential| model.build(Form::sequence(2, 2), 1);
+    let layer = Lstm::new(1).recurrent_activation(Activation::Softmax);
+    expect(build(Sequential::new().add(layer)), &message("lstm", "recurrent_activation"));
+    let layer = Gru::new(1).activation(Activation::Softmax);
+    expect(build(Sequential::new().add(layer)), &message("gru", "activation"));
+    let layer = Gru::new(1).reset_after(false).recurrent_activation(Activation::Softmax);
+    expect(build(Sequential::new().add(layer)), &message("gru", "recurrent_activation"));
+    let layer = SimpleRnn::new(1).activation(Activation::Softmax);
+    expect(build(Sequential::new().add(layer)), &message("simple_rnn", "activation"));
+}
+
+#[test]
+fn samples_of_another_shape() {
+    let model = Sequential::new().add(Lstm::new(2)).build(Form::sequence(4, 2), 1).unwrap();
+    expect(
+        model.predict(&Array3::<f32>::zeros((1, 5, 2))),
+        "the samples have shape (None, 5, 2), but the model was built for (None, 4, 2); reshape them, or build it for them",
+    );
+    expect(
+        model.predict(&Array2::<u32>::zeros((1, 4))),
+        "the samples have shape (None, 4) of token ids, but the model was built for (None, 4, 2); reshape them, or build \
+         it for them",
+    );
+    let model = Sequential::new().add(Lstm::new(2)).build(Form::sequence(None, 2), 1).unwrap();
+    assert!(model.predict(&Array3::<f32>::zeros((1, 9, 2))).is_ok());
+    expect(
+        model.predict(&Array3::<f32>::zeros((1, 0, 2))),
+        "the samples have shape (None, 0, 2), but the model was built for (None, None, 2); reshape them, or build it for \
+         them",
+    );
+}
+
+#[test]
+fn a_model_that_is_not_compiled() {
+    let mut model = Sequential::new().add(Dense::new(1)).build(Form::vector(1), 1).unwrap();
+    let (x, y) = (array![[1.0_f32]], array![1.0]);
+    let message = "the model is not compiled; call model.compile(optimizer, loss) first";
+    expect(model.fit(&x, &y, Fit::new()), message);
+    expect(model.evaluate(&x, &y), message);
+    expect(model.gradients(&x, &y), message);
+    expect(model.train_batch(&x, &y), message);
+}
+
+#[test]
+fn weights_and_layers_that_are_not_there() {
+    let mut model = line();
+    let message = "there is no weight \"dense/weights\"; there are dense/kernel, dense/bias";
+    expect(model.weight("dense/weights"), message);
+    expect(model.set_weight("dense/weights", &array![1.0]), message);
+    expect(model.set_trainable("lstm", false), "there is no layer \"lstm\"; there are dense");
+    let message = "weight \"dense/kernel\" has shape [1, 1], not [2]";
+    expect(model.set_weight("dense/kernel", &array![1.0, 2.0]), message);
+}
+
+#[test]
+fn optimizer_options_out_of_range() {
+    let (x, y) = (array![[1.0_f32]], array![1.0]);
+    for (value, text) in [(0.0, "0"), (-0.5, "-0.5"), (f64::NAN, "NaN"), (f64::INFINITY, "inf")] {
+        let mut model = line();
+        model.compile(Sgd::new(value), MeanSquaredError);
+        let message = format!("learning_rate is {text}, but must be a finite number above 0");
+        expect(model.fit(&x, &y, Fit::new()), &message);
+        expect(model.train_batch(&x, &y), &message);
+        for clip in [Clip::Value(value), Clip::Norm(value), Clip::GlobalNorm(value)] {
+            model.compile(Optimizer::new(Sgd::new(0.1)).clip(clip), MeanSquaredError);
+            let message = format!("clip is {text}, but must be a finite number above 0");
+            expect(model.fit(&x, &y, Fit::new()), &message);
+        }
+    }
+    let mut model = line();
+    model.compile(Sgd::new(0.1).momentum(1.0), MeanSquaredError);
+    expect(model.fit(&x, &y, Fit::new()), "momentum is 1, but must be at least 0 and below 1");
+}
+
+#[test]
+fn a_gradient_that_is_not_finite() {
+    for clip in [Clip::Value(1.0), Clip::Norm(1.0), Clip::GlobalNorm(1.0)] {
+        let mut model = line();
+        model.compile(Optimizer::new(Sgd::new(0.1)).clip(clip), MeanSquaredError);
+        model.set_weight("dense/kernel", &array![[1e38_f32]]).unwrap();
+        let message = "the gradient of dense/kernel is not finite; lower the learning rate, or look for extreme inputs";
+        expect(model.fit(&array![[1e30_f32]], &array![0.0], Fit::new()), message);
+        assert_eq!(model.weight("dense/kernel").unwrap()[[0, 0]], 1e38, "the step is not made");
+    }
+}
+
+#[test]
+fn a_checkpoint_in_a_folder_that_is_not_there() {
+    let mut model = line();
+    let before = model.weight("dense/kernel").unwrap();
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("no-such-folder").join("model.safetensors");
+    let mut checkpoint = ModelCheckpoint::new(&path);
+    let result = model.fit(&array![[1.0_f32]], &array![9.0], Fit::new().callback(&mut checkpoint));
+    expect(result, &format!("cannot write {}: No such file or directory (os error 2)", path.display()));
+    assert_eq!(model.weight("dense/kernel").unwrap(), before, "found out before training");
+}
+
+#[test]
+fn no_threads() {
+    expect(line().set_threads(0), "threads is 0, but must be at least 1");
+}
+
+#[test]
+fn names_and_layers_of_a_stack() {
+    let message = |name: &str| {
+        format!("a layer cannot be named {name:?}; use a name that is not empty, has no slash and is not taken yet")
+    };
+    for name in ["one", "", "a/b"] {
+        let stack = Sequential::new().add_named("one", Dense::new(1)).add_named(name, Dense::new(1));
+        expect(stack.build(Form::vector(1), 1), &message(name));
+    }
+    expect(Sequential::new().build(Form::vector(1), 1), "the model is empty; add at least one layer");
+}
