@@ -129,9 +129,10 @@ pub(crate) fn load<F: Scalar>(path: &Path, registry: &Registry<F>) -> Result<Mod
     let json = json.ok_or_else(|| problem(CheckpointProblem::NoDescription))?;
     let invalid = |error: serde_json::Error| problem(CheckpointProblem::Description(error.to_string()));
     let description: Value = serde_json::from_str(json).map_err(invalid)?;
-    let format = description.get("format").and_then(Value::as_u64).unwrap_or(0);
-    if format > FORMAT {
-        return Err(problem(CheckpointProblem::Newer { format, newest: FORMAT }));
+    match description.get("format").and_then(Value::as_u64) {
+        Some(FORMAT) => {}
+        Some(format) if format > FORMAT => return Err(problem(CheckpointProblem::Newer { format, newest: FORMAT })),
+        _ => return Err(problem(CheckpointProblem::Description("it has no known format".into()))),
     }
     let description: ModelDescription = serde_json::from_value(description).map_err(invalid)?;
 

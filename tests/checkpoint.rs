@@ -1,0 +1,173 @@
+//! Saved models: what is written comes back, and what is wrong with a file is said, whatever its bytes are.
+//!
+//! The allocator of this program counts, so that a hostile file that makes reading take much memory is found.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bptt::{Activation, Dense, Embedding, Form, Gru, Key, Lstm, Model, Sequential};
+use ndarray::Array2;
+use ndarray_rand::rand::Rng;
+
+struct Counting;
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+/// One test at a time, so that the count is that of one.
+static ALONE: Mutex<()> = Mutex::new(());
+
+#[allow(unsafe_code, reason = "an allocator cannot be written without")]
+// SAFETY: every call goes to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let live = LIVE.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
+        PEAK.fetch_max(live, Ordering::Relaxed);
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn small() -> Model {
+    let stack = Sequential::new().add(Embedding::new(6, 3)).add(Lstm::new(2).return_sequences(true));
+    let stack = stack.add(Gru::new(2)).add(Dense::new(1).activation(Activation::Sigmoid));
+    stack.build(Form::tokens(4), 7).unwrap()
+}
+
+fn folder(name: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("bptt-checkpoint-{name}-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// The bytes of a saved model.
+fn saved(model: &Model, name: &str) -> (PathBuf, Vec<u8>) {
+    let path = folder(name).join("model.safetensors");
+    model.save(&path).unwrap();
+    let bytes = fs::read(&path).unwrap();
+    (path, bytes)
+}
+
+/// The same file with a part of its header replaced, and the header's length put right.
+fn with_header(bytes: &[u8], change: impl Fn(&str) -> String) -> Vec<u8> {
+    let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let mut header = change(std::str::from_utf8(&bytes[8..8 + length]).unwrap());
+    while header.len() % 8 != 0 {
+        header.push(' ');
+    }
+    let mut changed = (header.len() as u64).to_le_bytes().to_vec();
+    changed.extend_from_slice(header.as_bytes());
+    changed.extend_from_slice(&bytes[8 + length..]);
+    changed
+}
+
+fn error_of(path: &PathBuf, bytes: &[u8]) -> String {
+    fs::write(path, bytes).unwrap();
+    Model::<f32>::load(path).unwrap_err().to_string()
+}
+
+#[test]
+fn what_is_saved_comes_back() {
+    let _alone = ALONE.lock().unwrap_or_else(|error| error.into_inner());
+    let mut model = small();
+    model.set_trainable("embedding", false).unwrap();
+    let (path, bytes) = saved(&model, "round");
+    let back = Model::<f32>::load(&path).unwrap();
+    let x = Array2::from_shape_fn((3, 4), |(n, t)| ((n + t) % 6) as u32);
+    assert_eq!(model.predict(&x).unwrap(), back.predict(&x).unwrap());
+    assert_eq!(model.summary(), back.summary());
+    assert!(back.summary().contains("embedding (Embedding, frozen)"));
+    // Equal models are equal files, and one file is left.
+    assert_eq!(saved(&back, "round").1, bytes);
+    assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let header: serde_json::Value = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
+    let metadata = header["__metadata__"].as_object().unwrap();
+    assert_eq!(metadata.keys().collect::<Vec<_>>(), ["bptt"]);
+    assert!(metadata["bptt"].as_str().unwrap().starts_with(r#"{"format":1,"input":"#));
+}
+
+#[test]
+fn what_is_wrong_with_a_file_is_said() {
+    let _alone = ALONE.lock().unwrap_or_else(|error| error.into_inner());
+    let mut model = small();
+    let (path, bytes) = saved(&model, "wrong");
+    let change = |from: &'static str, to: &'static str| {
+        with_header(&bytes, |header| {
+            assert!(header.contains(from), "{header}");
+            header.replace(from, to)
+        })
+    };
+    for (changed, expected) in [
+        (change(r#"\"format\":1"#, r#"\"format\":2"#), "it has format 2, and this version of bptt reads up to 1"),
+        (change(r#"\"format\":1"#, r#"\"format\":0"#), "it has no known format"),
+        (change(r#""lstm/kernel""#, r#""lstm/core""#), "it lacks lstm/kernel"),
+        (change(r#"\"units\":1"#, r#"\"units\":3"#), "dense/kernel has shape [2, 1], but the model needs [2, 3]"),
+        (change(r#"\"kind\":\"Lstm\""#, r#"\"kind\":\"Mgu\""#), "\"Mgu\", which is not registered"),
+        (change(r#"\"units\":2"#, r#"\"units\":99999999"#), "is too large"),
+        (change(r#"\"units\":2"#, r#"\"units\":4611686018427387904"#), "units is 4611686018427387904"),
+        (change(r#""bptt""#, r#""other""#), "it does not describe its layers"),
+        (bytes[..bytes.len() - 5].to_vec(), "it is not a whole safetensors file"),
+        (b"something else".to_vec(), "it is not a whole safetensors file"),
+    ] {
+        let message = error_of(&path, &changed);
+        assert!(message.contains(expected), "{message:?} does not say {expected:?}");
+    }
+    // A weight more than the model has; and the model stays as it was.
+    let bigger = Sequential::new().add(Embedding::new(6, 3)).add_named("other", Dense::new(1));
+    bigger.build(Form::tokens(4), 1).unwrap().save(&path).unwrap();
+    let before = model.weight("lstm/kernel").unwrap();
+    let message = model.load_weights(&path).unwrap_err().to_string();
+    assert!(message.contains("it lacks lstm/kernel"), "{message}");
+    assert_eq!(model.weight("lstm/kernel").unwrap(), before);
+    let mut smaller: Model = Sequential::new().add(Embedding::new(6, 3)).build(Form::tokens(4), 1).unwrap();
+    let message = smaller.load_weights(&path).unwrap_err().to_string();
+    assert!(message.contains("does not have: other/bias, other/kernel"), "{message}");
+    let message = Model::<f64>::load(&path).unwrap_err().to_string();
+    assert!(message.contains("is in F32, but the model is in F64"), "{message}");
+}
+
+#[test]
+fn ten_thousand_mutations_neither_panic_nor_take_much_memory() {
+    let _alone = ALONE.lock().unwrap_or_else(|error| error.into_inner());
+    let (path, bytes) = saved(&small(), "mutations");
+    let header = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let mut generator = Key::new(5).generator();
+    let (mut read, mut refused) = (0, 0);
+    PEAK.store(LIVE.load(Ordering::Relaxed), Ordering::Relaxed);
+    for round in 0..10_000 {
+        let mut mutated = bytes.clone();
+        for _ in 0..generator.random_range(1..4) {
+            // Mostly in the header, where the meaning is.
+            let end = if round % 4 == 0 { mutated.len() } else { header.min(mutated.len()) };
+            let at = generator.random_range(0..end.max(1));
+            match generator.random_range(0..4) {
+                0 => mutated[at] ^= 1 << generator.random_range(0..8),
+                1 => mutated[at] = b'0' + generator.random_range(0..10),
+                2 => mutated.truncate(at.max(9)),
+                _ => {
+                    let from = generator.random_range(0..mutated.len());
+                    let until = mutated.len().min(from + generator.random_range(1..16));
+                    let piece = mutated[from..until].to_vec();
+                    mutated.splice(at..at, piece);
+                }
+            }
+        }
+        fs::write(&path, &mutated).unwrap();
+        match Model::<f32>::load(&path) {
+            Ok(_) => read += 1,
+            Err(_) => refused += 1,
+        }
+    }
+    let peak = PEAK.load(Ordering::Relaxed);
+    println!("{read} read, {refused} refused, at most {peak} bytes");
+    assert!(refused > 5_000 && read > 0);
+    assert!(peak < 64 << 20, "{peak} bytes");
+}
