@@ -59,7 +59,7 @@ fn saved(model: &Model, name: &str) -> (PathBuf, Vec<u8>) {
 fn with_header(bytes: &[u8], change: impl Fn(&str) -> String) -> Vec<u8> {
     let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     let mut header = change(std::str::from_utf8(&bytes[8..8 + length]).unwrap());
-    while header.len() % 8 != 0 {
+    while !header.len().is_multiple_of(8) {
         header.push(' ');
     }
     let mut changed = (header.len() as u64).to_le_bytes().to_vec();
