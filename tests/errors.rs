@@ -100,7 +100,10 @@ fn no_data() {
 #[test]
 fn a_batch_size_of_zero() {
     let fit = Fit::new().batch_size(0);
-    expect(line().fit(&array![[1.0_f32]], &array![1.0], fit), "batch_size is 0, but must be at least 1");
+    expect(
+        line().fit(&array![[1.0_f32]], &array![1.0], fit),
+        "batch_size is 0, but must be at least 1 and at most 2³¹",
+    );
 }
 
 #[test]
@@ -119,13 +122,25 @@ fn dropout_rates_out_of_range() {
 #[test]
 fn sizes_of_zero() {
     let build = |model: Sequential| model.build(Form::sequence(2, 2), 1);
-    expect(build(Sequential::new().add(Lstm::new(0))), "layer \"lstm\": units is 0, but must be at least 1");
-    expect(build(Sequential::new().add(Gru::new(0))), "layer \"gru\": units is 0, but must be at least 1");
-    expect(build(Sequential::new().add(SimpleRnn::new(0))), "layer \"simple_rnn\": units is 0, but must be at least 1");
-    expect(build(Sequential::new().add(Dense::new(0))), "layer \"dense\": units is 0, but must be at least 1");
+    expect(
+        build(Sequential::new().add(Lstm::new(0))),
+        "layer \"lstm\": units is 0, but must be at least 1 and at most 2³¹",
+    );
+    expect(
+        build(Sequential::new().add(Gru::new(0))),
+        "layer \"gru\": units is 0, but must be at least 1 and at most 2³¹",
+    );
+    expect(
+        build(Sequential::new().add(SimpleRnn::new(0))),
+        "layer \"simple_rnn\": units is 0, but must be at least 1 and at most 2³¹",
+    );
+    expect(
+        build(Sequential::new().add(Dense::new(0))),
+        "layer \"dense\": units is 0, but must be at least 1 and at most 2³¹",
+    );
     let build = |layer| Sequential::new().add(layer).build(Form::tokens(2), 1);
-    expect(build(Embedding::new(0, 2)), "layer \"embedding\": input_dim is 0, but must be at least 1");
-    expect(build(Embedding::new(2, 0)), "layer \"embedding\": output_dim is 0, but must be at least 1");
+    expect(build(Embedding::new(0, 2)), "layer \"embedding\": input_dim is 0, but must be at least 1 and at most 2³¹");
+    expect(build(Embedding::new(2, 0)), "layer \"embedding\": output_dim is 0, but must be at least 1 and at most 2³¹");
 }
 
 #[test]
