@@ -19,7 +19,7 @@ use crate::tensor::resize;
 /// with [`Step::previous`]; only it knows which is which. Everything that [`Cell::step_back`] hands back is *added* to
 /// what is there, so a term that a cell does not have needs no line.
 ///
-/// The example `custom_cell` in the crate's repository is a whole cell with its gradient check.
+/// `tests/conformance.rs` in the repository has a whole cell with its gradient check.
 pub trait Cell<F: Scalar>: Describe {
     /// The weights: a struct with [`params!`](crate::params).
     type Weights: Params<F> + Clone + std::fmt::Debug;
