@@ -81,6 +81,23 @@ fn clip<F: Scalar>(p: F) -> (F, bool) {
     (clipped, clipped == p)
 }
 
+/// Makes a cross-entropy, and sets whether it computes from logits that the model itself puts out.
+macro_rules! from_logits_option {
+    ($loss:ident, $new:literal) => {
+        impl $loss {
+            #[doc = $new]
+            pub fn new() -> Self {
+                $loss::default()
+            }
+
+            /// Whether the model itself puts out logits.
+            pub fn from_logits(self, from_logits: bool) -> Self {
+                $loss { from_logits }
+            }
+        }
+    };
+}
+
 /// Binary cross-entropy, −t·ln p − (1 − t)·ln(1 − p), the mean over each row.
 ///
 /// After a last sigmoid, or with `from_logits`, computed from the logit z as max(z, 0) − z·t + ln(1 + e^−|z|); otherwise
@@ -100,17 +117,7 @@ pub struct BinaryCrossentropy {
     from_logits: bool,
 }
 
-impl BinaryCrossentropy {
-    /// From probabilities, or from the logits of a last sigmoid.
-    pub fn new() -> Self {
-        BinaryCrossentropy::default()
-    }
-
-    /// Whether the model itself puts out logits.
-    pub fn from_logits(self, from_logits: bool) -> Self {
-        BinaryCrossentropy { from_logits }
-    }
-}
+from_logits_option!(BinaryCrossentropy, "From probabilities, or from the logits of a last sigmoid.");
 
 impl<F: Scalar> Loss<F> for BinaryCrossentropy {
     fn absorbs(&self, activation: Activation) -> bool {
@@ -188,17 +195,7 @@ pub struct CategoricalCrossentropy {
     from_logits: bool,
 }
 
-impl CategoricalCrossentropy {
-    /// From probabilities, or from the logits of a last softmax.
-    pub fn new() -> Self {
-        CategoricalCrossentropy::default()
-    }
-
-    /// Whether the model itself puts out logits.
-    pub fn from_logits(self, from_logits: bool) -> Self {
-        CategoricalCrossentropy { from_logits }
-    }
-}
+from_logits_option!(CategoricalCrossentropy, "From probabilities, or from the logits of a last softmax.");
 
 impl<F: Scalar> Loss<F> for CategoricalCrossentropy {
     fn absorbs(&self, activation: Activation) -> bool {
@@ -240,17 +237,7 @@ pub struct SparseCategoricalCrossentropy {
     from_logits: bool,
 }
 
-impl SparseCategoricalCrossentropy {
-    /// From probabilities, or from the logits of a last softmax.
-    pub fn new() -> Self {
-        SparseCategoricalCrossentropy::default()
-    }
-
-    /// Whether the model itself puts out logits.
-    pub fn from_logits(self, from_logits: bool) -> Self {
-        SparseCategoricalCrossentropy { from_logits }
-    }
-}
+from_logits_option!(SparseCategoricalCrossentropy, "From probabilities, or from the logits of a last softmax.");
 
 impl<F: Scalar> Loss<F> for SparseCategoricalCrossentropy {
     fn absorbs(&self, activation: Activation) -> bool {

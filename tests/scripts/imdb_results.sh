@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The four IMDB experiments with seeds 1 to 5 on the real reviews: prints every result line, then for each experiment
-# the mean, lowest and highest best validation loss and test accuracy. Takes about 20 minutes on two cores.
+# the mean, lowest and highest best validation loss and test accuracy.
 #
 #   BPTT_IMDB=imdb.npz tests/scripts/imdb_results.sh
 set -euo pipefail
