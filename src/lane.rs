@@ -11,7 +11,7 @@
 use std::fmt::Debug;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-use fearless_simd::{Select, Simd, SimdBase, SimdFloat, f32x8, f32x16};
+use fearless_simd::{Level, Select, Simd, SimdBase, SimdFloat, f32x8, f32x16};
 
 use crate::scalar::Scalar;
 
@@ -68,6 +68,12 @@ pub trait Vector: Lane {
     type Token: Copy;
     /// How many numbers it holds.
     const WIDTH: usize;
+    /// Runs `work` compiled for the instructions: what a function that is not inlined into a kernel starts with.
+    fn enter<R>(token: Self::Token, work: impl FnOnce() -> R) -> R;
+    /// Whether the processor has registers enough to keep 24 of these at hand: 32 of them rather than 16.
+    fn many_registers(token: Self::Token) -> bool;
+    /// `value` in every element.
+    fn broadcast(token: Self::Token, value: Self::Scalar) -> Self;
     /// Loads up to [`Vector::WIDTH`] numbers; elements that `from` does not fill are zero.
     fn load(token: Self::Token, from: &[Self::Scalar]) -> Self;
     /// Stores as many elements as `to` takes.
@@ -129,6 +135,18 @@ macro_rules! number_lane {
             const WIDTH: usize = 1;
 
             #[inline(always)]
+            fn enter<R>((): (), work: impl FnOnce() -> R) -> R {
+                work()
+            }
+            #[inline(always)]
+            fn many_registers((): ()) -> bool {
+                false
+            }
+            #[inline(always)]
+            fn broadcast((): (), value: $type) -> Self {
+                value
+            }
+            #[inline(always)]
             fn load((): (), from: &[$type]) -> Self {
                 from[0]
             }
@@ -158,31 +176,28 @@ macro_rules! vector_lane {
             }
             #[inline(always)]
             fn exp(self) -> Self {
-                const LN_2_HIGH: f64 = 0.693_359_375;
-                const LN_2_LOW: f64 = -2.121_944_4e-4;
-                const COEFFICIENTS: [f64; 6] =
-                    [1.987_569_2e-4, 1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 5.000_000_1e-1];
-                // NaN passes, for min and max return their second argument if there is one. Beyond these bounds the result is 0 or infinite anyway, and the exponent below would wrap round.
-                let x = Lane::min(Lane::splat(self, 126.0), Lane::max(Lane::splat(self, -126.0), self));
-                let n = (x * Lane::splat(self, std::f64::consts::LOG2_E)).round_ties_even();
-                let r = Lane::mul_add(n, Lane::splat(self, -LN_2_HIGH), x);
-                let r = Lane::mul_add(n, Lane::splat(self, -LN_2_LOW), r);
-                let p = polynomial(r, COEFFICIENTS);
-                let p = Lane::mul_add(p, r * r, r) + Lane::splat(self, 1.0);
+                // Beyond these bounds the result is 0 or infinite anyway, and n would not fit two exponents.
+                let (q, n) = exp_parts(clamp(self, -126.0, 126.0));
                 // 2ⁿ as two factors, because n reaches 128 and beyond where the result is still finite.
                 let half = (n * Lane::splat(self, 0.5)).floor();
-                p * power_of_two(self.simd, half) * power_of_two(self.simd, n - half)
+                (Lane::splat(self, 1.0) + q) * power_of_two(self.simd, half) * power_of_two(self.simd, n - half)
+            }
+            #[inline(always)]
+            fn sigmoid(self) -> Self {
+                let one = Lane::splat(self, 1.0);
+                // n reaches −127 and 128, whose powers come out as 0 and infinity.
+                let (q, n) = exp_parts(clamp(-self, -88.0, 88.5));
+                one / (one + (one + q) * power_of_two(self.simd, n))
             }
             #[inline(always)]
             fn tanh(self) -> Self {
-                const COEFFICIENTS: [f64; 5] =
-                    [-5.704_988_7e-3, 2.063_908_9e-2, -5.373_971_6e-2, 1.333_144_2e-1, -3.333_328_2e-1];
                 let one = Lane::splat(self, 1.0);
                 let size = SimdBase::abs(self);
-                let square = self * self;
-                let near = Lane::mul_add(polynomial(square, COEFFICIENTS) * square, self, self);
-                let far = one - (one + one) / (Lane::exp(size + size) + one);
-                Lane::if_above(size, Lane::splat(self, 0.625), SimdFloat::copysign(far, self), near)
+                // With a = e^2|x| − 1, which keeps its digits near zero, tanh |x| = a/(a + 2): 1 from 10 on.
+                let (q, n) = exp_parts(Lane::min(Lane::splat(self, 20.0), size + size));
+                let power = power_of_two(self.simd, n);
+                let a = Lane::mul_add(q, power, power - one);
+                SimdFloat::copysign(a / (a + (one + one)), self)
             }
             #[inline(always)]
             fn abs(self) -> Self {
@@ -210,6 +225,21 @@ macro_rules! vector_lane {
             type Token = S;
             const WIDTH: usize = $width;
 
+            #[inline(always)]
+            fn enter<R>(token: S, work: impl FnOnce() -> R) -> R {
+                token.vectorize(work)
+            }
+            #[inline(always)]
+            fn many_registers(token: S) -> bool {
+                #[cfg(target_arch = "x86_64")]
+                return matches!(token.level(), Level::Avx512(_));
+                #[cfg(not(target_arch = "x86_64"))]
+                return true;
+            }
+            #[inline(always)]
+            fn broadcast(token: S, value: f32) -> Self {
+                SimdBase::splat(token, value)
+            }
             #[inline(always)]
             fn load(token: S, from: &[f32]) -> Self {
                 if from.len() >= $width {
@@ -240,6 +270,27 @@ fn polynomial<L: Lane, const N: usize>(x: L, coefficients: [f64; N]) -> L {
         sum = sum.mul_add(x, x.splat(coefficient));
     }
     sum
+}
+
+/// x kept between two bounds. NaN passes, for min and max return their second argument if there is one.
+#[inline(always)]
+fn clamp<L: Lane>(x: L, lowest: f64, highest: f64) -> L {
+    x.splat(highest).min(x.splat(lowest).max(x))
+}
+
+/// Two numbers whose (1 + q)·2ⁿ is eˣ, with n whole.
+#[inline(always)]
+fn exp_parts<L: Lane>(x: L) -> (L, L) {
+    const LN_2_HIGH: f64 = 0.693_359_375;
+    const LN_2_LOW: f64 = -2.121_944_4e-4;
+    const COEFFICIENTS: [f64; 6] =
+        [1.987_569_2e-4, 1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 5.000_000_1e-1];
+    // Adding 1.5·2²³ and taking it off again leaves the nearest whole number.
+    let shift = x.splat(12_582_912.0);
+    let n = x.mul_add(x.splat(std::f64::consts::LOG2_E), shift) - shift;
+    let r = n.mul_add(x.splat(-LN_2_HIGH), x);
+    let r = n.mul_add(x.splat(-LN_2_LOW), r);
+    (polynomial(r, COEFFICIENTS).mul_add(r * r, r), n)
 }
 
 /// 2ⁿ for a whole n from −127 to 128: adding 2²³ leaves n + 127 in the lowest bits, from where it becomes the exponent.

@@ -80,6 +80,7 @@ mod training;
 pub use activation::Activation;
 pub use error::{CheckpointProblem, Error, Result};
 pub use initializer::{Init, Initializer};
+pub use kernels::path::instructions;
 pub use lane::Lane;
 pub use layer::{Describe, Layer, MaskKind, MaskSite, Pass};
 pub use layers::{Dense, DenseCache, DenseWeights, Dropout, DropoutCache, Embedding, EmbeddingWeights};

@@ -8,10 +8,13 @@
 
 use std::fmt::{Debug, Display};
 
-use fearless_simd::{Level, dispatch, f32x8, f32x16};
+#[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
+use fearless_simd::dispatch;
+use fearless_simd::{Simd, f32x8, f32x16};
 use ndarray::{LinalgScalar, ScalarOperand};
 use num_traits::{FromPrimitive, NumAssign, ToPrimitive};
 
+use crate::kernels::path::Path;
 use crate::lane::{Kernel, Vector};
 
 mod sealed {
@@ -96,13 +99,41 @@ macro_rules! scalar {
     };
 }
 
-// Rows shorter than a vector of 16 would leave most of it empty.
+// Where the processor has vectors of 16, they are taken for rows that fill them; a row of 8 or 24 fills vectors of 8.
 scalar!(f32, F32, |width, kernel| {
-    let level = Level::new();
-    if width >= 16 {
-        dispatch!(level, simd => kernel.run::<f32x16<_>>(simd));
-    } else {
-        dispatch!(level, simd => kernel.run::<f32x8<_>>(simd));
+    let Path::Vectors(level) = Path::current() else { return kernel.run::<f32>(()) };
+    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+    {
+        if let Some(avx512) = level.as_avx512() {
+            if width.is_multiple_of(16) || width > 48 {
+                return avx512.vectorize(
+                    #[inline(always)]
+                    || kernel.run::<f32x16<_>>(avx512),
+                );
+            }
+            return avx512.vectorize(
+                #[inline(always)]
+                || kernel.run::<f32x8<_>>(avx512),
+            );
+        }
+        if let Some(avx2) = level.as_avx2() {
+            return avx2.vectorize(
+                #[inline(always)]
+                || kernel.run::<f32x8<_>>(avx2),
+            );
+        }
+        if let Some(sse2) = level.as_sse2() {
+            return sse2.vectorize(
+                #[inline(always)]
+                || kernel.run::<f32x8<_>>(sse2),
+            );
+        }
+        kernel.run::<f32>(())
+    }
+    #[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
+    {
+        let _ = width;
+        dispatch!(level, simd => kernel.run::<f32x8<_>>(simd))
     }
 });
 

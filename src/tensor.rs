@@ -238,6 +238,16 @@ pub fn resize<A: Clone + Default, D: Dimension>(array: &mut Array<A, D>, shape: 
     *array = Array::from_shape_vec(shape, memory).expect("the memory was made to fit");
 }
 
+/// All numbers of an array in standard layout, as weights and everything that passes make are.
+pub(crate) fn slice<F, D: Dimension>(array: &Array<F, D>) -> &[F] {
+    array.as_slice().expect("weights and workspaces are in standard layout")
+}
+
+/// The same, to be written.
+pub(crate) fn slice_mut<F, D: Dimension>(array: &mut Array<F, D>) -> &mut [F] {
+    array.as_slice_mut().expect("weights and workspaces are in standard layout")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,7 @@
 //! The inner loops: the only place that trades clarity for speed.
 //!
-//! `gemm` is the one caller of a matrix product; `pointwise` runs a gates rule over a batch on vectors.
+//! `path` says what they run on, `gemm` multiplies matrices, `pointwise` runs a gates rule over a batch.
 
 pub(crate) mod gemm;
+pub(crate) mod path;
 pub(crate) mod pointwise;

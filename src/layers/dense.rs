@@ -126,7 +126,7 @@ impl<F: Scalar> Layer<F> for Dense {
 
     fn forward(&self, w: &DenseWeights<F>, x: &Tensor<F>, y: &mut Tensor<F>, _: &mut DenseCache<F>, pass: Pass<'_>) {
         y.like(x, self.units);
-        gemm::product(x.rows(), w.kernel.view(), y.rows_mut());
+        gemm::plain_product(x.rows(), w.kernel.view(), y.rows_mut());
         if let Some(bias) = &w.bias {
             y.rows_mut().zip_mut_with(bias, |y, &b| *y += b);
         }
@@ -147,13 +147,13 @@ impl<F: Scalar> Layer<F> for Dense {
         let dz = &mut cache.dz;
         resize(dz, dy.rows().dim());
         self.applied(pass).backward_rows(y.rows(), dy.rows(), dz.view_mut());
-        gemm::add_product(x.rows().t(), dz.view(), gradients.kernel.view_mut());
+        gemm::add_plain_product(x.rows().t(), dz.view(), gradients.kernel.view_mut());
         if let Some(bias) = &mut gradients.bias {
             *bias += &dz.sum_axis(Axis(0));
         }
         if let Some(dx) = dx {
             dx.like(x, w.kernel.nrows());
-            gemm::product(dz.view(), w.kernel.t(), dx.rows_mut());
+            gemm::plain_product(dz.view(), w.kernel.t(), dx.rows_mut());
         }
     }
 

@@ -2,14 +2,14 @@
 //!
 //! Backward: each row of dy is added to the row of dE that it came from; a token that occurs twice is added twice.
 
-use ndarray::{Array2, Axis};
+use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::initializer::{Init, Initializer};
 use crate::layer::{Describe, Layer, Pass, check_count};
 use crate::scalar::Scalar;
-use crate::tensor::{Form, Tensor};
+use crate::tensor::{Form, Tensor, slice, slice_mut};
 
 /// Turns token ids into vectors that are learnt.
 ///
@@ -94,9 +94,10 @@ impl<F: Scalar> Layer<F> for Embedding {
     fn forward(&self, w: &EmbeddingWeights<F>, x: &Tensor<F>, y: &mut Tensor<F>, (): &mut (), _: Pass<'_>) {
         let tokens = x.tokens();
         let (steps, batch) = tokens.dim();
-        y.as_sequence(steps, batch, self.output_dim);
-        for (&token, mut row) in tokens.iter().zip(y.rows_mut().axis_iter_mut(Axis(0))) {
-            row.assign(&w.embeddings.row(token as usize));
+        let y = y.as_sequence(steps, batch, self.output_dim);
+        let (y, table) = (slice_mut(y), slice(&w.embeddings));
+        for (&token, row) in tokens.iter().zip(y.chunks_exact_mut(self.output_dim)) {
+            row.copy_from_slice(&table[token as usize * self.output_dim..][..self.output_dim]);
         }
     }
 
@@ -111,8 +112,10 @@ impl<F: Scalar> Layer<F> for Embedding {
         gradients: &mut EmbeddingWeights<F>,
         _: Pass<'_>,
     ) {
-        for (&token, row) in x.tokens().iter().zip(dy.rows().axis_iter(Axis(0))) {
-            gradients.embeddings.row_mut(token as usize).zip_mut_with(&row, |sum, &d| *sum += d);
+        let (dy, table) = (slice(dy.sequence()), slice_mut(&mut gradients.embeddings));
+        for (&token, row) in x.tokens().iter().zip(dy.chunks_exact(self.output_dim)) {
+            let sums = &mut table[token as usize * self.output_dim..][..self.output_dim];
+            sums.iter_mut().zip(row).for_each(|(sum, &d)| *sum += d);
         }
     }
 

@@ -27,12 +27,13 @@ use super::rnn::Rnn;
 use super::state::{MAX_STATES, State, Views, ViewsMut, Widths};
 use crate::error::Result;
 use crate::initializer::{Init, Initializer};
-use crate::kernels::gemm;
+use crate::kernels::gemm::{self, Packed, Room, Rows, RowsMut, Start};
+use crate::kernels::path::Path;
 use crate::kernels::pointwise::{Backward, Forward};
 use crate::lane::Kernel;
 use crate::layer::{Describe, check_count};
 use crate::scalar::Scalar;
-use crate::tensor::resize;
+use crate::tensor::{resize, slice, slice_mut};
 
 /// The steps whose input products are made at once when no backward pass follows: enough for a good product, few enough
 /// that memory does not grow with T.
@@ -163,7 +164,11 @@ pub struct GatedWorkspace<F: Scalar> {
     z: Array3<F>,
     /// The biases as one row of z.
     bias: Array1<F>,
+    /// W packed, span by span, and U; on the way back their transposes.
+    kernel: [Packed<F>; 2],
+    recurrent_kernel: Packed<F>,
     dprevious: Option<State<F>>,
+    room: Room<F>,
 }
 
 /// The columns of the kernel W, and where in a row of z their products go.
@@ -217,16 +222,14 @@ impl<G: Gates> Gated<G> {
     }
 
     /// Adds the gradient of the biases from rows of dz.
-    fn add_dbias<F: Scalar>(&self, dz: ArrayView2<'_, F>, gradients: &mut GatedWeights<F>) {
+    fn add_dbias<F: Scalar>(&self, dz: Rows<'_, F>, gradients: &mut GatedWeights<F>) {
         let Some(dbias) = gradients.bias.as_mut().and_then(|bias| bias.as_slice_mut()) else { return };
         let columns = kernel_blocks::<G>() * self.units;
-        for dz in dz.rows() {
-            for (from, to) in input_spans::<G>(self.units) {
-                dbias[from].iter_mut().zip(dz.slice(s![to])).for_each(|(sum, &d)| *sum += d);
-            }
-            if G::APART > 0 {
-                dbias[columns..].iter_mut().zip(dz).for_each(|(sum, &d)| *sum += d);
-            }
+        for (from, to) in input_spans::<G>(self.units) {
+            gemm::add_row_sums(dz.columns(to.start, to.end), &mut dbias[from]);
+        }
+        if G::APART > 0 {
+            gemm::add_row_sums(dz.columns(0, columns), &mut dbias[columns..]);
         }
     }
 
@@ -281,9 +284,9 @@ impl<F: Scalar, G: Gates> Cell<F> for Gated<G> {
         let (kernel, recurrent_kernel) = (w.kernel.view(), w.recurrent_kernel.view());
         for gate in 0..kernel_blocks::<G>() {
             let to = self.columns(Self::input_block(gate));
-            gemm::add_product(at.x(gate), columns(&kernel, self.columns(gate)), columns_mut(&mut z, to));
+            gemm::add_plain_product(at.x(gate), columns(&kernel, self.columns(gate)), columns_mut(&mut z, to));
             let to = self.columns(gate);
-            gemm::add_product(at.h(gate), columns(&recurrent_kernel, to.clone()), columns_mut(&mut z, to));
+            gemm::add_plain_product(at.h(gate), columns(&recurrent_kernel, to.clone()), columns_mut(&mut z, to));
         }
         let z = cache.z.as_slice_mut().expect("caches are in standard layout");
         Forward { gates: &self.gates, units: self.units, z, previous: at.previous, next }.run::<F>(());
@@ -309,43 +312,78 @@ impl<F: Scalar, G: Gates> Cell<F> for Gated<G> {
         for gate in 0..kernel_blocks::<G>() {
             let of = self.columns(gate);
             let dz_input = columns(&dz, self.columns(Self::input_block(gate)));
-            gemm::add_product(at.x(gate).t(), dz_input, columns_mut(&mut dkernel, of.clone()));
-            gemm::add_product(dz_input, columns(&kernel, of.clone()).t(), back.dx(gate));
+            gemm::add_plain_product(at.x(gate).t(), dz_input, columns_mut(&mut dkernel, of.clone()));
+            gemm::add_plain_product(dz_input, columns(&kernel, of.clone()).t(), back.dx(gate));
             let dz_state = columns(&dz, of.clone());
-            gemm::add_product(at.h(gate).t(), dz_state, columns_mut(&mut drecurrent, of.clone()));
-            gemm::add_product(dz_state, columns(&recurrent_kernel, of).t(), back.dh(gate));
+            gemm::add_plain_product(at.h(gate).t(), dz_state, columns_mut(&mut drecurrent, of.clone()));
+            gemm::add_plain_product(dz_state, columns(&recurrent_kernel, of).t(), back.dh(gate));
         }
-        self.add_dbias(dz, gradients);
+        let width = dz.ncols();
+        self.add_dbias(Rows::new(slice(&cache.z), width), gradients);
     }
 
     fn run(&self, w: &GatedWeights<F>, mut run: Run<'_, F>, memory: &mut CellMemory<F, Self>) {
-        if !run.masks.is_empty() {
+        if !run.masks.is_empty() || Path::current().is_reference() {
             return step_by_step(self, w, run, memory);
         }
         let (steps, batch, inputs) = run.x.dim();
-        let GatedWorkspace { z, bias, .. } = &mut memory.workspace;
+        let GatedWorkspace { z, bias, kernel, recurrent_kernel, .. } = &mut memory.workspace;
         self.bias_row(w, bias);
-        let chunk = if run.states.keeps_all() { steps } else { steps.min(CHUNK) };
-        resize(z, (chunk, batch, bias.len()));
         let (width, recurrent) = (bias.len(), kernel_blocks::<G>() * self.units);
-        let (kernel, recurrent_kernel) = (w.kernel.view(), w.recurrent_kernel.view());
+        let chunk = if run.states.keeps_all() { steps } else { steps.min(CHUNK) };
+        resize(z, (chunk, batch, width));
+        let (z, bias) = (slice_mut(z), slice(bias));
+        let x = run.x.as_slice().expect("inputs are in standard layout");
+        // One or two rows are multiplied by the weights as they are.
+        let few = |rows: usize| rows <= gemm::FEW;
+        let [together, apart] = input_spans::<G>(self.units);
+        if !few(batch * chunk) {
+            for (packed, (from, _)) in kernel.iter_mut().zip([&together, &apart]) {
+                packed.pack(columns(&w.kernel.view(), from.clone()));
+            }
+        }
+        if !few(batch) {
+            recurrent_kernel.pack(w.recurrent_kernel.view());
+        }
         for first in (0..steps).step_by(chunk) {
             let count = chunk.min(steps - first);
-            let x = run.x.slice(s![first..first + count, .., ..]);
-            let x = x.into_shape_with_order((count * batch, inputs)).expect("inputs are in standard layout");
-            let mut sums = z.slice_mut(s![..count, .., ..]);
-            sums.assign(&*bias);
-            let mut sums = sums.into_shape_with_order((count * batch, width)).expect("z is in standard layout");
-            for (from, to) in input_spans::<G>(self.units).into_iter().filter(|(from, _)| !from.is_empty()) {
-                gemm::add_product(x, columns(&kernel, from), columns_mut(&mut sums, to));
+            let x = Rows::new(&x[first * batch * inputs..][..count * batch * inputs], inputs);
+            let z = &mut z[..count * batch * width];
+            if few(batch * chunk) {
+                z.chunks_exact_mut(width).for_each(|row| row.copy_from_slice(bias));
             }
-            for (t, mut sums) in sums.axis_chunks_iter_mut(Axis(0), batch).enumerate() {
+            for (packed, (from, to)) in kernel.iter().zip([&together, &apart]).filter(|(_, (from, _))| !from.is_empty())
+            {
+                let sums = RowsMut::new(z, width).columns(to.start, to.end);
+                if few(batch * chunk) {
+                    gemm::add_rows_product(
+                        x,
+                        Rows::new(slice(&w.kernel), recurrent).columns(from.start, from.end),
+                        sums,
+                    );
+                } else {
+                    gemm::product(x, packed, Start::Row(&bias[to.clone()]), sums);
+                }
+            }
+            // The blocks apart hold nothing of the inputs: the state's products start from the bias there.
+            if G::APART > 0 && !few(batch * chunk) {
+                let apart = together.1.end..recurrent;
+                z.chunks_exact_mut(width).for_each(|row| row[apart.clone()].copy_from_slice(&bias[apart.clone()]));
+            }
+            for (t, z) in z.chunks_exact_mut(batch * width).enumerate() {
                 let (previous, mut next) = run.states.around(first + t);
-                gemm::add_product(previous.view(0), recurrent_kernel, columns_mut(&mut sums, 0..recurrent));
-                let z = sums.into_slice().expect("z is in standard layout");
+                let h = Rows::new(previous.slice(0), self.units);
+                let sums = RowsMut::new(z, width).columns(0, recurrent);
+                if few(batch) {
+                    gemm::add_rows_product(h, Rows::new(slice(&w.recurrent_kernel), recurrent), sums);
+                } else {
+                    gemm::product(h, recurrent_kernel, Start::Sum, sums);
+                }
                 let next_step = next.reborrow();
-                let kernel = Forward { gates: &self.gates, units: self.units, z, previous, next: next_step };
-                F::vectorize(self.units, kernel);
+                F::vectorize(
+                    self.units,
+                    Forward { gates: &self.gates, units: self.units, z, previous, next: next_step },
+                );
                 if let Some(outputs) = &mut run.outputs {
                     outputs.index_axis_mut(Axis(0), first + t).assign(&next.view_mut(0));
                 }
@@ -360,48 +398,53 @@ impl<F: Scalar, G: Gates> Cell<F> for Gated<G> {
         memory: &mut CellMemory<F, Self>,
         gradients: &mut GatedWeights<F>,
     ) {
-        if !run.masks.is_empty() {
+        if !run.masks.is_empty() || Path::current().is_reference() {
             return step_by_step_back(self, w, run, memory, gradients);
         }
         let (steps, batch, inputs) = run.x.dim();
-        let GatedWorkspace { z, dprevious, .. } = &mut memory.workspace;
+        let GatedWorkspace { z, dprevious, kernel, recurrent_kernel, room, .. } = &mut memory.workspace;
         let dprevious = dprevious.get_or_insert_with(|| State { parts: Vec::new() });
         dprevious.reset(batch, Cell::<F>::states(self));
-        let recurrent = kernel_blocks::<G>() * self.units;
+        let (width, recurrent) = (z.dim().2, kernel_blocks::<G>() * self.units);
+        recurrent_kernel.pack(w.recurrent_kernel.t());
+        let z = slice_mut(z);
         for t in (0..steps).rev() {
             if let Some(doutputs) = &run.doutputs {
                 run.dstates.parts[0] += &doutputs.index_axis(Axis(0), t);
             }
-            let mut dz = z.index_axis_mut(Axis(0), t);
+            let dz = &mut z[t * batch * width..][..batch * width];
             let kernel = Backward {
                 gates: &self.gates,
                 units: self.units,
-                z: dz.as_slice_mut().expect("z is in standard layout"),
+                z: dz,
                 previous: run.states.before(t),
                 next: run.states.before(t + 1),
                 dnext: run.dstates.views(),
                 dprevious: dprevious.views_mut(),
             };
             F::vectorize(self.units, kernel);
-            let dh = dprevious.parts[0].view_mut();
-            gemm::add_product(columns(&dz.view(), 0..recurrent), w.recurrent_kernel.t(), dh);
+            let dh = RowsMut::new(slice_mut(&mut dprevious.parts[0]), self.units);
+            gemm::product(Rows::new(dz, width).columns(0, recurrent), recurrent_kernel, Start::Sum, dh);
             std::mem::swap(run.dstates, dprevious);
         }
 
-        let dz = z.view().into_shape_with_order((steps * batch, z.dim().2)).expect("z is in standard layout");
+        let dz = Rows::new(z, width);
         let h = run.states.outputs_before(steps);
-        let h = h.into_shape_with_order((steps * batch, self.units)).expect("states are in standard layout");
-        gemm::add_product(h.t(), columns(&dz, 0..recurrent), gradients.recurrent_kernel.view_mut());
-        let x = run.x.into_shape_with_order((steps * batch, inputs)).expect("inputs are in standard layout");
-        let mut dx = run.dx.as_mut().map(|dx| {
-            dx.fill(F::zero());
-            dx.view_mut().into_shape_with_order((steps * batch, inputs)).expect("dx is in standard layout")
-        });
-        let (kernel, mut dkernel) = (w.kernel.view(), gradients.kernel.view_mut());
-        for (from, to) in input_spans::<G>(self.units).into_iter().filter(|(from, _)| !from.is_empty()) {
-            gemm::add_product(x.t(), columns(&dz, to.clone()), columns_mut(&mut dkernel, from.clone()));
-            if let Some(dx) = &mut dx {
-                gemm::add_product(columns(&dz, to), columns(&kernel, from).t(), dx.view_mut());
+        let h = Rows::new(h.to_slice().expect("states are in standard layout"), self.units);
+        let drecurrent = RowsMut::new(slice_mut(&mut gradients.recurrent_kernel), recurrent);
+        gemm::add_transposed_product(h, dz.columns(0, recurrent), drecurrent, room);
+        let x = Rows::new(run.x.to_slice().expect("inputs are in standard layout"), inputs);
+        let spans = input_spans::<G>(self.units).into_iter().filter(|(from, _)| !from.is_empty());
+        for (index, (from, to)) in spans.enumerate() {
+            let dz = dz.columns(to.start, to.end);
+            let dkernel = RowsMut::new(slice_mut(&mut gradients.kernel), recurrent).columns(from.start, from.end);
+            gemm::add_transposed_product(x, dz, dkernel, room);
+            if let Some(dx) = &mut run.dx {
+                let packed = &mut kernel[index];
+                packed.pack(columns(&w.kernel.view(), from).reversed_axes());
+                let start = if index == 0 { Start::Zero } else { Start::Sum };
+                let dx = dx.as_slice_mut().expect("dx is in standard layout");
+                gemm::product(dz, packed, start, RowsMut::new(dx, inputs));
             }
         }
         self.add_dbias(dz, gradients);

@@ -3,8 +3,6 @@
 //! A rule is written once, for one unit of one sample, over [`Lane`]: the library runs it on whole vectors and owns
 //! weights, products and the loop over time. See [`Gated`](super::Gated) for how z is laid out.
 
-use std::array;
-
 use super::state::MAX_STATES;
 use crate::error::Result;
 use crate::lane::Lane;
@@ -24,8 +22,13 @@ impl<L: Copy, const N: usize> Block<L> for [L; N] {
     const COUNT: usize = N;
 
     #[inline(always)]
-    fn from_fn(make: impl FnMut(usize) -> L) -> Self {
-        array::from_fn(make)
+    fn from_fn(mut make: impl FnMut(usize) -> L) -> Self {
+        // Not by `array::from_fn`, which is a call that is not always inlined: see `Lane` for what that costs.
+        let mut all = [make(0); N];
+        for (index, value) in all.iter_mut().enumerate().skip(1) {
+            *value = make(index);
+        }
+        all
     }
 
     #[inline(always)]

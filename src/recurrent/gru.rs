@@ -240,18 +240,18 @@ impl GruCell {
         let [mut z, mut r, mut rh, mut g] = blocks_mut(&mut cache.z, units);
         let bias = w.bias.as_ref().and_then(|bias| bias.as_slice());
         for (gate, sum) in [&mut z, &mut r, &mut g].into_iter().enumerate() {
-            gemm::product(at.x(gate), w.kernel.slice(columns(gate, units)), sum.view_mut());
+            gemm::plain_product(at.x(gate), w.kernel.slice(columns(gate, units)), sum.view_mut());
             if let Some(bias) = bias {
                 let bias = &bias[gate * units..(gate + 1) * units];
                 sum.rows_mut().into_iter().for_each(|mut row| row += &ArrayView1::from(bias));
             }
         }
         for (gate, sum) in [&mut z, &mut r].into_iter().enumerate() {
-            gemm::add_product(at.h(gate), w.recurrent_kernel.slice(columns(gate, units)), sum.view_mut());
+            gemm::add_plain_product(at.h(gate), w.recurrent_kernel.slice(columns(gate, units)), sum.view_mut());
             sum.mapv_inplace(|z| recurrent_activation.apply(z));
         }
         Zip::from(&mut rh).and(&r).and(&at.h(2)).for_each(|rh, &r, &h| *rh = r * h);
-        gemm::add_product(rh.view(), w.recurrent_kernel.slice(columns(2, units)), g.view_mut());
+        gemm::add_plain_product(rh.view(), w.recurrent_kernel.slice(columns(2, units)), g.view_mut());
         g.mapv_inplace(|z| activation.apply(z));
         Zip::from(next.view_mut(0)).and(&z).and(&h).and(&g).for_each(|next, &z, &h, &g| *next = z * (h - g) + g);
     }
@@ -281,20 +281,24 @@ impl GruCell {
             *dz = recurrent_activation.backward(z, d * (h - g));
         });
         // g = α(x·W_h + b_h + (r·h)·U_h)
-        gemm::product(dg.view(), w.recurrent_kernel.slice(columns(2, units)).t(), drh.view_mut());
+        gemm::plain_product(dg.view(), w.recurrent_kernel.slice(columns(2, units)).t(), drh.view_mut());
         Zip::from(&mut dr).and(&drh).and(&r).and(&at.h(2)).for_each(|dr, &d, &r, &h| {
             *dr = recurrent_activation.backward(r, d * h);
         });
         Zip::from(back.dh(2)).and(&drh).and(&r).for_each(|sum, &d, &r| *sum += d * r);
-        gemm::add_product(rh.t(), dg.view(), gradients.recurrent_kernel.slice_mut(columns(2, units)));
+        gemm::add_plain_product(rh.t(), dg.view(), gradients.recurrent_kernel.slice_mut(columns(2, units)));
         // z and r = ρ(x·W + h·U + b)
         for (gate, d) in [&dz, &dr].into_iter().enumerate() {
-            gemm::add_product(at.h(gate).t(), d.view(), gradients.recurrent_kernel.slice_mut(columns(gate, units)));
-            gemm::add_product(d.view(), w.recurrent_kernel.slice(columns(gate, units)).t(), back.dh(gate));
+            gemm::add_plain_product(
+                at.h(gate).t(),
+                d.view(),
+                gradients.recurrent_kernel.slice_mut(columns(gate, units)),
+            );
+            gemm::add_plain_product(d.view(), w.recurrent_kernel.slice(columns(gate, units)).t(), back.dh(gate));
         }
         for (gate, d) in [&dz, &dr, &dg].into_iter().enumerate() {
-            gemm::add_product(at.x(gate).t(), d.view(), gradients.kernel.slice_mut(columns(gate, units)));
-            gemm::add_product(d.view(), w.kernel.slice(columns(gate, units)).t(), back.dx(gate));
+            gemm::add_plain_product(at.x(gate).t(), d.view(), gradients.kernel.slice_mut(columns(gate, units)));
+            gemm::add_plain_product(d.view(), w.kernel.slice(columns(gate, units)).t(), back.dx(gate));
             if let Some(dbias) = gradients.bias.as_mut().and_then(|bias| bias.as_slice_mut()) {
                 let dbias = &mut dbias[gate * units..(gate + 1) * units];
                 d.rows().into_iter().for_each(|row| dbias.iter_mut().zip(row).for_each(|(sum, &d)| *sum += d));

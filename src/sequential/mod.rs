@@ -18,6 +18,7 @@ pub use registry::Registry;
 
 use crate::error::{Error, Result};
 use crate::initializer::Init;
+use crate::kernels;
 use crate::layer::{Layer, check_count};
 use crate::random::Key;
 use crate::scalar::Scalar;
@@ -92,6 +93,7 @@ impl<F: Scalar> Sequential<F> {
     }
 
     pub(crate) fn build_with(self, input: Form, key: Key, mut init: impl FnMut(usize) -> Init) -> Result<Model<F>> {
+        kernels::path::check()?;
         if self.layers.is_empty() {
             return Err(Error::Empty { what: "the model", mend: "add at least one layer" });
         }

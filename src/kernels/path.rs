@@ -1,0 +1,98 @@
+//! Which code runs the inner loops: the plain reference, or vectors of one of the processor's instruction sets.
+//!
+//! The best that the processor has, unless the environment variable `BPTT_KERNELS` names another: that is how tests and
+//! benchmarks hold one against the other. It is read once.
+
+use std::env;
+use std::sync::OnceLock;
+
+use fearless_simd::Level;
+
+use crate::error::{Error, Result};
+
+/// The environment variable that names a path.
+const VARIABLE: &str = "BPTT_KERNELS";
+
+/// A way to run the inner loops.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Path {
+    /// Plain numbers, gate by gate and step by step, nothing hoisted or packed.
+    Reference,
+    /// Vectors of this instruction set.
+    Vectors(Level),
+}
+
+impl Path {
+    /// The path that runs.
+    pub(crate) fn current() -> Path {
+        chosen().unwrap_or_else(|| Path::Vectors(Level::new()))
+    }
+
+    /// Whether the plain reference runs.
+    pub(crate) fn is_reference(self) -> bool {
+        matches!(self, Path::Reference)
+    }
+
+    /// Its name, as the environment variable has it.
+    fn name(self) -> &'static str {
+        match self {
+            Path::Reference => "reference",
+            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            Path::Vectors(Level::Avx512(_)) => "avx512",
+            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            Path::Vectors(Level::Avx2(_)) => "avx2",
+            Path::Vectors(_) => "portable",
+        }
+    }
+}
+
+/// What the inner loops run on: `"avx512"`, `"avx2"`, `"portable"` (the vectors that every processor of this kind has) or
+/// `"reference"` (plain numbers, step by step).
+///
+/// It is the first of these that the processor has, unless the environment variable `BPTT_KERNELS` names one. The bits of
+/// `f32` results differ between them, within rounding; those of `f64` only between the reference and the others.
+///
+/// ```
+/// assert!(["avx512", "avx2", "portable", "reference"].contains(&bptt::instructions()));
+/// ```
+pub fn instructions() -> &'static str {
+    Path::current().name()
+}
+
+/// Refuses a value of the environment variable that names nothing this processor has.
+pub(crate) fn check() -> Result<()> {
+    match (wanted(), chosen()) {
+        (Some(value), None) => Err(Error::InvalidOption {
+            option: VARIABLE,
+            value: value.into(),
+            allowed: "reference, portable, or avx2 or avx512 where the processor has it",
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn wanted() -> Option<&'static str> {
+    static WANTED: OnceLock<Option<String>> = OnceLock::new();
+    WANTED.get_or_init(|| env::var(VARIABLE).ok()).as_deref()
+}
+
+fn chosen() -> Option<Path> {
+    static CHOSEN: OnceLock<Option<Path>> = OnceLock::new();
+    *CHOSEN.get_or_init(|| match wanted()? {
+        "reference" => Some(Path::Reference),
+        name => levels().into_iter().flatten().map(Path::Vectors).find(|path| path.name() == name),
+    })
+}
+
+/// The levels that this processor has, of those that are compiled.
+#[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+fn levels() -> [Option<Level>; 3] {
+    let best = Level::new();
+    [best.as_avx512().map(Level::Avx512), best.as_avx2().map(Level::Avx2), best.as_sse2().map(Level::Sse2)]
+}
+
+/// The levels that this processor has, of those that are compiled.
+#[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
+fn levels() -> [Option<Level>; 1] {
+    [Some(Level::new())]
+}
