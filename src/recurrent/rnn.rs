@@ -4,7 +4,7 @@
 //! Dropout without recurrent dropout has one mask for all gates, which is applied to the inputs before the cell sees them;
 //! with recurrent dropout every gate has its own, which only the step can apply. Both as in Keras.
 
-use ndarray::{Array3, ArrayView3, Axis, Zip};
+use ndarray::{Array3, ArrayView2, ArrayView3, Axis, Zip};
 use serde::{Deserialize, Serialize};
 
 use super::cell::{Cell, CellMemory, Run, RunBack, StepMasks, fill_masks};
@@ -125,6 +125,53 @@ impl<C: Describe> Rnn<C> {
         C: Cell<F>,
     {
         self.cell.states()
+    }
+
+    /// One time step without training: takes x (B, D), usually of one sample, and replaces the state by the next one, whose
+    /// first part is the output. Allocates nothing once `cache` was used with the same sizes.
+    ///
+    /// A loop over it is a run over the whole sequence:
+    ///
+    /// ```
+    /// use bptt::{Form, Init, Key, Layer, Lstm, Pass, RnnCache, State, Tensor};
+    /// use ndarray::{Array3, Axis};
+    ///
+    /// let layer = Lstm::new(8);
+    /// let weights = layer.build(Form::sequence(None, 3), &mut Init::new(Key::new(1)))?;
+    /// let x = Array3::from_shape_fn((20, 1, 3), |(t, _, d)| ((3 * t + d) as f32).sin());
+    ///
+    /// let (mut state, mut cache) = (State::zeros(1, layer.states::<f32>()), RnnCache::default());
+    /// for x in x.axis_iter(Axis(0)) {
+    ///     layer.step(&weights, x, &mut state, &mut cache);
+    /// }
+    ///
+    /// let mut whole = Tensor::default();
+    /// layer.forward(&weights, &Tensor::Sequence(x), &mut whole, &mut RnnCache::default(), Pass::inference());
+    /// for (streamed, whole) in state.parts[0].iter().zip(whole.rows()) {
+    ///     assert!((streamed - whole).abs() < 1e-6);
+    /// }
+    /// # Ok::<(), bptt::Error>(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If the state does not have B rows of the layer's [`states`](Rnn::states), or x another width than the weights were
+    /// built for.
+    pub fn step<F: Scalar>(
+        &self,
+        weights: &C::Weights,
+        x: ArrayView2<'_, F>,
+        state: &mut State<F>,
+        cache: &mut RnnCache<F, C>,
+    ) where
+        C: Cell<F>,
+    {
+        cache.states.reset(1, x.nrows(), self.cell.states(), false);
+        cache.states.set_initial(state);
+        cache.step_masks.clear();
+        let run = Run { x: x.insert_axis(Axis(0)), states: &mut cache.states, outputs: None, masks: &cache.step_masks };
+        self.cell.run(weights, run, &mut cache.memory);
+        cache.states.copy_final(1, state);
     }
 
     /// [`Layer::forward`] from a given state (zero if `None`); writes the final one into `last`, which has the size of
