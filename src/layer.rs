@@ -82,6 +82,12 @@ pub trait Layer<F: Scalar>: Describe {
         Activation::Linear
     }
 
+    /// Whether the layer takes [`Tensor::Lookup`] in place of a sequence in this pass. If so, `dx` is the gradient of the
+    /// table, as a sequence (1, V, D).
+    fn takes_lookups(&self, _pass: Pass<'_>) -> bool {
+        false
+    }
+
     /// How many token ids the layer knows, if it takes token ids: 0 to one less than this.
     fn vocabulary(&self) -> Option<usize> {
         None
@@ -95,6 +101,8 @@ pub struct Pass<'a> {
     pub training: bool,
     /// The loss computes from what comes before the last activation, so the last layer leaves it out.
     pub absorbed: bool,
+    /// The next layer takes [`Tensor::Lookup`], so a layer that looks up rows of a table may leave that to it.
+    pub lookup: bool,
     key: Key,
     layer: usize,
     first_sample: usize,
@@ -147,7 +155,7 @@ impl<'a> Pass<'a> {
 
     /// A pass of training, whose dropout masks are drawn from `key`.
     pub fn training(key: Key) -> Self {
-        Pass { training: true, absorbed: false, key, layer: 0, first_sample: 0, masks: Masks::Drawn }
+        Pass { training: true, absorbed: false, lookup: false, key, layer: 0, first_sample: 0, masks: Masks::Drawn }
     }
 
     /// The same pass with dropout masks from a function: 0 to drop, 1 / (1 − rate) to keep. For tests that hold a layer

@@ -96,7 +96,7 @@ pub use recurrent::{
 };
 pub use scalar::Scalar;
 pub use sequential::{Compiled, Model, Registry, Sequential};
-pub use tensor::{Form, Tensor, resize};
+pub use tensor::{Form, Lookup, Tensor, resize};
 pub use training::{Fit, Gradients, History, Logs, Samples, Targets, Training};
 
 /// The README's example is compiled and run with the documentation's.

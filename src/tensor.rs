@@ -113,6 +113,19 @@ pub enum Tensor<F> {
     Vector(Array2<F>),
     /// Sequences (T, B, D).
     Sequence(Array3<F>),
+    /// Sequences (T, B, D) whose steps are rows of a table, not looked up yet. Only a layer that
+    /// [takes lookups](crate::Layer::takes_lookups) gets them.
+    Lookup(Lookup<F>),
+}
+
+/// A sequence (T, B, D) as token ids and the table whose rows they stand for: step t of sample b is
+/// `table[0, tokens[t, b]]`. Its gradient is that of the table, as a sequence (1, V, D).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Lookup<F> {
+    /// The token ids (T, B).
+    pub tokens: Array2<u32>,
+    /// The table (1, V, D).
+    pub table: Array3<F>,
 }
 
 impl<F> Default for Tensor<F> {
@@ -128,6 +141,7 @@ impl<F: Clone + Default> Tensor<F> {
             Tensor::Tokens(tokens) => tokens.ncols(),
             Tensor::Vector(rows) => rows.nrows(),
             Tensor::Sequence(steps) => steps.dim().1,
+            Tensor::Lookup(lookup) => lookup.tokens.ncols(),
         }
     }
 
@@ -155,7 +169,7 @@ impl<F: Clone + Default> Tensor<F> {
                 let (t, b, d) = steps.dim();
                 steps.view().into_shape_with_order((t * b, d)).expect("sequences are in standard layout")
             }
-            Tensor::Tokens(_) => panic!("token ids have no rows of features"),
+            Tensor::Tokens(_) | Tensor::Lookup(_) => panic!("token ids have no rows of features"),
         }
     }
 
@@ -167,7 +181,7 @@ impl<F: Clone + Default> Tensor<F> {
                 let (t, b, d) = steps.dim();
                 steps.view_mut().into_shape_with_order((t * b, d)).expect("sequences are in standard layout")
             }
-            Tensor::Tokens(_) => panic!("token ids have no rows of features"),
+            Tensor::Tokens(_) | Tensor::Lookup(_) => panic!("token ids have no rows of features"),
         }
     }
 
@@ -210,6 +224,17 @@ impl<F: Clone + Default> Tensor<F> {
                 tokens
             }
             _ => unreachable!("it was made tokens above"),
+        }
+    }
+
+    /// Makes it a lookup and hands it out to be written.
+    pub fn as_lookup(&mut self) -> &mut Lookup<F> {
+        if !matches!(self, Tensor::Lookup(_)) {
+            *self = Tensor::Lookup(Lookup { tokens: Array2::default((0, 0)), table: Array3::default((0, 0, 0)) });
+        }
+        match self {
+            Tensor::Lookup(lookup) => lookup,
+            _ => unreachable!("it was made a lookup above"),
         }
     }
 

@@ -4,8 +4,8 @@
 //! long sequence against two short ones, a used cache against a fresh one.
 
 use bptt::{
-    Cell, Describe, Form, Gated, Gates, Gru, Init, Initializer, Key, Lane, Layer, Lstm, Params, Pass, Path, Result,
-    Rnn, RnnCache, Scalar, SimpleRnn, State, Step, StepBack, Tensor, Views, ViewsMut, Widths, gradcheck,
+    Cell, Describe, Form, Gated, Gates, Gru, Init, Initializer, Key, Lane, Layer, Lookup, Lstm, Params, Pass, Path,
+    Result, Rnn, RnnCache, Scalar, SimpleRnn, State, Step, StepBack, Tensor, Views, ViewsMut, Widths, gradcheck,
 };
 use ndarray::{Array, Array1, Array2, Array3, ArrayD, Axis, Dimension, IntoDimension, Slice, concatenate};
 use ndarray_rand::rand::Rng;
@@ -407,6 +407,71 @@ fn inference_is_training<F: Scalar, C: Cell<F>>(layer: &Rnn<C>, tolerance: f64) 
             let run = forward(&dropping, &weights, &problem, &mut RnnCache::default(), Pass::inference());
             expect_equal(&trained, &run, tolerance, &format!("{layer:?} T={steps} B={batch}"));
         }
+    }
+}
+
+/// Inputs as rows of a table give what the sequence of these rows gives, and the table gets the gradients of its rows.
+fn lookup_is_the_sequence<C: Cell<f64>>(layer: &Rnn<C>) {
+    const ROWS: usize = 5;
+    let weights = random_weights::<f64, C>(layer.cell(), FEATURES);
+    let table = random::<f64, _>((1, ROWS, FEATURES), Key::new(9));
+    for (steps, batch) in [(1, 1), (7, 3), (3, 37)] {
+        // Rows that come often, once and never.
+        let tokens = Array2::from_shape_fn((steps, batch), |(t, b)| ((t * t + b) % (ROWS - 1)) as u32);
+        let sequence =
+            Array3::from_shape_fn((steps, batch, FEATURES), |(t, b, d)| table[[0, tokens[[t, b]] as usize, d]]);
+        for training in [false, true] {
+            let pass = if training { Pass::training(Key::new(5)) } else { Pass::inference() };
+            assert!(Layer::<f64>::takes_lookups(layer, pass), "{layer:?}");
+            let run = |x: Tensor<f64>| {
+                let (mut y, mut dx, mut cache) = (Tensor::default(), Tensor::default(), RnnCache::default());
+                layer.forward(&weights, &x, &mut y, &mut cache, pass);
+                let mut gradients = weights.clone();
+                gradients.visit_mut(Path::root(""), &mut |_, mut tensor| tensor.fill(0.0));
+                if training {
+                    let dy = Tensor::Vector(Array2::from_shape_fn(y.rows().dim(), |(b, h)| ((3 * b + h) as f64).cos()));
+                    layer.backward(&weights, &x, &y, &dy, Some(&mut dx), &mut cache, &mut gradients, pass);
+                }
+                let mut outcome = vec![("y".to_string(), numbers(y))];
+                gradients.visit(Path::root("dw"), &mut |path, g| outcome.push((path.to_string(), g.to_owned())));
+                (outcome, numbers(dx))
+            };
+            let lookup = Tensor::Lookup(Lookup { tokens: tokens.clone(), table: table.clone() });
+            let (looked_up, dtable) = run(lookup);
+            let (whole, dx) = run(Tensor::Sequence(sequence.clone()));
+            let what = format!("{layer:?} T={steps} B={batch}");
+            expect_equal(&looked_up, &whole, 1e-12, &what);
+            if training {
+                let mut sums = Array3::<f64>::zeros((1, ROWS, FEATURES));
+                for ((t, b), &token) in tokens.indexed_iter() {
+                    let mut row = sums.slice_mut(ndarray::s![0, token as usize, ..]);
+                    row += &dx.slice(ndarray::s![t, b, ..]);
+                }
+                let named = |array: ArrayD<f64>| vec![("dtable".to_string(), array)];
+                expect_equal(&named(dtable), &named(sums.into_dyn()), 1e-12, &what);
+            }
+        }
+    }
+}
+
+#[test]
+fn rows_of_a_table_are_the_sequence_that_they_stand_for() {
+    // The loop over steps knows no tables.
+    if bptt::instructions() == "reference" {
+        return assert!(!Layer::<f64>::takes_lookups(&Lstm::new(3), Pass::inference()));
+    }
+    for units in [3, 8] {
+        lookup_is_the_sequence(&SimpleRnn::new(units));
+        lookup_is_the_sequence(&Lstm::new(units));
+        lookup_is_the_sequence(&Gru::new(units));
+        lookup_is_the_sequence(&Rnn::from_cell(Gated::new(Coupled, units)));
+    }
+    // Who cannot make use of a table is not offered one.
+    assert!(!Layer::<f64>::takes_lookups(&Gru::new(3).reset_after(false), Pass::inference()));
+    assert!(!Layer::<f64>::takes_lookups(&Rnn::from_cell(Minimal { units: 3 }), Pass::inference()));
+    for dropping in [Lstm::new(3).dropout(0.1), Lstm::new(3).recurrent_dropout(0.1)] {
+        assert!(!Layer::<f64>::takes_lookups(&dropping, Pass::training(Key::new(1))));
+        assert!(Layer::<f64>::takes_lookups(&dropping, Pass::inference()));
     }
 }
 

@@ -58,6 +58,11 @@ pub trait Cell<F: Scalar>: Describe {
         gradients: &mut Self::Weights,
     );
 
+    /// Whether [`Cell::run`] and [`Cell::run_back`] take inputs as rows of a table: see [`Run::tokens`].
+    fn takes_lookups(&self) -> bool {
+        false
+    }
+
     /// Runs a whole sequence: by default step by step.
     fn run(&self, weights: &Self::Weights, run: Run<'_, F>, memory: &mut CellMemory<F, Self>) {
         step_by_step(self, weights, run, memory);
@@ -129,8 +134,11 @@ impl<F: Scalar> StepBack<'_, F> {
 /// A sequence to run.
 #[derive(Debug)]
 pub struct Run<'a, F> {
-    /// The inputs (T, B, D), dropped out already unless `masks` holds masks for them.
+    /// The inputs (T, B, D), dropped out already unless `masks` holds masks for them; or a table of them, see `tokens`.
     pub x: ArrayView3<'a, F>,
+    /// If given, the inputs are rows of a table: `x` is (1, V, D), and sample b gets row `tokens[t, b]` at step t. Only a
+    /// cell that [takes lookups](Cell::takes_lookups) gets such inputs.
+    pub tokens: Option<ArrayView2<'a, u32>>,
     /// The states, of which the initial one is set.
     pub states: &'a mut StateSeries<F>,
     /// Where to write the output of each step (T, B, H), if all are asked for.
@@ -144,16 +152,37 @@ pub struct Run<'a, F> {
 pub struct RunBack<'a, F> {
     /// The inputs of the run.
     pub x: ArrayView3<'a, F>,
+    /// The tokens of the run.
+    pub tokens: Option<ArrayView2<'a, u32>>,
     /// The states of the run.
     pub states: &'a StateSeries<F>,
     /// The masks of the run.
     pub masks: &'a StepMasks<F>,
     /// The gradient of each step's output (T, B, H), if all were asked for.
     pub doutputs: Option<ArrayView3<'a, F>>,
-    /// The gradient of the inputs (T, B, D), to be written.
+    /// The gradient of `x`, to be written.
     pub dx: Option<ArrayViewMut3<'a, F>>,
     /// The gradient of the final states; becomes that of the initial ones.
     pub dstates: &'a mut State<F>,
+}
+
+/// T and B of inputs, or of the tokens that stand for them.
+pub(super) fn steps_and_batch<F>(x: &ArrayView3<'_, F>, tokens: &Option<ArrayView2<'_, u32>>) -> (usize, usize) {
+    tokens.as_ref().map_or((x.dim().0, x.dim().1), |tokens| tokens.dim())
+}
+
+impl<F> Run<'_, F> {
+    /// How many steps T and samples B there are.
+    pub fn steps(&self) -> (usize, usize) {
+        steps_and_batch(&self.x, &self.tokens)
+    }
+}
+
+impl<F> RunBack<'_, F> {
+    /// How many steps T and samples B there are.
+    pub fn steps(&self) -> (usize, usize) {
+        steps_and_batch(&self.x, &self.tokens)
+    }
 }
 
 /// Dropout masks that a step applies: for each gate to the input, and to the state.

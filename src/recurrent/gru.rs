@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::cell::{Cell, CellMemory, Run, RunBack, Step, StepBack, step_by_step, step_by_step_back};
 use super::functions::{Functions, with_functions};
-use super::gated::{Gated, GatedStep, GatedWeights, GatedWorkspace, gated_options};
+use super::fused::GatedWorkspace;
+use super::gated::{Gated, GatedStep, GatedWeights, gated_options};
 use super::gates::Gates;
 use super::rnn::Rnn;
 use super::state::{Views, ViewsMut, Widths};
@@ -194,6 +195,10 @@ impl<F: Scalar> Cell<F> for GruCell {
         } else {
             self.step_back_reset_before(w, at, back, cache, gradients);
         }
+    }
+
+    fn takes_lookups(&self) -> bool {
+        self.reset_after && Cell::<F>::takes_lookups(&self.gated)
     }
 
     fn run(&self, w: &GatedWeights<F>, run: Run<'_, F>, memory: &mut CellMemory<F, Self>) {
