@@ -169,6 +169,29 @@ fn embedding_and_dropout() {
     print_count("embedding and dropout");
 }
 
+/// Without steps, or without samples, there is little to compare, and nothing to trip over.
+#[test]
+fn nothing_to_do() {
+    let pass = Pass::training(Key::new(1));
+    for (steps, batch) in [(0, 0), (0, 2), (3, 0)] {
+        let form = Form::sequence(steps, 4);
+        for report in [
+            gradcheck::layer(&Embedding::new(4, 3), Form::tokens(steps), batch, pass),
+            gradcheck::layer(&Dense::new(2).activation(Activation::Softmax), form, batch, pass),
+            gradcheck::layer(&Dense::new(2), Form::vector(4), 0, pass),
+            gradcheck::layer(&Dropout::new(0.5), form, batch, pass),
+            gradcheck::layer(&Dropout::new(0.5), Form::vector(4), 0, pass),
+            gradcheck::recurrent(&SimpleRnn::new(3), form, batch, pass),
+            gradcheck::recurrent(&Lstm::new(3).dropout(0.5).return_sequences(true), form, batch, pass),
+            gradcheck::recurrent(&Gru::new(3).recurrent_dropout(0.5), form, batch, pass),
+            gradcheck::recurrent(&Gru::new(3).reset_after(false), form, batch, pass),
+        ] {
+            let report = report.unwrap();
+            assert!(report.error() < gradcheck::TOLERANCE, "T={steps} B={batch}: {report}");
+        }
+    }
+}
+
 #[test]
 fn losses() {
     let logits = array![[0.3, -1.2, 0.8], [2.0, 0.1, -0.7]];
