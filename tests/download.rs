@@ -104,6 +104,19 @@ fn the_file_arrives_whole_and_alone() {
 }
 
 #[test]
+fn the_defaults_are_those_of_keras() {
+    let defaults = format!("{:?}", Download::new());
+    for part in [
+        "\"https://storage.googleapis.com/tensorflow/tf-keras-datasets/imdb.npz\"",
+        "\"69664113be75683a8fe16e3ed0ab59fda8886cb3cd7ada244f7d9544e4676b9f\"",
+        "connect_timeout: 5s",
+        "progress: true",
+    ] {
+        assert!(defaults.contains(part), "{part} is not in {defaults}");
+    }
+}
+
+#[test]
 fn what_a_killed_download_left_is_replaced() {
     let folder = folder("killed");
     fs::create_dir_all(&folder).unwrap();
