@@ -30,7 +30,10 @@ pub trait Describe: Clone + Debug + Serialize + DeserializeOwned + Send + Sync +
 /// A layer: output from input, and gradients from the gradient of the output.
 ///
 /// Shapes below are those of [`Tensor`]: time first. `forward` and `backward` are called only with inputs of the form
-/// that [`output_form`](Layer::output_form) accepted, and with weights that [`build`](Layer::build) made for it.
+/// that [`output_form`](Layer::output_form) accepted, with token ids below [`vocabulary`](Layer::vocabulary), and with
+/// weights that [`build`](Layer::build) made for it; a [`Model`](crate::Model) has seen to that, and answers what a user
+/// passes in with an error. A caller of a layer itself has to see to it: the built-in ones panic on anything else. No
+/// time steps and no samples are sizes like any other.
 pub trait Layer<F: Scalar>: Describe {
     /// The weights: a struct with [`params!`](crate::params), or `()`.
     type Weights: Params<F> + Clone + Debug;

@@ -104,7 +104,7 @@ impl fmt::Display for Form {
     }
 }
 
-/// What a layer takes and gives: a whole batch, or a shard of one.
+/// What a layer takes and gives: a whole batch, or a shard of one. Arrays are in standard layout.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Tensor<F> {
     /// Token ids (T, B).

@@ -1,7 +1,7 @@
 //! Laws that every recurrent layer keeps, whoever wrote its cell: the built-in ones, and a user's own rule and cell.
 //!
 //! The fused run is held against the loop over single steps, inference against training, a batch against its shards, one
-//! long sequence against two short ones, a used cache against a fresh one.
+//! long sequence against two short ones, a used cache against a fresh one; and no steps, or no samples, are no accident.
 
 use bptt::{
     Cell, Describe, Form, Gated, Gates, Gru, Init, Initializer, Key, Lane, Layer, Lookup, Lstm, Params, Pass, Path,
@@ -237,7 +237,8 @@ impl<F: Scalar> Problem<F> {
         Problem {
             x: random((steps, batch, FEATURES), key.fold(0)),
             initial: state(key.fold(1)),
-            dy: random((steps, batch, widths.as_slice()[0]), key.fold(2)),
+            // One more than no steps: the gradient of the last output is one of these.
+            dy: random((steps.max(1), batch, widths.as_slice()[0]), key.fold(2)),
             dlast: state(key.fold(3)),
         }
     }
@@ -297,9 +298,9 @@ fn train<F: Scalar, C: Cell<F>>(
     let mut outcome = forward(layer, weights, problem, cache, pass);
     let (steps, batch, _) = problem.x.dim();
     let dy = if outcome[0].1.ndim() == 3 {
-        Tensor::Sequence(problem.dy.clone())
+        Tensor::Sequence(problem.dy.slice_axis(Axis(0), (..steps).into()).to_owned())
     } else {
-        Tensor::Vector(problem.dy.index_axis(Axis(0), steps - 1).to_owned())
+        Tensor::Vector(problem.dy.index_axis(Axis(0), steps.max(1) - 1).to_owned())
     };
     let mut gradients = weights.clone();
     gradients.visit_mut(Path::root(""), &mut |_, mut tensor| tensor.fill(F::zero()));
@@ -542,6 +543,80 @@ fn two_parts_are_one_sequence<C: Cell<f64>>(layer: &Rnn<C>) {
 #[test]
 fn two_parts_with_the_state_carried_over_are_one_sequence() {
     each_layer!(3, |layer| two_parts_are_one_sequence(&layer));
+}
+
+fn without_steps_the_state_stays<C: Cell<f64>>(layer: &Rnn<C>) {
+    let weights = random_weights::<f64, C>(layer.cell(), FEATURES);
+    let states = layer.states::<f64>().as_slice().len();
+    for rates in RATES {
+        for sequences in [false, true] {
+            let layer = with_rates(layer.clone(), rates).return_sequences(sequences);
+            let problem = Problem::new(layer.states(), 0, 3);
+            // After a pass with steps, whose traces must not come back.
+            let mut cache = RnnCache::default();
+            train(&layer, &weights, &Problem::new(layer.states(), 4, 3), &mut cache, Pass::training(Key::new(5)));
+            let outcome = train(&layer, &weights, &problem, &mut cache, Pass::training(Key::new(5)));
+            if sequences {
+                assert_eq!(get(&outcome, "y").shape(), [0, 3, 3]);
+            } else {
+                assert_eq!(*get(&outcome, "y"), problem.initial.parts[0].clone().into_dyn());
+            }
+            assert_eq!(get(&outcome, "dx").shape(), [0, 3, FEATURES]);
+            for state in 0..states {
+                let last = get(&outcome, &format!("last/{state}"));
+                assert_eq!(*last, problem.initial.parts[state].clone().into_dyn(), "{layer:?}");
+                let mut expected = problem.dlast.parts[state].clone();
+                if state == 0 && !sequences {
+                    expected += &problem.dy.index_axis(Axis(0), 0);
+                }
+                assert_eq!(*get(&outcome, &format!("dinitial/{state}")), expected.into_dyn(), "{layer:?}");
+            }
+            for (name, gradient) in outcome.iter().filter(|(name, _)| name.starts_with("dw")) {
+                assert!(gradient.iter().all(|&g| g == 0.0), "{layer:?}: {name}");
+            }
+            let run = forward(&layer, &weights, &problem, &mut cache, Pass::inference());
+            assert_eq!(run, outcome[..run.len()], "{layer:?}");
+        }
+    }
+}
+
+#[test]
+fn a_sequence_without_steps_leaves_the_state_as_it_is() {
+    each_layer!(3, |layer| without_steps_the_state_stays(&layer));
+}
+
+fn nothing_comes_of_no_samples<C: Cell<f64>>(layer: &Rnn<C>) {
+    let weights = random_weights::<f64, C>(layer.cell(), FEATURES);
+    for rates in RATES {
+        for (steps, sequences) in [(0, false), (0, true), (5, false), (5, true)] {
+            let layer = with_rates(layer.clone(), rates).return_sequences(sequences);
+            let problem = Problem::new(layer.states(), steps, 0);
+            let outcome = train(&layer, &weights, &problem, &mut RnnCache::default(), Pass::training(Key::new(5)));
+            let shape: &[usize] = if sequences { &[steps, 0, 3] } else { &[0, 3] };
+            assert_eq!(get(&outcome, "y").shape(), shape, "{layer:?}");
+            assert_eq!(get(&outcome, "dx").shape(), [steps, 0, FEATURES], "{layer:?}");
+            for (name, gradient) in outcome.iter().filter(|(name, _)| name.starts_with("dw")) {
+                assert!(gradient.iter().all(|&g| g == 0.0), "{layer:?}: {name}");
+            }
+            let run = forward(&layer, &weights, &problem, &mut RnnCache::default(), Pass::inference());
+            assert_eq!(run, outcome[..run.len()], "{layer:?}");
+        }
+    }
+}
+
+#[test]
+fn a_batch_without_samples_gives_nothing() {
+    each_layer!(3, |layer| nothing_comes_of_no_samples(&layer));
+}
+
+#[test]
+#[should_panic(expected = "matrices of the sizes [(2, 3)], but layer and batch need [(2, 3), (2, 3)]")]
+fn a_state_that_lacks_a_part_is_refused() {
+    let layer = Lstm::new(3);
+    let weights = random_weights::<f64, _>(layer.cell(), FEATURES);
+    let mut problem = Problem::<f64>::new(layer.states::<f64>(), 4, 2);
+    problem.initial.parts.pop();
+    forward(&layer, &weights, &problem, &mut RnnCache::default(), Pass::inference());
 }
 
 fn a_used_cache_is_as_a_fresh_one<F: Scalar, C: Cell<F>>(layer: &Rnn<C>) {

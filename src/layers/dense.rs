@@ -37,6 +37,7 @@ use crate::tensor::{Form, Tensor, resize};
 /// assert_eq!(output, Form::vector(3));
 /// # Ok::<(), bptt::Error>(())
 /// ```
+#[doc(alias = "Linear")]
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Dense {

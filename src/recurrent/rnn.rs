@@ -174,9 +174,13 @@ impl<C: Describe> Rnn<C> {
     ) where
         C: Cell<F>,
     {
+        state.expect_size(x.nrows(), self.cell.states());
         cache.states.reset(1, x.nrows(), self.cell.states(), false);
         cache.states.set_initial(state);
         cache.step_masks.clear();
+        if x.is_empty() {
+            return;
+        }
         let x = x.insert_axis(Axis(0));
         let run = Run { x, tokens: None, states: &mut cache.states, outputs: None, masks: &cache.step_masks };
         self.cell.run(weights, run, &mut cache.memory);
@@ -185,6 +189,13 @@ impl<C: Describe> Rnn<C> {
 
     /// [`Layer::forward`] from a given state (zero if `None`); writes the final one into `last`, which has the size of
     /// the batch already.
+    ///
+    /// A sequence without steps leaves the state as it is: the last output is that of the initial state. A batch without
+    /// samples gives outputs without rows.
+    ///
+    /// # Panics
+    ///
+    /// If `initial` or `last` has not one (B, width) matrix for each state of the cell.
     #[allow(clippy::too_many_arguments, reason = "those of Layer::forward and the two states")]
     pub fn forward_from<F: Scalar>(
         &self,
@@ -202,6 +213,9 @@ impl<C: Describe> Rnn<C> {
         let (steps, batch) = steps_and_batch(&x, &tokens);
         let widths = self.cell.states();
         let units = widths.as_slice()[0];
+        for state in initial.into_iter().chain(last.as_deref()) {
+            state.expect_size(batch, widths);
+        }
         cache.states.reset(steps, batch, widths, pass.training);
         if let Some(initial) = initial {
             cache.states.set_initial(initial);
@@ -214,9 +228,15 @@ impl<C: Describe> Rnn<C> {
             outputs: self.return_sequences.then(|| y.as_sequence(steps, batch, units).view_mut()),
             masks: &cache.step_masks,
         };
-        self.cell.run(weights, run, &mut cache.memory);
+        // Cells need not know of sequences in which there is nothing to do.
+        if steps > 0 && batch > 0 {
+            self.cell.run(weights, run, &mut cache.memory);
+        }
         if !self.return_sequences {
-            y.as_vector(batch, units).assign(&cache.states.before(steps).view(0));
+            let y = y.as_vector(batch, units);
+            if batch > 0 {
+                y.assign(&cache.states.before(steps).view(0));
+            }
         }
         if let Some(last) = last {
             cache.states.copy_final(steps, last);
@@ -225,6 +245,11 @@ impl<C: Describe> Rnn<C> {
 
     /// [`Layer::backward`] that also takes the gradient of the final state (zero if `None`) and writes that of the
     /// initial one into `dinitial`, which has the size of the batch already.
+    ///
+    /// # Panics
+    ///
+    /// If no forward pass of training was made with this cache, or if `dlast` or `dinitial` has not one (B, width) matrix
+    /// for each state of the cell.
     #[allow(clippy::too_many_arguments, reason = "those of Layer::backward and the two states")]
     pub fn backward_from<F: Scalar>(
         &self,
@@ -242,7 +267,10 @@ impl<C: Describe> Rnn<C> {
     {
         assert!(cache.states.keeps_all(), "a backward pass needs a forward pass of training before it");
         let (x, tokens) = inputs_of(x);
-        let (_, batch) = steps_and_batch(&x, &tokens);
+        let (steps, batch) = steps_and_batch(&x, &tokens);
+        for state in dlast.into_iter().chain(dinitial.as_deref()) {
+            state.expect_size(batch, self.cell.states());
+        }
         cache.dstates.reset(batch, self.cell.states());
         if let Some(dlast) = dlast {
             for (sum, part) in cache.dstates.parts.iter_mut().zip(&dlast.parts) {
@@ -266,7 +294,9 @@ impl<C: Describe> Rnn<C> {
             dx: dx.as_mut().map(|dx| dx.view_mut()),
             dstates: &mut cache.dstates,
         };
-        self.cell.run_back(weights, run, &mut cache.memory, gradients);
+        if steps > 0 && batch > 0 {
+            self.cell.run_back(weights, run, &mut cache.memory, gradients);
+        }
         if let Some(dx) = dx.filter(|_| self.drops_inputs_before_cell(pass)) {
             apply_mask(&cache.input_mask, dx);
         }

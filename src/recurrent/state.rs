@@ -71,6 +71,13 @@ impl<F: Scalar> State<F> {
         }
     }
 
+    /// Panics, with both sizes, if it is not the state of a batch of this size.
+    pub(crate) fn expect_size(&self, batch: usize, widths: Widths) {
+        let got: Vec<_> = self.parts.iter().map(|part| part.dim()).collect();
+        let needs: Vec<_> = widths.as_slice().iter().map(|&width| (batch, width)).collect();
+        assert!(got == needs, "a state has matrices of the sizes {got:?}, but layer and batch need {needs:?}");
+    }
+
     fn batch(&self) -> usize {
         self.parts.first().map_or(0, |part| part.nrows())
     }
