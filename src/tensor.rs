@@ -253,6 +253,7 @@ impl<F: Clone + Default> Tensor<F> {
 }
 
 /// Gives an array another shape, with any content, in the memory that it has if that is large enough.
+#[inline]
 pub fn resize<A: Clone + Default, D: Dimension>(array: &mut Array<A, D>, shape: impl IntoDimension<Dim = D>) {
     let shape = shape.into_dimension();
     if array.raw_dim() == shape {

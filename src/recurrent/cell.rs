@@ -198,6 +198,9 @@ pub struct StepMasks<F> {
 
 impl<F: Scalar> StepMasks<F> {
     pub(crate) fn clear(&mut self) {
+        if self.is_empty() {
+            return;
+        }
         resize(&mut self.input, (0, 0, 0));
         resize(&mut self.state, (0, 0, 0));
     }
@@ -268,19 +271,6 @@ impl<F: Scalar, C: Cell<F>> std::fmt::Debug for CellMemory<F, C> {
 impl<F: Scalar, C: Cell<F>> Default for CellMemory<F, C> {
     fn default() -> Self {
         CellMemory { steps: Vec::new(), workspace: C::Workspace::default(), scratch: Scratch::default() }
-    }
-}
-
-impl<F: Scalar, C: Cell<F>> CellMemory<F, C> {
-    /// Lends everything to a cell inside this one that keeps the same things.
-    pub(crate) fn lend<D>(&mut self, run: impl FnOnce(&mut CellMemory<F, D>))
-    where
-        D: Cell<F, Cache = C::Cache, Workspace = C::Workspace>,
-    {
-        let own = std::mem::take(self);
-        let mut lent = CellMemory { steps: own.steps, workspace: own.workspace, scratch: own.scratch };
-        run(&mut lent);
-        *self = CellMemory { steps: lent.steps, workspace: lent.workspace, scratch: lent.scratch };
     }
 }
 

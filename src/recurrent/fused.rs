@@ -119,7 +119,7 @@ impl<G: Gates> Gated<G> {
             let h = Rows::new(previous.slice(0), self.units);
             gemm::product(h, u, start, RowsMut::new(z, width).columns(0, recurrent));
             let forward = Forward { gates: &self.gates, units: self.units, z, previous, next: next.reborrow() };
-            F::vectorize(pointwise::width(self.units), forward);
+            F::vectorize(pointwise::width(self.units, batch), forward);
             if let Some(outputs) = &mut run.outputs {
                 outputs.index_axis_mut(Axis(0), t).assign(&next.view_mut(0));
             }
@@ -159,7 +159,7 @@ impl<G: Gates> Gated<G> {
                 dnext: run.dstates.views(),
                 dprevious: dprevious.views_mut(),
             };
-            F::vectorize(pointwise::width(self.units), backward);
+            F::vectorize(pointwise::width(self.units, batch), backward);
             let dh = RowsMut::new(slice_mut(&mut dprevious.parts[0]), self.units);
             gemm::product(Rows::new(dz, width).columns(0, recurrent), u, Start::Sum, dh);
             if let Some(tokens) = tokens {

@@ -14,10 +14,10 @@
 
 use std::ops::Range;
 
-use ndarray::{Array1, Array2, ArrayD, ArrayView2, ArrayViewMut2, Axis, IxDyn, s};
+use ndarray::{Array1, Array2, ArrayD, ArrayView2, ArrayViewMut2, Axis, IxDyn};
 use serde::{Deserialize, Serialize};
 
-use super::cell::{Cell, CellMemory, Run, RunBack, Step, StepBack, step_by_step, step_by_step_back};
+use super::cell::{Cell, CellMemory, Run, RunBack, Step, StepBack, StepMasks, step_by_step, step_by_step_back};
 use super::fused::GatedWorkspace;
 use super::gates::{Gates, blocks, kernel_blocks, states};
 use super::rnn::Rnn;
@@ -30,7 +30,7 @@ use crate::kernels::pointwise::{Backward, Forward};
 use crate::lane::Kernel;
 use crate::layer::{Describe, check_count};
 use crate::scalar::Scalar;
-use crate::tensor::{resize, slice};
+use crate::tensor::{resize, slice, slice_mut};
 
 /// A cell of `units` units over a [`Gates`] rule.
 ///
@@ -189,11 +189,12 @@ impl<G: Gates> Gated<G> {
     /// The biases as one row of z.
     pub(super) fn bias_row<F: Scalar>(&self, weights: &GatedWeights<F>, row: &mut Array1<F>) {
         resize(row, blocks::<G>() * self.units);
+        let row = slice_mut(row);
         row.fill(F::zero());
         let Some(bias) = weights.bias.as_ref().and_then(|bias| bias.as_slice()) else { return };
         let columns = kernel_blocks::<G>() * self.units;
         for (from, to) in input_spans::<G>(self.units) {
-            row.slice_mut(s![to]).iter_mut().zip(&bias[from]).for_each(|(sum, &b)| *sum += b);
+            row[to].iter_mut().zip(&bias[from]).for_each(|(sum, &b)| *sum += b);
         }
         if G::APART > 0 {
             row.iter_mut().zip(&bias[columns..]).for_each(|(sum, &b)| *sum += b);
@@ -219,6 +220,11 @@ impl<G: Gates> Gated<G> {
 
     fn columns(&self, block: usize) -> Range<usize> {
         block * self.units..(block + 1) * self.units
+    }
+
+    /// Whether the fast path runs: it knows no masks that differ by gate.
+    pub(super) fn fuses<F: Scalar>(masks: &StepMasks<F>) -> bool {
+        masks.is_empty() && !Path::current().is_reference()
     }
 
     /// The widths of the states.
@@ -307,7 +313,7 @@ impl<F: Scalar, G: Gates> Cell<F> for Gated<G> {
     }
 
     fn run(&self, w: &GatedWeights<F>, run: Run<'_, F>, memory: &mut CellMemory<F, Self>) {
-        if run.masks.is_empty() && !Path::current().is_reference() {
+        if Self::fuses(run.masks) {
             self.run_fused(w, run, &mut memory.workspace);
         } else {
             step_by_step(self, w, run, memory);
@@ -321,7 +327,7 @@ impl<F: Scalar, G: Gates> Cell<F> for Gated<G> {
         memory: &mut CellMemory<F, Self>,
         gradients: &mut GatedWeights<F>,
     ) {
-        if run.masks.is_empty() && !Path::current().is_reference() {
+        if Self::fuses(run.masks) {
             self.run_back_fused(w, run, &mut memory.workspace, gradients);
         } else {
             step_by_step_back(self, w, run, memory, gradients);

@@ -202,8 +202,8 @@ impl<F: Scalar> Cell<F> for GruCell {
     }
 
     fn run(&self, w: &GatedWeights<F>, run: Run<'_, F>, memory: &mut CellMemory<F, Self>) {
-        if self.reset_after {
-            memory.lend(|memory| self.gated.run(w, run, memory));
+        if self.reset_after && Gated::<GruGates>::fuses(run.masks) {
+            self.gated.run_fused(w, run, &mut memory.workspace);
         } else {
             step_by_step(self, w, run, memory);
         }
@@ -216,8 +216,8 @@ impl<F: Scalar> Cell<F> for GruCell {
         memory: &mut CellMemory<F, Self>,
         gradients: &mut GatedWeights<F>,
     ) {
-        if self.reset_after {
-            memory.lend(|memory| self.gated.run_back(w, run, memory, gradients));
+        if self.reset_after && Gated::<GruGates>::fuses(run.masks) {
+            self.gated.run_back_fused(w, run, &mut memory.workspace, gradients);
         } else {
             step_by_step_back(self, w, run, memory, gradients);
         }

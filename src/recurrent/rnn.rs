@@ -175,8 +175,7 @@ impl<C: Describe> Rnn<C> {
         C: Cell<F>,
     {
         state.expect_size(x.nrows(), self.cell.states());
-        cache.states.reset(1, x.nrows(), self.cell.states(), false);
-        cache.states.set_initial(state);
+        cache.states.reset(1, x.nrows(), self.cell.states(), false, Some(state));
         cache.step_masks.clear();
         if x.is_empty() {
             return;
@@ -216,10 +215,7 @@ impl<C: Describe> Rnn<C> {
         for state in initial.into_iter().chain(last.as_deref()) {
             state.expect_size(batch, widths);
         }
-        cache.states.reset(steps, batch, widths, pass.training);
-        if let Some(initial) = initial {
-            cache.states.set_initial(initial);
-        }
+        cache.states.reset(steps, batch, widths, pass.training, initial);
         self.draw_masks(x, cache, pass);
         let run = Run {
             x: if self.drops_inputs_before_cell(pass) { cache.dropped.view() } else { x },

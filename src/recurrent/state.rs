@@ -4,10 +4,10 @@
 //! holds the state before step t, so slot 0 is the initial state and `outputs[..T]` is the left factor of the recurrent
 //! kernel's gradient without a copy; otherwise two slots take turns. [`Views`] and [`ViewsMut`] are one slot of it.
 
-use ndarray::{Array2, Array3, ArrayView2, ArrayView3, ArrayViewMut2, Axis, s};
+use ndarray::{Array2, Array3, ArrayView2, ArrayView3, ArrayViewMut2, s};
 
 use crate::scalar::Scalar;
-use crate::tensor::resize;
+use crate::tensor::{resize, slice_mut};
 
 /// How many states a cell may carry.
 pub const MAX_STATES: usize = 4;
@@ -73,9 +73,14 @@ impl<F: Scalar> State<F> {
 
     /// Panics, with both sizes, if it is not the state of a batch of this size.
     pub(crate) fn expect_size(&self, batch: usize, widths: Widths) {
-        let got: Vec<_> = self.parts.iter().map(|part| part.dim()).collect();
-        let needs: Vec<_> = widths.as_slice().iter().map(|&width| (batch, width)).collect();
-        assert!(got == needs, "a state has matrices of the sizes {got:?}, but layer and batch need {needs:?}");
+        let needs = widths.as_slice().iter().map(|&width| (batch, width));
+        let fits = self.parts.iter().map(|part| part.dim()).eq(needs.clone());
+        assert!(
+            fits,
+            "a state has matrices of the sizes {:?}, but layer and batch need {:?}",
+            self.parts.iter().map(|part| part.dim()).collect::<Vec<_>>(),
+            needs.collect::<Vec<_>>()
+        );
     }
 
     fn batch(&self) -> usize {
@@ -157,6 +162,14 @@ impl<'a, F: Scalar> ViewsMut<'a, F> {
     }
 }
 
+/// Writes a matrix, in whatever layout its owner gave it, row after row.
+fn copy<F: Scalar>(from: &Array2<F>, to: &mut [F]) {
+    match from.as_slice() {
+        Some(from) => to.copy_from_slice(from),
+        None => to.iter_mut().zip(from).for_each(|(to, &from)| *to = from),
+    }
+}
+
 /// The states of a whole sequence, or the last two of it.
 #[derive(Clone, Debug, Default)]
 pub struct StateSeries<F> {
@@ -167,28 +180,36 @@ pub struct StateSeries<F> {
 }
 
 impl<F: Scalar> StateSeries<F> {
-    /// Makes room for `steps` steps: all of them if a backward pass follows. The initial state is zero.
-    pub(crate) fn reset(&mut self, steps: usize, batch: usize, widths: Widths, keeps_all: bool) {
+    /// Makes room for `steps` steps, all of them if a backward pass follows, and sets the initial state: zero if `None`.
+    pub(crate) fn reset(
+        &mut self,
+        steps: usize,
+        batch: usize,
+        widths: Widths,
+        keeps_all: bool,
+        initial: Option<&State<F>>,
+    ) {
         self.keeps_all = keeps_all;
         self.batch = batch;
-        self.arrays.resize(widths.as_slice().len(), Array3::default((0, 0, 0)));
+        self.arrays.resize_with(widths.as_slice().len(), || Array3::default((0, 0, 0)));
         let slots = if keeps_all { steps + 1 } else { 2 };
-        for (array, &width) in self.arrays.iter_mut().zip(widths.as_slice()) {
+        for (part, (array, &width)) in self.arrays.iter_mut().zip(widths.as_slice()).enumerate() {
             resize(array, (slots, batch, width));
-            array.index_axis_mut(Axis(0), 0).fill(F::zero());
-        }
-    }
-
-    pub(crate) fn set_initial(&mut self, state: &State<F>) {
-        for (array, part) in self.arrays.iter_mut().zip(&state.parts) {
-            array.index_axis_mut(Axis(0), 0).assign(part);
+            let first = &mut slice_mut(array)[..batch * width];
+            match initial {
+                Some(initial) => copy(&initial.parts[part], first),
+                None => first.fill(F::zero()),
+            }
         }
     }
 
     pub(crate) fn copy_final(&self, steps: usize, state: &mut State<F>) {
-        let slot = self.slot(steps);
-        for (array, part) in self.arrays.iter().zip(&mut state.parts) {
-            part.assign(&array.index_axis(Axis(0), slot));
+        let last = self.before(steps);
+        for (part, to) in state.parts.iter_mut().enumerate() {
+            match to.as_slice_mut() {
+                Some(to) => to.copy_from_slice(last.slice(part)),
+                None => to.assign(&last.view(part)),
+            }
         }
     }
 
