@@ -73,7 +73,7 @@ PEERS = [
         "torch_peer.py",
         {
             "epoch": ["eager", "one thread", "compile"],
-            "train": ["eager"],
+            "train": ["eager", "one thread"],
             "stream": ["eager", "one thread", "script", "compile"],
             "product": ["eager"],
         },

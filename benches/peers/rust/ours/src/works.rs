@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bptt::{
-    Activation, BinaryCrossentropy, Dense, Embedding, Fit, Form, Gru, Init, Key, Layer, Lstm, Model, Params,
-    Pass, Path as Name, RmsProp, Rnn, RnnCache, Sequential, Sgd, SimpleRnn, State, Tensor,
+    Activation, BinaryCrossentropy, Dense, Embedding, Fit, Form, Gru, Init, Key, Layer, Lstm, Model, Params, Pass,
+    Path as Name, RmsProp, Rnn, RnnCache, Sequential, Sgd, SimpleRnn, State, Tensor,
 };
 use harness::{
-    Answer, BATCH, Cell, Experiment, FEATURES, Failure, Optimizer, Options, RESET_BEFORE, Ready, Reviews, STREAM_STEPS, Tensors,
-    Trainer, UNITS, Work, sum_of_squares, train_epochs,
+    Answer, BATCH, Cell, Experiment, FEATURES, Failure, Optimizer, Options, RESET_BEFORE, Ready, Reviews, STREAM_STEPS,
+    Tensors, Trainer, UNITS, Work, sum_of_squares, train_epochs,
 };
 use ndarray::{Array2, Array3, ArrayD, ArrayViewD, ArrayViewMutD, Axis, Slice};
 use rayon::prelude::*;
@@ -96,12 +96,7 @@ struct Epochs {
 }
 
 impl Epochs {
-    fn new(
-        mut model: Model,
-        optimizer: Optimizer,
-        options: &Options,
-        reviews: Arc<Reviews>,
-    ) -> Result<Self, Failure> {
+    fn new(mut model: Model, optimizer: Optimizer, options: &Options, reviews: Arc<Reviews>) -> Result<Self, Failure> {
         match optimizer {
             Optimizer::Sgd { rate } => model.compile(Sgd::new(rate), BinaryCrossentropy::new()),
             Optimizer::RmsProp { rate, rho, epsilon } => {
@@ -174,8 +169,7 @@ impl<L: Layer<f32>> Training<L> {
         }
         let Some((sum, others)) = shards.split_first_mut() else { return };
         for other in others {
-            let add =
-                &mut |_: Name<'_>, mut sum: ArrayViewMutD<'_, f32>, other: ArrayViewD<'_, f32>| sum += &other;
+            let add = &mut |_: Name<'_>, mut sum: ArrayViewMutD<'_, f32>, other: ArrayViewD<'_, f32>| sum += &other;
             sum.gradients.visit_pair(&other.gradients, Name::root(""), add);
         }
     }

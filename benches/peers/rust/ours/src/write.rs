@@ -62,10 +62,7 @@ fn write_reviews(files: &Path, data: Option<&Path>, count: usize) -> Result<(), 
     let tokens: Vec<u8> = tokens.iter().flat_map(|token| token.to_le_bytes()).collect();
     save(
         &files.join("reviews.safetensors"),
-        vec![
-            ("tokens", Dtype::U32, vec![count, TOKENS], tokens),
-            ("labels", Dtype::F32, vec![count], bytes(&labels)),
-        ],
+        vec![("tokens", Dtype::U32, vec![count, TOKENS], tokens), ("labels", Dtype::F32, vec![count], bytes(&labels))],
     )
 }
 

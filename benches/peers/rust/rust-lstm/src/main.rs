@@ -187,7 +187,8 @@ fn bias(tensors: &Tensors, layer: &str) -> Result<Array2<f64>, Failure> {
 
 fn set_lstm(cell: &mut LSTMCell, layer: &str, tensors: &Tensors) -> Result<(), Failure> {
     cell.w_ih = matrix(tensors, &format!("{layer}/kernel"))?.reversed_axes().as_standard_layout().into_owned();
-    cell.w_hh = matrix(tensors, &format!("{layer}/recurrent_kernel"))?.reversed_axes().as_standard_layout().into_owned();
+    cell.w_hh =
+        matrix(tensors, &format!("{layer}/recurrent_kernel"))?.reversed_axes().as_standard_layout().into_owned();
     cell.b_ih = bias(tensors, layer)?;
     Ok(())
 }
