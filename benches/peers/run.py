@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Measures the crate beside its peers, on the same work, in turn, and writes a table of ratios.
 
-    benches/peers/run.py                     # everything; hours on a small machine
-    benches/peers/run.py --only train/lstm   # works or peers whose name holds this; may be given several times
-    benches/peers/run.py --list              # what there is
+    benches/peers/run.py                            # everything; takes long
+    benches/peers/run.py --only epoch --only burn   # works and peers whose name holds this; may be given several times
+    benches/peers/run.py --list                     # what there is
 
 It makes a virtual environment of requirements.txt, builds the Rust programs, and lets every program prove that it does
 the same work before anything is measured. Results: target/peers/table.md and target/peers/figures.json.
@@ -39,18 +39,13 @@ PAUSE = 0.3
 
 def main():
     options = command_line()
-    selected = [
-        (peer, work)
-        for peer in works.PEERS
-        for work in works.WORKS
-        if work.split("/")[0] in peer.variants and wanted(peer, work, options.only)
-    ]
+    selected = select(options.only)
+    if not selected:
+        sys.exit(f"nothing matches {' '.join(options.only)}; --list shows what there is")
     if options.list:
         for peer, work in selected:
             print(f"{work:20} {peer.name}: {', '.join(peer.variants[work.split('/')[0]])}")
         return
-    if not selected:
-        sys.exit(f"nothing matches {' '.join(options.only)}; --list shows what there is")
     TARGET.mkdir(parents=True, exist_ok=True)
     python = environment(options.venv, any(not peer.is_rust for peer, _ in selected))
     binaries = build({peer.program for peer, _ in selected if peer.is_rust})
@@ -79,7 +74,7 @@ def command_line():
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="for all (default: all)")
     parser.add_argument("--pairs", type=int, default=5, help="turns of each pair (default 5)")
     parser.add_argument("--seconds", type=float, default=1.0, help="the length of a turn; at least one run (default 1)")
-    parser.add_argument("--only", action="append", default=[], help="works or peers whose name holds this")
+    parser.add_argument("--only", action="append", default=[], help="works and peers whose name holds this")
     parser.add_argument("--data", type=pathlib.Path, help="Keras' imdb.npz (default: a made-up corpus of its shape)")
     parser.add_argument("--reviews", type=int, default=20_000, help="reviews to train on (default 20000)")
     venv = pathlib.Path(os.environ.get("PEERS_VENV", TARGET / "venv"))
@@ -93,8 +88,19 @@ def command_line():
     return options
 
 
-def wanted(peer, work, only):
-    return not only or any(part.lower() in text for part in only for text in (peer.name.lower(), work))
+def select(only):
+    """The pairs of a peer and a work that the filters leave: a filter that is part of a work's name is one for works, any
+    other one for peers; one of each kind is enough."""
+    of_works = [part for part in only if any(part.lower() in work for work in works.WORKS)]
+    of_peers = [part for part in only if part not in of_works]
+    return [
+        (peer, work)
+        for peer in works.PEERS
+        for work in works.WORKS
+        if work.split("/")[0] in peer.variants
+        and (not of_works or any(part.lower() in work for part in of_works))
+        and (not of_peers or any(part.lower() in peer.name.lower() for part in of_peers))
+    ]
 
 
 def say(text):
