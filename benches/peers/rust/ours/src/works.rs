@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bptt::{
-    Activation, BinaryCrossentropy, Dense, Embedding, Fit, Form, Gru, Init, Key, Layer, Lstm, Model, Params, Pass,
-    Path as Name, RmsProp, Rnn, RnnCache, Sequential, Sgd, SimpleRnn, State, Tensor,
+    Activation, BinaryCrossentropy, Dense, Embedding, Fit, Form, Gru, Init, Initializer, Key, Layer, Lstm, Model,
+    Params, Pass, Path as Name, RmsProp, Rnn, RnnCache, Sequential, Sgd, SimpleRnn, State, Tensor,
 };
 use harness::{
     Answer, BATCH, Cell, Experiment, FEATURES, Failure, Optimizer, Options, RESET_BEFORE, Ready, Reviews, STREAM_STEPS,
@@ -17,6 +17,9 @@ use rayon::prelude::*;
 
 use crate::write::{TOKENS, VOCABULARY};
 
+/// What a layer's recurrent kernel holds until the file's takes its place. The default, an orthogonal matrix, takes long to
+/// make for a wide layer.
+const PLACEHOLDER: Initializer = Initializer::Zeros;
 /// Samples that one thread takes at a time, as in a model.
 const SHARD: usize = 32;
 
@@ -36,22 +39,24 @@ pub fn prepare(work: Work, options: &Options) -> Result<Answer, Failure> {
                 answer => answer,
             })
         }
-        Work::Train(Cell::Lstm, units) => train(Lstm::new(units), &file("train", "lstm", units), options),
-        Work::Train(Cell::Gru, units) => train(Gru::new(units), &file("train", "gru", units), options),
-        Work::Train(Cell::SimpleRnn, units) => {
-            train(SimpleRnn::new(units), &file("train", "simple_rnn", units), options)
+        Work::Train(cell, units) => {
+            let file = format!("train-{}-{units}", cell.name());
+            match cell {
+                Cell::Lstm => train(Lstm::new(units).recurrent_initializer(PLACEHOLDER), &file, options),
+                Cell::Gru => train(Gru::new(units).recurrent_initializer(PLACEHOLDER), &file, options),
+                Cell::SimpleRnn => train(SimpleRnn::new(units).recurrent_initializer(PLACEHOLDER), &file, options),
+            }
         }
-        Work::Stream(Cell::Lstm, units) => stream(Lstm::new(units), &file("stream", "lstm", units), &options.files),
-        Work::Stream(Cell::Gru, units) => stream(Gru::new(units), &file("stream", "gru", units), &options.files),
-        Work::Stream(Cell::SimpleRnn, units) => {
-            stream(SimpleRnn::new(units), &file("stream", "simple_rnn", units), &options.files)
+        Work::Stream(cell, units) => {
+            let (file, files) = (format!("stream-{}-{units}", cell.name()), &options.files);
+            match cell {
+                Cell::Lstm => stream(Lstm::new(units).recurrent_initializer(PLACEHOLDER), &file, files),
+                Cell::Gru => stream(Gru::new(units).recurrent_initializer(PLACEHOLDER), &file, files),
+                Cell::SimpleRnn => stream(SimpleRnn::new(units).recurrent_initializer(PLACEHOLDER), &file, files),
+            }
         }
         Work::Product(_) => Ok(Answer::Cannot("products are ndarray's, on one thread")),
     }
-}
-
-fn file(kind: &str, cell: &str, units: usize) -> String {
-    format!("{kind}-{cell}-{units}")
 }
 
 /// The model of an experiment, with its initial weights.
