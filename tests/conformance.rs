@@ -476,6 +476,32 @@ fn rows_of_a_table_are_the_sequence_that_they_stand_for() {
     }
 }
 
+/// Steps one at a time give what the whole sequence gives, for one sample and for more than are few.
+fn streaming_is_the_whole_run<F: Scalar, C: Cell<F>>(layer: &Rnn<C>, tolerance: f64) {
+    let weights = random_weights::<F, C>(layer.cell(), FEATURES);
+    for batch in [1, 2, 9] {
+        let problem = Problem::<F>::new(layer.states(), 7, batch);
+        let whole = forward(layer, &weights, &problem, &mut RnnCache::default(), Pass::inference());
+        let (mut state, mut cache) = (problem.initial.clone(), RnnCache::default());
+        for x in problem.x.axis_iter(Axis(0)) {
+            layer.step(&weights, x, &mut state, &mut cache);
+        }
+        let mut streamed = vec![("y".to_string(), state.parts[0].clone().into_dyn())];
+        add_state(&mut streamed, "last", state);
+        expect_equal(&streamed, &whole, tolerance, &format!("{layer:?} B={batch}"));
+    }
+}
+
+#[test]
+fn steps_one_at_a_time_are_the_whole_run() {
+    for units in [1, 3, 8, 16, 33] {
+        each_layer!(units, |layer| {
+            streaming_is_the_whole_run::<f64, _>(&layer, 1e-12);
+            streaming_is_the_whole_run::<f32, _>(&layer, 1e-6);
+        });
+    }
+}
+
 #[test]
 fn inference_gives_what_training_gives_without_dropout() {
     each_layer!(9, |layer| {

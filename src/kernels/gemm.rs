@@ -31,7 +31,7 @@ const TILE_VECTORS: usize = 3;
 /// Rows of A and D whose products are summed in one go: as many as stay in the second-level cache once packed.
 const DEPTH: usize = 1024;
 /// Up to this many rows are multiplied by the weights as they are: packing would cost more than it saves.
-const FEW: usize = 3;
+pub(crate) const FEW: usize = 3;
 
 /// Rows of numbers at equal distances: a matrix, or some of its columns.
 #[derive(Clone, Copy, Debug)]
@@ -413,16 +413,26 @@ struct RowsProduct<'a, F> {
 impl<F: Scalar> Kernel<F> for RowsProduct<'_, F> {
     #[inline(always)]
     fn run<V: Vector<Scalar = F>>(self, token: V::Token) {
-        let RowsProduct { a, b, c } = self;
-        for row in 0..a.count() {
-            let (a, c) = (a.row(row), &mut c.data[row * c.stride..][..c.width]);
-            let mut k = 0;
-            while k < a.len() {
-                k += match a.len() - k {
-                    4.. => add_multiples::<V, 4>(token, &a[k..], b, k, c),
-                    _ => add_multiples::<V, 1>(token, &a[k..], b, k, c),
-                };
-            }
+        add_rows::<V>(token, self.a, self.b, self.c);
+    }
+}
+
+/// C ← C + A·B for B as it is, inside a kernel.
+#[inline(always)]
+pub(crate) fn add_rows<V: Vector>(
+    token: V::Token,
+    a: Rows<'_, V::Scalar>,
+    b: Rows<'_, V::Scalar>,
+    c: RowsMut<'_, V::Scalar>,
+) {
+    for row in 0..a.count() {
+        let (a, c) = (a.row(row), &mut c.data[row * c.stride..][..c.width]);
+        let mut k = 0;
+        while k < a.len() {
+            k += match a.len() - k {
+                4.. => add_multiples::<V, 4>(token, &a[k..], b, k, c),
+                _ => add_multiples::<V, 1>(token, &a[k..], b, k, c),
+            };
         }
     }
 }

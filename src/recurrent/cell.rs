@@ -58,6 +58,17 @@ pub trait Cell<F: Scalar>: Describe {
         gradients: &mut Self::Weights,
     );
 
+    /// Replaces the state by the next one, without training, for inputs x (B, D): by default a run of one step.
+    fn advance(
+        &self,
+        weights: &Self::Weights,
+        x: ArrayView2<'_, F>,
+        state: &mut State<F>,
+        memory: &mut CellMemory<F, Self>,
+    ) {
+        run_one_step(self, weights, x, state, memory);
+    }
+
     /// Whether [`Cell::run`] and [`Cell::run_back`] take inputs as rows of a table: see [`Run::tokens`].
     fn takes_lookups(&self) -> bool {
         false
@@ -259,6 +270,8 @@ pub struct CellMemory<F: Scalar, C: Cell<F>> {
     pub steps: Vec<C::Cache>,
     /// The cell's own, for a whole sequence.
     pub workspace: C::Workspace,
+    /// The states around a single step.
+    series: StateSeries<F>,
     scratch: Scratch<F>,
 }
 
@@ -270,7 +283,12 @@ impl<F: Scalar, C: Cell<F>> std::fmt::Debug for CellMemory<F, C> {
 
 impl<F: Scalar, C: Cell<F>> Default for CellMemory<F, C> {
     fn default() -> Self {
-        CellMemory { steps: Vec::new(), workspace: C::Workspace::default(), scratch: Scratch::default() }
+        CellMemory {
+            steps: Vec::new(),
+            workspace: C::Workspace::default(),
+            series: StateSeries::default(),
+            scratch: Scratch::default(),
+        }
     }
 }
 
@@ -281,7 +299,7 @@ struct Scratch<F> {
     h: Array3<F>,
     dx: Array3<F>,
     dh: Array3<F>,
-    dprevious: Option<State<F>>,
+    dprevious: State<F>,
 }
 
 /// Writes `values` times each mask into `dropped` (gates, B, width), or `values` alone where nothing is dropped.
@@ -307,6 +325,22 @@ fn undrop<F: Scalar>(gradients: &Array3<F>, masks: Option<ArrayView3<'_, F>>, mu
             None => sum += &gradient,
         }
     }
+}
+
+/// A run of one step from a state to the next.
+pub(crate) fn run_one_step<F: Scalar, C: Cell<F>>(
+    cell: &C,
+    weights: &C::Weights,
+    x: ArrayView2<'_, F>,
+    state: &mut State<F>,
+    memory: &mut CellMemory<F, C>,
+) {
+    let mut states = std::mem::take(&mut memory.series);
+    states.reset(1, x.nrows(), cell.states(), false, Some(state));
+    let (x, masks) = (x.insert_axis(Axis(0)), StepMasks::default());
+    cell.run(weights, Run { x, tokens: None, states: &mut states, outputs: None, masks: &masks }, memory);
+    states.copy_final(1, state);
+    memory.series = states;
 }
 
 /// The reference loop: one [`Cell::step`] after the other.
@@ -350,7 +384,6 @@ pub(crate) fn step_by_step_back<F: Scalar, C: Cell<F>>(
     let (steps, batch, inputs) = run.x.dim();
     let widths = cell.states();
     let Scratch { x, h, dx, dh, dprevious } = &mut memory.scratch;
-    let dprevious = dprevious.get_or_insert_with(|| State { parts: Vec::new() });
     for t in (0..steps).rev() {
         if let Some(doutputs) = &run.doutputs {
             run.dstates.parts[0] += &doutputs.index_axis(Axis(0), t);

@@ -43,20 +43,21 @@ const CHUNK: usize = 32;
 #[derive(Clone, Debug, Default)]
 pub struct GatedWorkspace<F: Scalar> {
     /// (T, B, N·H): sums, then what the rule saved, then the gradient of the sums.
-    z: Array3<F>,
+    pub(super) z: Array3<F>,
     /// (V, N·H): the product of a table of inputs, then its gradient.
     table: Array2<F>,
     /// The biases as one row of z.
-    bias: Array1<F>,
+    pub(super) bias: Array1<F>,
     /// W packed, span by span, and U; on the way back their transposes.
     kernel: [Packed<F>; 2],
     recurrent_kernel: Packed<F>,
-    dprevious: Option<State<F>>,
+    /// Room for the states of the next step, or for the gradients of those of the step before.
+    pub(super) spare: State<F>,
     room: Room<F>,
 }
 
 /// The columns of the kernel W that are not empty, and where in a row of z their products go.
-fn spans<G: Gates>(units: usize) -> impl Iterator<Item = (usize, (Range<usize>, Range<usize>))> {
+pub(super) fn spans<G: Gates>(units: usize) -> impl Iterator<Item = (usize, (Range<usize>, Range<usize>))> {
     input_spans::<G>(units).into_iter().enumerate().filter(|(_, (from, _))| !from.is_empty())
 }
 
@@ -69,8 +70,8 @@ impl<G: Gates> Gated<G> {
     ) {
         let (width, recurrent) = (blocks::<G>() * self.units, kernel_blocks::<G>() * self.units);
         let GatedWorkspace { z, table, bias, kernel, recurrent_kernel, .. } = workspace;
-        self.bias_row(w, bias);
-        let (bias, inputs) = (slice(bias), w.kernel.nrows());
+        let (bias, inputs) = (self.bias_row(w, bias), w.kernel.nrows());
+        assert!(run.x.dim().2 == inputs, "the weights take {inputs} inputs a step, not {}", run.x.dim().2);
         let (steps, batch) = run.steps();
         let x = run.x.as_slice().expect("inputs are in standard layout");
         let tokens = run.tokens.as_ref().map(|tokens| tokens.to_slice().expect("tokens are in standard layout"));
@@ -134,15 +135,14 @@ impl<G: Gates> Gated<G> {
         gradients: &mut GatedWeights<F>,
     ) {
         let (width, recurrent) = (blocks::<G>() * self.units, kernel_blocks::<G>() * self.units);
-        let GatedWorkspace { z, table, dprevious, kernel, recurrent_kernel, room, .. } = workspace;
+        let GatedWorkspace { z, table, spare, kernel, recurrent_kernel, room, .. } = workspace;
         let (steps, batch) = run.steps();
         let inputs = w.kernel.nrows();
         let tokens = run.tokens.as_ref().map(|tokens| tokens.to_slice().expect("tokens are in standard layout"));
         if tokens.is_some() {
             table.fill(F::zero());
         }
-        let dprevious = dprevious.get_or_insert_with(|| State { parts: Vec::new() });
-        dprevious.reset(batch, self.widths());
+        spare.resize(batch, self.widths());
         let u = recurrent_kernel.transposed(Rows::new(slice(&w.recurrent_kernel), recurrent));
         let z = slice_mut(z);
         for t in (0..steps).rev() {
@@ -157,15 +157,15 @@ impl<G: Gates> Gated<G> {
                 previous: run.states.before(t),
                 next: run.states.before(t + 1),
                 dnext: run.dstates.views(),
-                dprevious: dprevious.views_mut(),
+                dprevious: spare.views_mut(),
             };
             F::vectorize(pointwise::width(self.units, batch), backward);
-            let dh = RowsMut::new(slice_mut(&mut dprevious.parts[0]), self.units);
+            let dh = RowsMut::new(slice_mut(&mut spare.parts[0]), self.units);
             gemm::product(Rows::new(dz, width).columns(0, recurrent), u, Start::Sum, dh);
             if let Some(tokens) = tokens {
                 gemm::add_to_rows(Rows::new(dz, width), &tokens[t * batch..][..batch], slice_mut(table));
             }
-            std::mem::swap(run.dstates, dprevious);
+            std::mem::swap(run.dstates, spare);
         }
 
         let dz = Rows::new(z, width);

@@ -14,14 +14,16 @@
 
 use std::ops::Range;
 
-use ndarray::{Array1, Array2, ArrayD, ArrayView2, ArrayViewMut2, Axis, IxDyn};
+use ndarray::{Array1, Array2, ArrayD, ArrayView1, ArrayView2, ArrayViewMut2, Axis, IxDyn};
 use serde::{Deserialize, Serialize};
 
-use super::cell::{Cell, CellMemory, Run, RunBack, Step, StepBack, StepMasks, step_by_step, step_by_step_back};
+use super::cell::{
+    Cell, CellMemory, Run, RunBack, Step, StepBack, StepMasks, run_one_step, step_by_step, step_by_step_back,
+};
 use super::fused::GatedWorkspace;
 use super::gates::{Gates, blocks, kernel_blocks, states};
 use super::rnn::Rnn;
-use super::state::{MAX_STATES, Views, ViewsMut, Widths};
+use super::state::{MAX_STATES, State, Views, ViewsMut, Widths};
 use crate::error::Result;
 use crate::initializer::{Init, Initializer};
 use crate::kernels::gemm::{self, Rows};
@@ -186,19 +188,23 @@ impl<G: Gates> Gated<G> {
         Ok(GatedWeights { kernel, recurrent_kernel, bias })
     }
 
-    /// The biases as one row of z.
-    pub(super) fn bias_row<F: Scalar>(&self, weights: &GatedWeights<F>, row: &mut Array1<F>) {
+    /// The biases as one row of z: those of the weights where they are one, else put together in `row`.
+    pub(super) fn bias_row<'a, F: Scalar>(&self, weights: &'a GatedWeights<F>, row: &'a mut Array1<F>) -> &'a [F] {
+        let bias = weights.bias.as_ref().and_then(|bias| bias.as_slice());
+        if let Some(bias) = bias.filter(|_| G::APART == 0) {
+            return bias;
+        }
         resize(row, blocks::<G>() * self.units);
         let row = slice_mut(row);
         row.fill(F::zero());
-        let Some(bias) = weights.bias.as_ref().and_then(|bias| bias.as_slice()) else { return };
-        let columns = kernel_blocks::<G>() * self.units;
-        for (from, to) in input_spans::<G>(self.units) {
-            row[to].iter_mut().zip(&bias[from]).for_each(|(sum, &b)| *sum += b);
-        }
-        if G::APART > 0 {
+        if let Some(bias) = bias {
+            let columns = kernel_blocks::<G>() * self.units;
+            for (from, to) in input_spans::<G>(self.units) {
+                row[to].copy_from_slice(&bias[from]);
+            }
             row.iter_mut().zip(&bias[columns..]).for_each(|(sum, &b)| *sum += b);
         }
+        row
     }
 
     /// Adds the gradient of the biases from rows of dz.
@@ -225,6 +231,13 @@ impl<G: Gates> Gated<G> {
     /// Whether the fast path runs: it knows no masks that differ by gate.
     pub(super) fn fuses<F: Scalar>(masks: &StepMasks<F>) -> bool {
         masks.is_empty() && !Path::current().is_reference()
+    }
+
+    /// Whether a step of this batch takes the path for few samples, whose state must lie in one piece.
+    pub(super) fn streams<F: Scalar>(batch: usize, state: &State<F>) -> bool {
+        batch <= gemm::FEW
+            && state.parts.iter().all(|part| part.is_standard_layout())
+            && !Path::current().is_reference()
     }
 
     /// The widths of the states.
@@ -267,9 +280,9 @@ impl<F: Scalar, G: Gates> Cell<F> for Gated<G> {
     }
 
     fn step(&self, w: &GatedWeights<F>, at: &Step<'_, F>, next: ViewsMut<'_, F>, cache: &mut GatedStep<F>) {
-        self.bias_row(w, &mut cache.bias);
-        resize(&mut cache.z, (at.x(0).nrows(), cache.bias.len()));
-        cache.z.assign(&cache.bias);
+        let bias = ArrayView1::from(self.bias_row(w, &mut cache.bias));
+        resize(&mut cache.z, (at.x(0).nrows(), bias.len()));
+        cache.z.assign(&bias);
         let mut z = cache.z.view_mut();
         let (kernel, recurrent_kernel) = (w.kernel.view(), w.recurrent_kernel.view());
         for gate in 0..kernel_blocks::<G>() {
@@ -331,6 +344,21 @@ impl<F: Scalar, G: Gates> Cell<F> for Gated<G> {
             self.run_back_fused(w, run, &mut memory.workspace, gradients);
         } else {
             step_by_step_back(self, w, run, memory, gradients);
+        }
+    }
+
+    fn advance(
+        &self,
+        w: &GatedWeights<F>,
+        x: ArrayView2<'_, F>,
+        state: &mut State<F>,
+        memory: &mut CellMemory<F, Self>,
+    ) {
+        match x.as_slice() {
+            Some(x_rows) if Self::streams(x.nrows(), state) => {
+                self.advance_fused(w, x_rows, state, &mut memory.workspace);
+            }
+            _ => run_one_step(self, w, x, state, memory),
         }
     }
 

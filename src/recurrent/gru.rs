@@ -10,13 +10,13 @@
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut2, Ix2, SliceInfo, SliceInfoElem, Zip, s};
 use serde::{Deserialize, Serialize};
 
-use super::cell::{Cell, CellMemory, Run, RunBack, Step, StepBack, step_by_step, step_by_step_back};
+use super::cell::{Cell, CellMemory, Run, RunBack, Step, StepBack, run_one_step, step_by_step, step_by_step_back};
 use super::functions::{Functions, with_functions};
 use super::fused::GatedWorkspace;
 use super::gated::{Gated, GatedStep, GatedWeights, gated_options};
 use super::gates::Gates;
 use super::rnn::Rnn;
-use super::state::{Views, ViewsMut, Widths};
+use super::state::{State, Views, ViewsMut, Widths};
 use crate::activation::Activation;
 use crate::error::Result;
 use crate::initializer::Init;
@@ -194,6 +194,21 @@ impl<F: Scalar> Cell<F> for GruCell {
             self.gated.step_back(w, at, next, back, cache, gradients);
         } else {
             self.step_back_reset_before(w, at, back, cache, gradients);
+        }
+    }
+
+    fn advance(
+        &self,
+        w: &GatedWeights<F>,
+        x: ArrayView2<'_, F>,
+        state: &mut State<F>,
+        memory: &mut CellMemory<F, Self>,
+    ) {
+        match x.as_slice() {
+            Some(x_rows) if self.reset_after && Gated::<GruGates>::streams(x.nrows(), state) => {
+                self.gated.advance_fused(w, x_rows, state, &mut memory.workspace);
+            }
+            _ => run_one_step(self, w, x, state, memory),
         }
     }
 

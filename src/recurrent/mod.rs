@@ -35,7 +35,7 @@
 //! Training keeps, for each step, the states (B·H each) and what the step saved (for gates B·N·H). Running keeps two
 //! slots of state, however long the sequence.
 //!
-//! Read `state`, `cell`, `rnn`, then `gates`, `gated`, `fused`, then the cells.
+//! Read `state`, `cell`, `rnn`, then `gates`, `gated`, `fused`, `streaming`, then the cells.
 
 mod cell;
 mod functions;
@@ -47,6 +47,7 @@ mod lstm;
 mod rnn;
 mod simple_rnn;
 mod state;
+mod streaming;
 
 pub use cell::{Cell, CellMemory, Run, RunBack, Step, StepBack, StepMasks};
 pub use fused::GatedWorkspace;

@@ -175,15 +175,9 @@ impl<C: Describe> Rnn<C> {
         C: Cell<F>,
     {
         state.expect_size(x.nrows(), self.cell.states());
-        cache.states.reset(1, x.nrows(), self.cell.states(), false, Some(state));
-        cache.step_masks.clear();
-        if x.is_empty() {
-            return;
+        if !x.is_empty() {
+            self.cell.advance(weights, x, state, &mut cache.memory);
         }
-        let x = x.insert_axis(Axis(0));
-        let run = Run { x, tokens: None, states: &mut cache.states, outputs: None, masks: &cache.step_masks };
-        self.cell.run(weights, run, &mut cache.memory);
-        cache.states.copy_final(1, state);
     }
 
     /// [`Layer::forward`] from a given state (zero if `None`); writes the final one into `last`, which has the size of

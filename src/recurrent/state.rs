@@ -40,7 +40,7 @@ impl Widths {
 }
 
 /// The state of a recurrent layer for a batch: one matrix (B, width) for each state of its cell.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct State<F> {
     /// The matrices, the output first: h, or h and c.
     pub parts: Vec<Array2<F>>,
@@ -62,13 +62,18 @@ impl<F: Scalar> State<F> {
         ViewsMut::new(slices, batch)
     }
 
-    /// Gives it this size; the content is zero afterwards.
-    pub(crate) fn reset(&mut self, batch: usize, widths: Widths) {
-        self.parts.resize(widths.as_slice().len(), Array2::default((0, 0)));
+    /// Gives it this size, with any content.
+    pub(crate) fn resize(&mut self, batch: usize, widths: Widths) {
+        self.parts.resize_with(widths.as_slice().len(), || Array2::default((0, 0)));
         for (part, &width) in self.parts.iter_mut().zip(widths.as_slice()) {
             resize(part, (batch, width));
-            part.fill(F::zero());
         }
+    }
+
+    /// Gives it this size; the content is zero afterwards.
+    pub(crate) fn reset(&mut self, batch: usize, widths: Widths) {
+        self.resize(batch, widths);
+        self.parts.iter_mut().for_each(|part| part.fill(F::zero()));
     }
 
     /// Panics, with both sizes, if it is not the state of a batch of this size.
