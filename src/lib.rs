@@ -76,6 +76,7 @@ mod scalar;
 mod sequential;
 mod tensor;
 mod training;
+pub mod workload;
 
 pub use activation::Activation;
 pub use error::{CheckpointProblem, Error, Result};
@@ -97,7 +98,7 @@ pub use recurrent::{
 pub use scalar::Scalar;
 pub use sequential::{Compiled, Model, Registry, Sequential};
 pub use tensor::{Form, Tensor, resize};
-pub use training::{Fit, Gradients, History, Logs, Samples, Targets, Training};
+pub use training::{Fit, Gradients, History, Logs, Predictor, Samples, Targets, Training};
 
 /// The README's example is compiled and run with the documentation's.
 #[cfg(doctest)]

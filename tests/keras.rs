@@ -169,12 +169,12 @@ impl<F: Scalar> Input<F> {
     }
 }
 
-fn targets<F: Scalar>(value: &Value) -> Targets<F> {
+fn targets(value: &Value) -> Targets<'static> {
     let values = tensor(value);
     match values.ndim() {
-        1 => (&values.into_dimensionality::<ndarray::Ix1>().unwrap()).into(),
-        2 => (&values.into_dimensionality::<ndarray::Ix2>().unwrap()).into(),
-        _ => (&values.into_dimensionality::<ndarray::Ix3>().unwrap()).into(),
+        1 => values.into_dimensionality::<ndarray::Ix1>().unwrap().into(),
+        2 => values.into_dimensionality::<ndarray::Ix2>().unwrap().into(),
+        _ => values.into_dimensionality::<ndarray::Ix3>().unwrap().into(),
     }
 }
 
