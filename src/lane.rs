@@ -11,7 +11,7 @@
 use std::fmt::Debug;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-use fearless_simd::{Level, Select, Simd, SimdBase, SimdFloat, f32x8, f32x16};
+use fearless_simd::{Level, Select, Simd, SimdBase, SimdCombine, SimdFloat, SimdSplit, f32x4, f32x8, f32x16};
 
 use crate::scalar::Scalar;
 
@@ -78,6 +78,10 @@ pub trait Vector: Lane {
     fn load(token: Self::Token, from: &[Self::Scalar]) -> Self;
     /// Stores as many elements as `to` takes.
     fn store(self, to: &mut [Self::Scalar]);
+    /// Loads two rows of half its width each. A single number has no halves and is never asked.
+    fn load_halves(token: Self::Token, first: &[Self::Scalar], second: &[Self::Scalar]) -> Self;
+    /// Stores each half into a row.
+    fn store_halves(self, first: &mut [Self::Scalar], second: &mut [Self::Scalar]);
 }
 
 /// A loop to be compiled once for each kind of vector; [`Scalar::vectorize`] picks the one that runs.
@@ -154,6 +158,14 @@ macro_rules! number_lane {
             fn store(self, to: &mut [$type]) {
                 to[0] = self;
             }
+            #[inline(always)]
+            fn load_halves((): (), first: &[$type], _: &[$type]) -> Self {
+                first[0]
+            }
+            #[inline(always)]
+            fn store_halves(self, first: &mut [$type], _: &mut [$type]) {
+                first[0] = self;
+            }
         }
     };
 }
@@ -162,7 +174,7 @@ number_lane!(f32);
 number_lane!(f64);
 
 macro_rules! vector_lane {
-    ($type:ident, $width:literal) => {
+    ($type:ident, $width:literal, $half:ident) => {
         impl<S: Simd> Lane for $type<S> {
             type Scalar = f32;
 
@@ -258,6 +270,17 @@ macro_rules! vector_lane {
                     to.copy_from_slice(&self.to_array()[..length]);
                 }
             }
+            #[inline(always)]
+            fn load_halves(token: S, first: &[f32], second: &[f32]) -> Self {
+                let first = $half::from_slice(token, &first[..$width / 2]);
+                first.combine($half::from_slice(token, &second[..$width / 2]))
+            }
+            #[inline(always)]
+            fn store_halves(self, first: &mut [f32], second: &mut [f32]) {
+                let (low, high) = self.split();
+                low.store_slice(&mut first[..$width / 2]);
+                high.store_slice(&mut second[..$width / 2]);
+            }
         }
     };
 }
@@ -299,8 +322,8 @@ fn power_of_two<S: Simd, V: SimdFloat<S, Element = f32>>(token: S, n: V) -> V {
     V::from_bits((n + V::splat(token, 8_388_608.0 + 127.0)).to_bits() << 23)
 }
 
-vector_lane!(f32x8, 8);
-vector_lane!(f32x16, 16);
+vector_lane!(f32x8, 8, f32x4);
+vector_lane!(f32x16, 16, f32x8);
 
 #[cfg(test)]
 mod tests {

@@ -4,11 +4,22 @@
 //! that by the gradient of the sums. States are B rows of H. Each row is cut into vectors; the last may be padded with
 //! zeros, whose results are not stored.
 //!
+//! A rule is a long chain of dependent operations, and the processor looks only so many instructions ahead. So rows that
+//! fill half a vector, as those of 8 units do, are taken two at a time: half as many instructions keep as many rows under
+//! way.
+//!
 //! The loop is written once and compiled for plain numbers (the reference) and for each instruction set.
+
+use std::ops::Range;
 
 use crate::lane::{Kernel, Vector};
 use crate::recurrent::{Block, Gates, Views, ViewsMut};
 use crate::scalar::Scalar;
+
+/// The width for which [`Scalar::vectorize`] is to choose vectors: that of two rows where two fill one.
+pub(crate) fn width(units: usize) -> usize {
+    if units == 8 { 2 * units } else { units }
+}
 
 /// One step forward: `z` from sums to saved gates, `next` written.
 pub(crate) struct Forward<'a, F, G> {
@@ -22,26 +33,28 @@ pub(crate) struct Forward<'a, F, G> {
 impl<F: Scalar, G: Gates> Kernel<F> for Forward<'_, F, G> {
     #[inline(always)]
     fn run<V: Vector<Scalar = F>>(mut self, token: V::Token) {
-        let units = self.units;
-        let blocks = <G::Blocks<V> as Block<V>>::COUNT;
-        for (row, z) in self.z.chunks_exact_mut(blocks * units).enumerate() {
-            let states = row * units..(row + 1) * units;
-            let mut from = 0;
-            while from < units {
-                let to = units.min(from + V::WIDTH);
-                let sums = Block::from_fn(|block| V::load(token, &z[block * units + from..block * units + to]));
-                let previous =
-                    Block::from_fn(|state| V::load(token, &self.previous.slice(state)[states.clone()][from..to]));
+        each_place::<V, G>(
+            self.units,
+            self.z.len(),
+            #[inline(always)]
+            |place| {
+                let sums = Block::from_fn(
+                    #[inline(always)]
+                    |block| place.load_block::<V>(token, self.z, block),
+                );
+                let previous = Block::from_fn(
+                    #[inline(always)]
+                    |state| V::load(token, &self.previous.slice(state)[place.states()]),
+                );
                 let (saved, next) = self.gates.forward(sums, previous);
-                for block in 0..blocks {
-                    saved.get(block).store(&mut z[block * units + from..block * units + to]);
+                for block in 0..<G::Blocks<V> as Block<V>>::COUNT {
+                    place.store_block(saved.get(block), self.z, block);
                 }
                 for state in 0..<G::States<V> as Block<V>>::COUNT {
-                    next.get(state).store(&mut self.next.slice_mut(state)[states.clone()][from..to]);
+                    next.get(state).store(&mut self.next.slice_mut(state)[place.states()]);
                 }
-                from = to;
-            }
-        }
+            },
+        );
     }
 }
 
@@ -59,27 +72,101 @@ pub(crate) struct Backward<'a, F, G> {
 impl<F: Scalar, G: Gates> Kernel<F> for Backward<'_, F, G> {
     #[inline(always)]
     fn run<V: Vector<Scalar = F>>(mut self, token: V::Token) {
-        let units = self.units;
-        let blocks = <G::Blocks<V> as Block<V>>::COUNT;
-        for (row, z) in self.z.chunks_exact_mut(blocks * units).enumerate() {
-            let states = row * units..(row + 1) * units;
-            let mut from = 0;
-            while from < units {
-                let to = units.min(from + V::WIDTH);
-                let load = |views: &Views<'_, F>, state| V::load(token, &views.slice(state)[states.clone()][from..to]);
-                let saved = Block::from_fn(|block| V::load(token, &z[block * units + from..block * units + to]));
-                let previous = Block::from_fn(|state| load(&self.previous, state));
-                let next = Block::from_fn(|state| load(&self.next, state));
-                let dnext = Block::from_fn(|state| load(&self.dnext, state));
+        each_place::<V, G>(
+            self.units,
+            self.z.len(),
+            #[inline(always)]
+            |place| {
+                let saved = Block::from_fn(
+                    #[inline(always)]
+                    |block| place.load_block::<V>(token, self.z, block),
+                );
+                let previous = Block::from_fn(
+                    #[inline(always)]
+                    |state| V::load(token, &self.previous.slice(state)[place.states()]),
+                );
+                let next = Block::from_fn(
+                    #[inline(always)]
+                    |state| V::load(token, &self.next.slice(state)[place.states()]),
+                );
+                let dnext = Block::from_fn(
+                    #[inline(always)]
+                    |state| V::load(token, &self.dnext.slice(state)[place.states()]),
+                );
                 let (dz, dprevious) = self.gates.backward(saved, previous, next, dnext);
-                for block in 0..blocks {
-                    dz.get(block).store(&mut z[block * units + from..block * units + to]);
+                for block in 0..<G::Blocks<V> as Block<V>>::COUNT {
+                    place.store_block(dz.get(block), self.z, block);
                 }
                 for state in 0..<G::States<V> as Block<V>>::COUNT {
-                    dprevious.get(state).store(&mut self.dprevious.slice_mut(state)[states.clone()][from..to]);
+                    dprevious.get(state).store(&mut self.dprevious.slice_mut(state)[place.states()]);
                 }
-                from = to;
-            }
+            },
+        );
+    }
+}
+
+/// What one vector holds: some units of a row, or all units of two rows.
+#[derive(Clone, Copy)]
+struct Place {
+    row: usize,
+    from: usize,
+    to: usize,
+    paired: bool,
+    units: usize,
+    /// Of a row of z.
+    width: usize,
+}
+
+/// Calls `work` for each vector of a step. The closures here are `#[inline(always)]` for the reason that
+/// [`Lane`](crate::Lane) gives.
+#[inline(always)]
+fn each_place<V: Vector, G: Gates>(units: usize, length: usize, mut work: impl FnMut(Place)) {
+    let width = <G::Blocks<V> as Block<V>>::COUNT * units;
+    let rows = length / width;
+    let mut row = 0;
+    if 2 * units == V::WIDTH {
+        while row + 2 <= rows {
+            work(Place { row, from: 0, to: units, paired: true, units, width });
+            row += 2;
+        }
+    }
+    while row < rows {
+        let mut from = 0;
+        while from < units {
+            let to = units.min(from + V::WIDTH);
+            work(Place { row, from, to, paired: false, units, width });
+            from = to;
+        }
+        row += 1;
+    }
+}
+
+impl Place {
+    /// Where its numbers are in a state: two rows of it lie together.
+    #[inline(always)]
+    fn states(self) -> Range<usize> {
+        let row = self.row * self.units;
+        if self.paired { row..row + 2 * self.units } else { row + self.from..row + self.to }
+    }
+
+    #[inline(always)]
+    fn load_block<V: Vector>(self, token: V::Token, z: &[V::Scalar], block: usize) -> V {
+        let row = &z[self.row * self.width + block * self.units..];
+        if self.paired {
+            V::load_halves(token, &row[..self.units], &row[self.width..][..self.units])
+        } else {
+            V::load(token, &row[self.from..self.to])
+        }
+    }
+
+    #[inline(always)]
+    fn store_block<V: Vector>(self, values: V, z: &mut [V::Scalar], block: usize) {
+        let row = &mut z[self.row * self.width + block * self.units..];
+        if self.paired {
+            let (first, second) = row.split_at_mut(self.width);
+            values.store_halves(&mut first[..self.units], &mut second[..self.units]);
+        } else {
+            values.store(&mut row[self.from..self.to]);
         }
     }
 }

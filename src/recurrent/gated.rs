@@ -29,7 +29,7 @@ use crate::error::Result;
 use crate::initializer::{Init, Initializer};
 use crate::kernels::gemm::{self, Packed, Room, Rows, RowsMut, Start};
 use crate::kernels::path::Path;
-use crate::kernels::pointwise::{Backward, Forward};
+use crate::kernels::pointwise::{self, Backward, Forward};
 use crate::lane::Kernel;
 use crate::layer::{Describe, check_count};
 use crate::scalar::Scalar;
@@ -381,7 +381,7 @@ impl<F: Scalar, G: Gates> Cell<F> for Gated<G> {
                 }
                 let next_step = next.reborrow();
                 F::vectorize(
-                    self.units,
+                    pointwise::width(self.units),
                     Forward { gates: &self.gates, units: self.units, z, previous, next: next_step },
                 );
                 if let Some(outputs) = &mut run.outputs {
@@ -422,7 +422,7 @@ impl<F: Scalar, G: Gates> Cell<F> for Gated<G> {
                 dnext: run.dstates.views(),
                 dprevious: dprevious.views_mut(),
             };
-            F::vectorize(self.units, kernel);
+            F::vectorize(pointwise::width(self.units), kernel);
             let dh = RowsMut::new(slice_mut(&mut dprevious.parts[0]), self.units);
             gemm::product(Rows::new(dz, width).columns(0, recurrent), recurrent_kernel, Start::Sum, dh);
             std::mem::swap(run.dstates, dprevious);

@@ -11,6 +11,7 @@ use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut2, Ix2, SliceInfo, Sli
 use serde::{Deserialize, Serialize};
 
 use super::cell::{Cell, CellMemory, Run, RunBack, Step, StepBack, step_by_step, step_by_step_back};
+use super::functions::{Functions, with_functions};
 use super::gated::{Gated, GatedStep, GatedWeights, GatedWorkspace, gated_options};
 use super::gates::Gates;
 use super::rnn::Rnn;
@@ -116,26 +117,36 @@ impl Gates for GruGates {
     const APART: usize = 1;
 
     #[inline(always)]
-    fn forward<L: Lane>(&self, [z, r, state, input]: [L; 4], [h]: [L; 1]) -> ([L; 4], [L; 1]) {
-        let (z, r) = (self.recurrent_activation.apply(z), self.recurrent_activation.apply(r));
-        let g = self.activation.apply(r.mul_add(state, input));
-        ([z, r, state, g], [z.mul_add(h - g, g)])
+    fn forward<L: Lane>(&self, sums: [L; 4], previous: [L; 1]) -> ([L; 4], [L; 1]) {
+        with_functions!(self, forward(sums, previous))
     }
 
     #[inline(always)]
-    fn backward<L: Lane>(&self, [z, r, state, g]: [L; 4], [h]: [L; 1], _: [L; 1], [dh]: [L; 1]) -> ([L; 4], [L; 1]) {
-        // h' = z·h + (1 − z)·g
-        let dz = self.recurrent_activation.backward(z, dh * (h - g));
-        let dinput = self.activation.backward(g, dh * (z.splat(1.0) - z));
-        // g = α(input + r·state)
-        let dr = self.recurrent_activation.backward(r, dinput * state);
-        ([dz, dr, dinput * r, dinput], [dh * z])
+    fn backward<L: Lane>(&self, saved: [L; 4], previous: [L; 1], _: [L; 1], dnext: [L; 1]) -> ([L; 4], [L; 1]) {
+        with_functions!(self, backward(saved, previous, dnext))
     }
 
     fn check(&self) -> Result<()> {
         self.activation.expect_elementwise("activation")?;
         self.recurrent_activation.expect_elementwise("recurrent_activation")
     }
+}
+
+#[inline(always)]
+fn forward<L: Lane>(with: impl Functions, [z, r, state, input]: [L; 4], [h]: [L; 1]) -> ([L; 4], [L; 1]) {
+    let (z, r) = (with.gate(z), with.gate(r));
+    let g = with.activation(r.mul_add(state, input));
+    ([z, r, state, g], [z.mul_add(h - g, g)])
+}
+
+#[inline(always)]
+fn backward<L: Lane>(with: impl Functions, [z, r, state, g]: [L; 4], [h]: [L; 1], [dh]: [L; 1]) -> ([L; 4], [L; 1]) {
+    // h' = z·h + (1 − z)·g
+    let dz = with.gate_back(z, dh * (h - g));
+    let dinput = with.activation_back(g, dh * (z.splat(1.0) - z));
+    // g = α(input + r·state)
+    let dr = with.gate_back(r, dinput * state);
+    ([dz, dr, dinput * r, dinput], [dh * z])
 }
 
 impl Describe for GruCell {

@@ -7,6 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::functions::{Functions, with_functions};
 use super::gated::Gated;
 use super::gates::Gates;
 use super::rnn::Rnn;
@@ -100,30 +101,13 @@ impl Gates for LstmGates {
     type States<L: Lane> = [L; 2];
 
     #[inline(always)]
-    fn forward<L: Lane>(&self, [i, f, g, o]: [L; 4], [_, c]: [L; 2]) -> ([L; 4], [L; 2]) {
-        let gate = |z| self.recurrent_activation.apply(z);
-        let (i, f, g, o) = (gate(i), gate(f), self.activation.apply(g), gate(o));
-        let c = f.mul_add(c, i * g);
-        ([i, f, g, o], [o * self.activation.apply(c), c])
+    fn forward<L: Lane>(&self, sums: [L; 4], previous: [L; 2]) -> ([L; 4], [L; 2]) {
+        with_functions!(self, forward(sums, previous))
     }
 
     #[inline(always)]
-    fn backward<L: Lane>(
-        &self,
-        [i, f, g, o]: [L; 4],
-        [_, c]: [L; 2],
-        [_, c_next]: [L; 2],
-        [dh, dc]: [L; 2],
-    ) -> ([L; 4], [L; 2]) {
-        let gate = |y, dy| self.recurrent_activation.backward(y, dy);
-        // h' = o·α(c')
-        let out = self.activation.apply(c_next);
-        let dc = dc + self.activation.backward(out, dh * o);
-        // c' = f·c + i·g
-        (
-            [gate(i, dc * g), gate(f, dc * c), self.activation.backward(g, dc * i), gate(o, dh * out)],
-            [dc.splat(0.0), dc * f],
-        )
+    fn backward<L: Lane>(&self, saved: [L; 4], previous: [L; 2], next: [L; 2], dnext: [L; 2]) -> ([L; 4], [L; 2]) {
+        with_functions!(self, backward(saved, previous, next, dnext))
     }
 
     fn initial_bias(&self, block: usize) -> Option<f64> {
@@ -134,4 +118,27 @@ impl Gates for LstmGates {
         self.activation.expect_elementwise("activation")?;
         self.recurrent_activation.expect_elementwise("recurrent_activation")
     }
+}
+
+#[inline(always)]
+fn forward<L: Lane>(with: impl Functions, [i, f, g, o]: [L; 4], [_, c]: [L; 2]) -> ([L; 4], [L; 2]) {
+    let (i, f, g, o) = (with.gate(i), with.gate(f), with.activation(g), with.gate(o));
+    let c = f.mul_add(c, i * g);
+    ([i, f, g, o], [o * with.activation(c), c])
+}
+
+#[inline(always)]
+fn backward<L: Lane>(
+    with: impl Functions,
+    [i, f, g, o]: [L; 4],
+    [_, c]: [L; 2],
+    [_, c_next]: [L; 2],
+    [dh, dc]: [L; 2],
+) -> ([L; 4], [L; 2]) {
+    // h' = o·α(c')
+    let out = with.activation(c_next);
+    let dc = dc + with.activation_back(out, dh * o);
+    // c' = f·c + i·g
+    let (di, df, dg) = (with.gate_back(i, dc * g), with.gate_back(f, dc * c), with.activation_back(g, dc * i));
+    ([di, df, dg, with.gate_back(o, dh * out)], [dc.splat(0.0), dc * f])
 }

@@ -38,6 +38,7 @@
 //! Read `state`, `cell`, `rnn`, then `gates`, `gated`, then the cells.
 
 mod cell;
+mod functions;
 mod gated;
 mod gates;
 mod gru;
