@@ -35,7 +35,7 @@ impl Gates for UserLstm {
     #[inline(always)]
     fn forward<L: Lane>(&self, [i, f, g, o]: [L; 4], [_, c]: [L; 2]) -> ([L; 4], [L; 2]) {
         let (i, f, g, o) = (i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid());
-        let c = f * c + i * g;
+        let c = f.mul_add(c, i * g);
         ([i, f, g, o], [o * c.tanh(), c])
     }
 
@@ -50,12 +50,7 @@ impl Gates for UserLstm {
         let one = i.splat(1.0);
         let out = c_next.tanh();
         let dc = dc + dh * o * (one - out * out);
-        let dz = [
-            dc * g * i * (one - i),
-            dc * c * f * (one - f),
-            dc * i * (one - g * g),
-            dh * out * o * (one - o),
-        ];
+        let dz = [dc * g * i * (one - i), dc * c * f * (one - f), dc * i * (one - g * g), dh * out * o * (one - o)];
         (dz, [one.splat(0.0), dc * f])
     }
 }

@@ -81,6 +81,8 @@ pub mod workload;
 pub use activation::Activation;
 pub use error::{CheckpointProblem, Error, Result};
 pub use initializer::{Init, Initializer};
+#[doc(hidden)]
+pub use kernels::measure;
 pub use kernels::path::instructions;
 pub use lane::Lane;
 pub use layer::{Describe, Layer, MaskKind, MaskSite, Pass};

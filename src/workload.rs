@@ -191,7 +191,8 @@ impl<C: Cell<f32>> Workload<C> {
         layer.output_form(form)?;
         let weights = layer.build(form, &mut Init::new(Key::new(1)))?;
         let mut numbers = (0..).map(wave);
-        let x = Tensor::Sequence(Array3::from_shape_simple_fn((steps, batch, features), || numbers.next().unwrap_or(0.0)));
+        let x =
+            Tensor::Sequence(Array3::from_shape_simple_fn((steps, batch, features), || numbers.next().unwrap_or(0.0)));
         let mut workload = Workload {
             task,
             gradients: weights.clone(),
@@ -308,7 +309,9 @@ mod tests {
             assert_eq!(dx.dim(), (7, 2, 3));
             assert!(dx.iter().all(|d| d.is_finite() && *d != 0.0));
         }
-        assert!(Workload::new(Task { kind: Kind::Train, steps: 7, batch: 2, features: 3, units: 0 }, Lstm::new(0)).is_err());
+        assert!(
+            Workload::new(Task { kind: Kind::Train, steps: 7, batch: 2, features: 3, units: 0 }, Lstm::new(0)).is_err()
+        );
         Ok(())
     }
 
