@@ -14,7 +14,9 @@
 //! gate: one product gives x·W of all steps, the loop does one product with U and the rule on vectors, and after the loop
 //! back one product each gives dW, dU and dx. The same holds for f64.
 //!
-//! Memory in training, in numbers: T·B·N·H for z and (T+1)·B·H for each state. Running keeps z of [`CHUNK`] steps.
+//! Memory in training, in numbers: T·B·N·H for z and (T+1)·B·H for each state. What else there is does not grow with T:
+//! W and U packed once each, two states of B·H for the way back, and for the gradients' products 1024 rows of at most 48
+//! columns, and 1024 rows of inputs or states that are wider than 64. Running keeps z of [`CHUNK`] steps and two states.
 
 use std::ops::Range;
 
