@@ -1,6 +1,6 @@
 //! Targets at the public edge: arrays or vectors of any number type, batch first, checked once before they flow.
 
-use ndarray::{Array1, Array2, Array3, ArrayView, Axis, CowArray, IxDyn};
+use ndarray::{Array, Array3, ArrayView, ArrayViewD, Axis, Dimension};
 
 use super::data::Samples;
 use crate::error::{Error, Result};
@@ -9,8 +9,7 @@ use crate::scalar::Scalar;
 use crate::sequential::Workspace;
 use crate::tensor::{Form, resize};
 
-/// Targets for a loss, batch first: made from an array or a reference to an array or a vector, of `u8`, `u32`, `i32`,
-/// `f32` or `f64`.
+/// Targets for a loss, batch first: made from a reference to an array or a vector of `u8`, `u32`, `i32`, `f32` or `f64`.
 ///
 /// For a model that puts out vectors (N, K): (N, K), or (N) where one number a sample is wanted, as for a single output
 /// or for class numbers. For one that puts out sequences (N, T, K): (N, T, K), or (N, T).
@@ -23,7 +22,7 @@ macro_rules! targets_from {
     ($($variant:ident($type:ident)),+) => {
         #[derive(Clone, Debug)]
         enum Values<'a> {
-            $($variant(CowArray<'a, $type, IxDyn>)),+
+            $($variant(ArrayViewD<'a, $type>)),+
         }
 
         impl Values<'_> {
@@ -51,25 +50,15 @@ macro_rules! targets_from {
             }
             impl<'a> From<&'a [$type]> for Targets<'a> {
                 fn from(labels: &'a [$type]) -> Self {
-                    Targets { values: Values::$variant(ArrayView::from(labels).into_dyn().into()) }
+                    Targets { values: Values::$variant(ArrayView::from(labels).into_dyn()) }
                 }
             }
-            targets_from!(@array $variant, Array1<$type>);
-            targets_from!(@array $variant, Array2<$type>);
-            targets_from!(@array $variant, Array3<$type>);
+            impl<'a, D: Dimension> From<&'a Array<$type, D>> for Targets<'a> {
+                fn from(labels: &'a Array<$type, D>) -> Self {
+                    Targets { values: Values::$variant(labels.view().into_dyn()) }
+                }
+            }
         )+
-    };
-    (@array $variant:ident, $array:ty) => {
-        impl<'a> From<&'a $array> for Targets<'a> {
-            fn from(labels: &'a $array) -> Self {
-                Targets { values: Values::$variant(labels.view().into_dyn().into()) }
-            }
-        }
-        impl From<$array> for Targets<'_> {
-            fn from(labels: $array) -> Self {
-                Targets { values: Values::$variant(labels.into_dyn().into()) }
-            }
-        }
     };
 }
 targets_from!(U8(u8), U32(u32), I32(i32), F32(f32), F64(f64));
