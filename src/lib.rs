@@ -83,10 +83,13 @@ mod sequential;
 mod tensor;
 mod training;
 mod whole_file;
+pub mod workload;
 
 pub use activation::Activation;
 pub use error::{CheckpointProblem, Error, Result};
 pub use initializer::{Init, Initializer};
+#[doc(hidden)]
+pub use kernels::measure;
 pub use kernels::path::instructions;
 pub use lane::Lane;
 pub use layer::{Describe, Layer, MaskKind, MaskSite, Pass};
@@ -104,7 +107,7 @@ pub use recurrent::{
 pub use scalar::Scalar;
 pub use sequential::{Compiled, Model, Registry, Sequential};
 pub use tensor::{Form, Lookup, Tensor, resize};
-pub use training::{Fit, Gradients, History, Logs, Samples, Targets, Training};
+pub use training::{Fit, Gradients, History, Logs, Predictor, Samples, Targets, Training};
 
 /// The README's example is compiled and run with the documentation's.
 #[cfg(doctest)]

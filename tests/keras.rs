@@ -169,15 +169,6 @@ impl<F: Scalar> Input<F> {
     }
 }
 
-fn targets<F: Scalar>(value: &Value) -> Targets<F> {
-    let values = tensor(value);
-    match values.ndim() {
-        1 => (&values.into_dimensionality::<ndarray::Ix1>().unwrap()).into(),
-        2 => (&values.into_dimensionality::<ndarray::Ix2>().unwrap()).into(),
-        _ => (&values.into_dimensionality::<ndarray::Ix3>().unwrap()).into(),
-    }
-}
-
 /// The recorded masks of one step, found again by where they are used.
 fn replay(case: &Value, step: usize) -> impl Fn(MaskSite) -> f64 + Sync {
     let names: Vec<String> =
@@ -221,7 +212,8 @@ fn run_case<F: Scalar>(case: &Value, tolerance: f64) {
         expect_close(&model.predict(samples).unwrap(), &output, tolerance, &format!("{name}: predict"));
     }
     let masks = replay(case, 0);
-    let gradients = model.gradients_with(samples, targets(&case["target"]), pass.replaying(&masks)).unwrap();
+    let gradients =
+        model.gradients_with(samples, Targets::from(&tensor(&case["target"])), pass.replaying(&masks)).unwrap();
     expect_close(&gradients.outputs, &output, tolerance, &format!("{name}: output"));
     expect_number(gradients.loss, number(&case["loss_value"]), tolerance, &format!("{name}: loss"));
     assert_eq!(gradients.weights.len(), weights.len(), "{name}");
@@ -237,7 +229,8 @@ fn run_case<F: Scalar>(case: &Value, tolerance: f64) {
     assert_eq!(losses.len(), 20);
     for (step, golden) in losses.into_iter().enumerate() {
         let masks = replay(case, step);
-        let loss = model.train_batch_with(samples, targets(&case["target"]), pass.replaying(&masks)).unwrap();
+        let loss =
+            model.train_batch_with(samples, Targets::from(&tensor(&case["target"])), pass.replaying(&masks)).unwrap();
         expect_number(loss, golden, tolerance, &format!("{name}: loss of step {step}"));
     }
     for (weight, golden) in case["final_weights"].as_object().unwrap() {

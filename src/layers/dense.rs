@@ -3,16 +3,16 @@
 //! On a sequence it is applied to each step. Backward: dz = dy ∘ activation′, dW = xᵀ·dz, db = Σ dz, dx = dz·Wᵀ, with the
 //! steps of a sequence as further rows.
 
-use ndarray::{Array1, Array2, Axis};
+use ndarray::{Array1, Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
 use crate::activation::Activation;
 use crate::error::Result;
 use crate::initializer::{Init, Initializer};
-use crate::kernels::gemm;
+use crate::kernels::gemm::{self, Packed, Room, Rows, RowsMut, Start};
 use crate::layer::{Describe, Layer, Pass, check_count};
 use crate::scalar::Scalar;
-use crate::tensor::{Form, Tensor, resize};
+use crate::tensor::{Form, Tensor, resize, slice, slice_mut};
 
 /// A fully connected layer: y = activation(x·W + b).
 ///
@@ -96,10 +96,25 @@ pub struct DenseWeights<F> {
 }
 crate::params!(DenseWeights { kernel, bias });
 
-/// Room for the gradient of x·W + b.
+/// Room for the gradient of x·W + b, for W as products want it, and for the sum of x·dz.
 #[derive(Clone, Debug, Default)]
 pub struct DenseCache<F: Scalar> {
     dz: Array2<F>,
+    packed: Packed<F>,
+    room: Room<F>,
+}
+
+/// The rows of a tensor as one piece of memory.
+fn in_one_piece<F: Scalar>(rows: ArrayView2<'_, F>) -> Rows<'_, F> {
+    let width = rows.ncols();
+    Rows::new(rows.to_slice().expect("tensors are in standard layout"), width)
+}
+
+/// The same, to be written.
+fn in_one_piece_mut<F: Scalar>(tensor: &mut Tensor<F>) -> RowsMut<'_, F> {
+    let rows = tensor.rows_mut();
+    let width = rows.ncols();
+    RowsMut::new(rows.into_slice().expect("tensors are in standard layout"), width)
 }
 
 impl Describe for Dense {
@@ -125,12 +140,19 @@ impl<F: Scalar> Layer<F> for Dense {
         })
     }
 
-    fn forward(&self, w: &DenseWeights<F>, x: &Tensor<F>, y: &mut Tensor<F>, _: &mut DenseCache<F>, pass: Pass<'_>) {
+    fn forward(
+        &self,
+        w: &DenseWeights<F>,
+        x: &Tensor<F>,
+        y: &mut Tensor<F>,
+        cache: &mut DenseCache<F>,
+        pass: Pass<'_>,
+    ) {
         y.like(x, self.units);
-        gemm::plain_product(x.rows(), w.kernel.view(), y.rows_mut());
-        if let Some(bias) = &w.bias {
-            y.rows_mut().zip_mut_with(bias, |y, &b| *y += b);
-        }
+        let (x, kernel) = (in_one_piece(x.rows()), Rows::new(slice(&w.kernel), self.units));
+        let factor = cache.packed.factor(kernel, x.count());
+        let start = w.bias.as_ref().map_or(Start::Zero, |bias| Start::Row(slice(bias)));
+        gemm::product(x, factor, start, in_one_piece_mut(y));
         self.applied(pass).apply_rows(y.rows_mut());
     }
 
@@ -145,16 +167,19 @@ impl<F: Scalar> Layer<F> for Dense {
         gradients: &mut DenseWeights<F>,
         pass: Pass<'_>,
     ) {
-        let dz = &mut cache.dz;
+        let DenseCache { dz, packed, room } = cache;
         resize(dz, dy.rows().dim());
         self.applied(pass).backward_rows(y.rows(), dy.rows(), dz.view_mut());
-        gemm::add_plain_product(x.rows().t(), dz.view(), gradients.kernel.view_mut());
-        if let Some(bias) = &mut gradients.bias {
-            *bias += &dz.sum_axis(Axis(0));
+        let dz = Rows::new(slice(dz), self.units);
+        let dkernel = RowsMut::new(slice_mut(&mut gradients.kernel), self.units);
+        gemm::add_transposed_product(in_one_piece(x.rows()), dz, dkernel, room);
+        if let Some(dbias) = &mut gradients.bias {
+            gemm::add_row_sums(dz, slice_mut(dbias));
         }
         if let Some(dx) = dx {
             dx.like(x, w.kernel.nrows());
-            gemm::plain_product(dz.view(), w.kernel.t(), dx.rows_mut());
+            let transposed = packed.transposed(Rows::new(slice(&w.kernel), self.units));
+            gemm::product(dz, transposed, Start::Zero, in_one_piece_mut(dx));
         }
     }
 

@@ -74,6 +74,13 @@ pub struct GruGates {
     recurrent_activation: Activation,
 }
 
+impl GruCell {
+    /// The rule.
+    pub fn gates(&self) -> &GruGates {
+        self.gated.gates()
+    }
+}
+
 impl Gru {
     /// A layer of this many units, with Keras' defaults.
     pub fn new(units: usize) -> Self {

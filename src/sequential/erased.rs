@@ -46,8 +46,10 @@ pub(crate) trait Built<F: Scalar>: Debug + Send + Sync {
     );
     /// Sets the gradients to zero.
     fn clear_gradients(&self, workspace: &mut LayerWorkspace);
-    /// Adds the gradients of `from` to those of `into`.
-    fn add_gradients(&self, into: &mut LayerWorkspace, from: &LayerWorkspace);
+    /// Whether [`Built::workspace`] of a layer like this made it.
+    fn fits(&self, workspace: &LayerWorkspace) -> bool;
+    /// Adds the gradients of `from` to those of `into`, and multiplies the sums by `scale`.
+    fn add_gradients(&self, into: &mut LayerWorkspace, from: &LayerWorkspace, scale: F);
     /// The gradients, if there are any yet.
     fn gradients<'a>(&self, workspace: &'a mut LayerWorkspace) -> Option<&'a mut dyn Params<F>>;
     /// Visits each weight with its gradient.
@@ -162,10 +164,16 @@ impl<F: Scalar, L: Layer<F>> Built<F> for WithWeights<L, L::Weights> {
         }
     }
 
-    fn add_gradients(&self, into: &mut LayerWorkspace, from: &LayerWorkspace) {
+    fn fits(&self, workspace: &LayerWorkspace) -> bool {
+        workspace.is::<Typed<F, L>>()
+    }
+
+    fn add_gradients(&self, into: &mut LayerWorkspace, from: &LayerWorkspace, scale: F) {
         let from = from.downcast_ref::<Typed<F, L>>().and_then(|from| from.gradients.as_ref());
         if let (Some(into), Some(from)) = (&mut typed::<F, L>(into).gradients, from) {
-            into.visit_pair(from, Path::root(""), &mut |_, mut sum, more| sum += &more);
+            into.visit_pair(from, Path::root(""), &mut |_, mut sum, more| {
+                sum.zip_mut_with(&more, |sum, &more| *sum = (*sum + more) * scale);
+            });
         }
     }
 

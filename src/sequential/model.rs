@@ -1,8 +1,10 @@
 //! A built model: layers with their weights, and after compiling an optimizer, a loss and metrics.
 
+use std::fmt;
 use std::path::Path as FilePath;
+use std::sync::{Arc, Mutex};
 
-use ndarray::{ArrayBase, ArrayD, Data, Dimension};
+use ndarray::{ArrayBase, ArrayD, Data, Dimension, IxDyn};
 
 use super::network::Network;
 use super::registry::Registry;
@@ -16,7 +18,7 @@ use crate::optimizer::Optimizer;
 use crate::random::Key;
 use crate::scalar::Scalar;
 use crate::tensor::Form;
-use crate::training::{Logs, Samples, Targets, Threads, evaluate, predict};
+use crate::training::{ArrangedTargets, Logs, Predictor, Room, Samples, Targets, Threads, evaluate};
 
 /// What the model's key is folded with for each of its uses.
 pub(crate) const WEIGHTS: u64 = 0;
@@ -50,11 +52,22 @@ pub struct Model<F: Scalar = f32> {
 }
 
 /// What [`Model::compile`] adds to a model.
-#[derive(Debug)]
 pub struct Compiled<F> {
     pub(crate) optimizer: Optimizer<F>,
     pub(crate) loss: Box<dyn Loss<F>>,
     pub(crate) metrics: Vec<Box<dyn Metric<F>>>,
+    /// In a mutex only so that threads may share the model: training, which has it for itself, never locks it.
+    pub(crate) room: Mutex<Room<F>>,
+}
+
+impl<F: Scalar> fmt::Debug for Compiled<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Compiled")
+            .field("optimizer", &self.optimizer)
+            .field("loss", &self.loss)
+            .field("metrics", &self.metrics)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<F: Scalar> Compiled<F> {
@@ -72,7 +85,8 @@ impl<F: Scalar> Model<F> {
 
     /// Sets how to train: an optimizer (or its rule alone), a loss, and by [`Compiled::metric`] what to report.
     pub fn compile(&mut self, optimizer: impl Into<Optimizer<F>>, loss: impl Loss<F> + 'static) -> &mut Compiled<F> {
-        self.compiled.insert(Compiled { optimizer: optimizer.into(), loss: Box::new(loss), metrics: Vec::new() })
+        let (optimizer, loss) = (optimizer.into(), Box::new(loss));
+        self.compiled.insert(Compiled { optimizer, loss, metrics: Vec::new(), room: Mutex::default() })
     }
 
     /// The optimizer, once compiled: to read or set its learning rate.
@@ -80,8 +94,8 @@ impl<F: Scalar> Model<F> {
         self.compiled.as_mut().map(|compiled| &mut compiled.optimizer)
     }
 
-    /// How many threads to use: 1 for the caller's alone. By default rayon's global pool, or the pool that the caller is
-    /// in. Results do not depend on it.
+    /// How many threads to use: 1 for the caller's alone, n for it and a pool of n − 1. By default rayon's global pool, or
+    /// the pool that the caller is in. Results do not depend on it, and what is not worth sharing stays on the caller's.
     ///
     /// # Errors
     ///
@@ -89,6 +103,20 @@ impl<F: Scalar> Model<F> {
     pub fn set_threads(&mut self, count: usize) -> Result<()> {
         self.threads = Threads::new(count)?;
         Ok(())
+    }
+
+    /// Works on as many threads as this pool has: the caller's and, but for one, the pool's. Several models may share it.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use bptt::{Dense, Form, Sequential};
+    /// let pool = Arc::new(rayon::ThreadPoolBuilder::new().num_threads(2).build()?);
+    /// let mut model = Sequential::new().add(Dense::new(1)).build(Form::vector(3), 42)?;
+    /// model.set_pool(Arc::clone(&pool));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn set_pool(&mut self, pool: Arc<rayon::ThreadPool>) {
+        self.threads = Threads::of_pool(pool);
     }
 
     /// The form of the inputs.
@@ -116,22 +144,26 @@ impl<F: Scalar> Model<F> {
     /// # Errors
     ///
     /// [`Error::NotCompiled`] before [`Model::compile`], and those of [`Model::fit`] for data that do not fit.
-    pub fn evaluate<'a>(&self, samples: impl Into<Samples<'a, F>>, targets: impl Into<Targets<F>>) -> Result<Logs> {
+    pub fn evaluate<'a>(&self, samples: impl Into<Samples<'a, F>>, targets: impl Into<Targets<'a>>) -> Result<Logs> {
         let compiled = self.compiled.as_ref().ok_or(Error::NotCompiled)?;
         let samples = samples.into();
         samples.check(&self.network)?;
-        let targets = targets.into().arrange(&samples, self.network.output(), &*compiled.loss)?;
+        let targets = ArrangedTargets::new(&targets.into(), &samples, self.network.output(), &*compiled.loss)?;
         let (loss, metrics) = (&*compiled.loss, &compiled.metrics);
         evaluate(&self.network, loss, metrics, &self.threads, &mut Vec::new(), &samples, &targets)
     }
 
     /// The outputs for all samples, batch first: (N, K), or (N, T, K) if the last layer puts out sequences.
     ///
+    /// A [`Predictor`] does the same again and again in memory that it keeps.
+    ///
     /// # Errors
     ///
     /// [`Error::Empty`], [`Error::Samples`], [`Error::Token`] or [`Error::NotFinite`] for data that do not fit.
     pub fn predict<'a>(&self, samples: impl Into<Samples<'a, F>>) -> Result<ArrayD<F>> {
-        predict(&self.network, &self.threads, &samples.into())
+        let mut outputs = ArrayD::default(IxDyn(&[0]));
+        Predictor::new().predict_into(self, samples, &mut outputs)?;
+        Ok(outputs)
     }
 
     /// The names of all weights: the layer's, a slash, the tensor's.

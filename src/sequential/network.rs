@@ -61,6 +61,27 @@ impl<F: Scalar> Network<F> {
         }
     }
 
+    /// Whether a workspace was made for layers like these.
+    pub(crate) fn fits(&self, workspace: &Workspace<F>) -> bool {
+        let fits = |(node, layer): (&Node<F>, &LayerWorkspace)| node.layer.fits(layer);
+        workspace.layers.len() == self.nodes.len() && self.nodes.iter().zip(&workspace.layers).all(fits)
+    }
+
+    /// About how many multiplications a forward pass of these samples takes: each weight once for each step, but for
+    /// tables, of which only rows are read.
+    pub(crate) fn work(&self, steps: usize, samples: usize) -> usize {
+        let mut input = self.input;
+        let mut work = 0;
+        for node in &self.nodes {
+            let times = if matches!(input, Form::Sequence { .. }) { steps } else { 1 };
+            if node.layer.vocabulary().is_none() {
+                work += times * node.parameters();
+            }
+            input = node.output;
+        }
+        work.saturating_mul(samples)
+    }
+
     /// Runs the layers on the input in the workspace. With `absorbed` the last activation is left out.
     pub(crate) fn forward(&self, workspace: &mut Workspace<F>, absorbed: bool, pass: Pass<'_>) {
         for (number, node) in self.nodes.iter().enumerate() {
@@ -107,10 +128,10 @@ impl<F: Scalar> Network<F> {
         pass
     }
 
-    /// Adds the gradients of one workspace to those of another.
-    pub(crate) fn add_gradients(&self, into: &mut Workspace<F>, from: &Workspace<F>) {
+    /// Adds the gradients of one workspace to those of another, and multiplies the sums by `scale`.
+    pub(crate) fn add_gradients(&self, into: &mut Workspace<F>, from: &Workspace<F>, scale: F) {
         for (number, node) in self.nodes.iter().enumerate().filter(|(_, node)| node.trainable) {
-            node.layer.add_gradients(&mut into.layers[number], &from.layers[number]);
+            node.layer.add_gradients(&mut into.layers[number], &from.layers[number], scale);
         }
     }
 
@@ -181,8 +202,13 @@ impl<F: Scalar> Workspace<F> {
         }
     }
 
+    /// The output.
+    pub(crate) fn output(&self) -> &Tensor<F> {
+        self.activations.last().expect("a workspace holds the input at least")
+    }
+
     /// The output, one row for each row of the targets.
     pub(crate) fn output_rows(&self) -> ArrayView2<'_, F> {
-        self.activations.last().expect("a workspace holds the input at least").rows()
+        self.output().rows()
     }
 }

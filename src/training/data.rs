@@ -1,14 +1,13 @@
-//! The public edge: samples and targets as arrays, batch first, checked once before they flow.
+//! Samples at the public edge: arrays, batch first, checked once before they flow; and outputs on their way back.
 //!
 //! Inside, time comes first and nothing is checked again.
 
-use ndarray::{Array1, Array2, Array3, ArrayD, ArrayView2, ArrayView3, Axis, Dimension, Ix3};
+use ndarray::{Array2, Array3, ArrayD, ArrayView1, ArrayView2, ArrayView3, ArrayViewD, Axis, Dimension};
 
 use crate::error::{Error, Result};
-use crate::loss::Loss;
 use crate::scalar::Scalar;
 use crate::sequential::{Network, Workspace};
-use crate::tensor::{Form, Tensor, resize};
+use crate::tensor::{Form, Tensor, slice, slice_mut};
 
 /// Samples for a model, batch first: made from a reference to an array.
 ///
@@ -60,6 +59,15 @@ impl<F: Scalar> Samples<'_, F> {
         self.len() == 0
     }
 
+    /// The time steps of each; 1 for rows of features.
+    pub(crate) fn steps(&self) -> usize {
+        match self {
+            Samples::Tokens(tokens) => tokens.ncols(),
+            Samples::Vectors(_) => 1,
+            Samples::Sequences(sequences) => sequences.dim().1,
+        }
+    }
+
     fn form(&self) -> Form {
         match self {
             Samples::Tokens(tokens) => Form::tokens(tokens.ncols()),
@@ -99,133 +107,53 @@ impl<F: Scalar> Samples<'_, F> {
         }
     }
 
-    /// Copies these rows into a workspace's input, time first.
-    pub(crate) fn load(&self, rows: &[usize], workspace: &mut Workspace<F>) {
+    /// Copies these samples into a workspace's input, time first.
+    pub(crate) fn load(&self, rows: impl ExactSizeIterator<Item = usize>, workspace: &mut Workspace<F>) {
         let input = &mut workspace.activations[0];
+        let batch = rows.len();
         match self {
             Samples::Tokens(tokens) => {
-                let to = input.as_tokens(tokens.ncols(), rows.len());
-                for (column, &row) in rows.iter().enumerate() {
-                    to.column_mut(column).assign(&tokens.row(row));
+                let to = slice_mut(input.as_tokens(tokens.ncols(), batch));
+                for (column, row) in rows.enumerate() {
+                    let steps = to.chunks_exact_mut(batch);
+                    steps.zip(tokens.row(row)).for_each(|(step, &token)| step[column] = token);
                 }
             }
             Samples::Vectors(vectors) => {
-                let to = input.as_vector(rows.len(), vectors.ncols());
-                for (index, &row) in rows.iter().enumerate() {
-                    to.row_mut(index).assign(&vectors.row(row));
-                }
+                let features = vectors.ncols();
+                let to = slice_mut(input.as_vector(batch, features)).chunks_exact_mut(features);
+                to.zip(rows).for_each(|(to, row)| copy(vectors.row(row), to));
             }
             Samples::Sequences(sequences) => {
                 let (_, steps, features) = sequences.dim();
-                let to = input.as_sequence(steps, rows.len(), features);
-                for (index, &row) in rows.iter().enumerate() {
-                    to.index_axis_mut(Axis(1), index).assign(&sequences.index_axis(Axis(0), row));
+                let to = slice_mut(input.as_sequence(steps, batch, features));
+                for (column, row) in rows.enumerate() {
+                    let steps = to.chunks_exact_mut(batch * features);
+                    for (step, from) in steps.zip(sequences.index_axis(Axis(0), row).rows()) {
+                        copy(from, &mut step[column * features..][..features]);
+                    }
                 }
             }
         }
     }
 }
 
-fn check_finite<F: Scalar>(values: ndarray::ArrayViewD<'_, F>) -> Result<()> {
+/// Copies a row, which is in one piece unless the user's array has another layout.
+fn copy<F: Scalar>(from: ArrayView1<'_, F>, to: &mut [F]) {
+    match from.to_slice() {
+        Some(from) => to.copy_from_slice(from),
+        None => to.iter_mut().zip(from).for_each(|(to, &from)| *to = from),
+    }
+}
+
+fn check_finite<F: Scalar>(values: ArrayViewD<'_, F>) -> Result<()> {
+    // Once without places, which are slow to keep, for all is well nearly always.
+    if values.iter().all(|value| value.is_finite()) {
+        return Ok(());
+    }
     match values.indexed_iter().find(|(_, value)| !value.is_finite()) {
         Some((index, value)) => Err(Error::NotFinite { at: index.slice().to_vec(), value: value.widen() }),
         None => Ok(()),
-    }
-}
-
-/// Targets for a loss, batch first: made from a reference to an array or a vector.
-///
-/// For a model that puts out vectors (N, K): (N, K), or (N) where one number a sample is wanted, as for a single output
-/// or for class numbers. For one that puts out sequences (N, T, K): (N, T, K), or (N, T).
-#[derive(Clone, Debug)]
-pub struct Targets<F> {
-    values: ArrayD<F>,
-}
-
-macro_rules! targets_from {
-    ($($type:ident),+) => {$(
-        impl<F: Scalar> From<&Vec<$type>> for Targets<F> {
-            fn from(labels: &Vec<$type>) -> Self {
-                Targets::from(labels.as_slice())
-            }
-        }
-        impl<F: Scalar> From<&[$type]> for Targets<F> {
-            fn from(labels: &[$type]) -> Self {
-                Targets { values: labels.iter().map(|&label| F::of(f64::from(label))).collect::<Array1<F>>().into_dyn() }
-            }
-        }
-        impl<F: Scalar> From<&Array1<$type>> for Targets<F> {
-            fn from(labels: &Array1<$type>) -> Self {
-                Targets { values: labels.mapv(|label| F::of(f64::from(label))).into_dyn() }
-            }
-        }
-        impl<F: Scalar> From<&Array2<$type>> for Targets<F> {
-            fn from(labels: &Array2<$type>) -> Self {
-                Targets { values: labels.mapv(|label| F::of(f64::from(label))).into_dyn() }
-            }
-        }
-        impl<F: Scalar> From<&Array3<$type>> for Targets<F> {
-            fn from(labels: &Array3<$type>) -> Self {
-                Targets { values: labels.mapv(|label| F::of(f64::from(label))).into_dyn() }
-            }
-        }
-    )+};
-}
-targets_from!(u8, u32, i32, f32, f64);
-
-/// Targets that fit a model and a loss: (N, P, K) with P rows for each sample.
-#[derive(Debug)]
-pub(crate) struct ArrangedTargets<F>(Array3<F>);
-
-impl<F: Scalar> Targets<F> {
-    /// Refuses targets of the wrong number, shape or range, and lays them out by sample and row.
-    pub(crate) fn arrange(
-        self,
-        samples: &Samples<'_, F>,
-        output: Form,
-        loss: &dyn Loss<F>,
-    ) -> Result<ArrangedTargets<F>> {
-        let (steps, outputs) = match (output, samples.form()) {
-            (Form::Sequence { features, .. }, Form::Tokens { steps } | Form::Sequence { steps, .. }) => {
-                (Some(steps.unwrap_or(0)), features)
-            }
-            (form, _) => (None, form.features()?),
-        };
-        let width = loss.target_width(outputs);
-        let got = self.values.shape().to_vec();
-        let wanted: Vec<usize> = [Some(samples.len()), steps, Some(width)].into_iter().flatten().collect();
-        // A last axis of one may be left out.
-        if got != wanted && !(width == 1 && got == wanted[..wanted.len() - 1]) {
-            return Err(Error::Targets { got, needs: wanted });
-        }
-        let shape = Ix3(samples.len(), steps.unwrap_or(1), width);
-        let values = self.values.as_standard_layout().into_owned();
-        let values = values.into_shape_with_order(shape).expect("the shape was compared above");
-        for (sample, rows) in values.outer_iter().enumerate() {
-            for row in rows.rows() {
-                loss.check_target(row, outputs).map_err(|problem| Error::Target { sample, problem })?;
-            }
-        }
-        Ok(ArrangedTargets(values))
-    }
-}
-
-impl<F: Scalar> ArrangedTargets<F> {
-    /// Copies the targets of these samples into a workspace, in the order of the output's rows.
-    pub(crate) fn load(&self, rows: &[usize], workspace: &mut Workspace<F>) {
-        let (_, positions, width) = self.0.dim();
-        resize(&mut workspace.targets, (positions * rows.len(), width));
-        for position in 0..positions {
-            for (index, &row) in rows.iter().enumerate() {
-                let from = self.0.index_axis(Axis(0), row);
-                workspace.targets.row_mut(position * rows.len() + index).assign(&from.row(position));
-            }
-        }
-    }
-
-    /// Rows of output for each sample.
-    pub(crate) fn rows_per_sample(&self) -> usize {
-        self.0.dim().1
     }
 }
 
@@ -234,5 +162,22 @@ pub(crate) fn batch_first<F: Scalar>(tensor: &Tensor<F>) -> ArrayD<F> {
     match tensor {
         Tensor::Sequence(steps) => steps.view().permuted_axes([1, 0, 2]).as_standard_layout().into_owned().into_dyn(),
         other => other.rows().to_owned().into_dyn(),
+    }
+}
+
+/// Writes a tensor of numbers with the batch first. Panics on tokens, and if it has another size.
+pub(crate) fn write_batch_first<F: Scalar>(tensor: &Tensor<F>, to: &mut [F]) {
+    match tensor {
+        Tensor::Sequence(sequence) => {
+            let (_, batch, features) = sequence.dim();
+            let from = slice(sequence);
+            for (sample, to) in to.chunks_exact_mut(from.len() / batch).enumerate() {
+                for (from, to) in from.chunks_exact(batch * features).zip(to.chunks_exact_mut(features)) {
+                    to.copy_from_slice(&from[sample * features..][..features]);
+                }
+            }
+        }
+        Tensor::Vector(rows) => to.copy_from_slice(slice(rows)),
+        Tensor::Tokens(_) | Tensor::Lookup(_) => panic!("a layer that puts out numbers put out token ids"),
     }
 }

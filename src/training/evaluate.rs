@@ -1,13 +1,12 @@
-//! Running a model on data without learning: figures, or outputs.
-
-use ndarray::{ArrayD, Axis};
+//! Running a model on data without learning: the figures.
 
 use super::SHARD;
-use super::data::{ArrangedTargets, Samples, batch_first};
+use super::data::Samples;
 use super::history::Logs;
 use super::step::{Batch, run_batch};
+use super::targets::ArrangedTargets;
 use super::threads::Threads;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::layer::Pass;
 use crate::loss::{Loss, mean};
 use crate::metrics::Metric;
@@ -43,32 +42,4 @@ pub(crate) fn evaluate<F: Scalar>(
         logs.set(metric.name(), metric.result());
     }
     Ok(logs)
-}
-
-/// The outputs for all samples, batch first.
-pub(crate) fn predict<F: Scalar>(
-    network: &Network<F>,
-    threads: &Threads,
-    samples: &Samples<'_, F>,
-) -> Result<ArrayD<F>> {
-    samples.check(network)?;
-    let rows: Vec<usize> = (0..samples.len()).collect();
-    let mut workspaces: Vec<Workspace<F>> = Vec::new();
-    let mut outputs = Vec::new();
-    for rows in rows.chunks(BLOCK) {
-        let shards = rows.len().div_ceil(SHARD);
-        while workspaces.len() < shards {
-            workspaces.push(network.workspace());
-        }
-        threads.for_each(&mut workspaces[..shards], |shard, workspace| {
-            let first = shard * SHARD;
-            samples.load(&rows[first..rows.len().min(first + SHARD)], workspace);
-            network.forward(workspace, false, Pass::inference());
-        });
-        outputs
-            .extend(workspaces[..shards].iter().filter_map(|workspace| workspace.activations.last()).map(batch_first));
-    }
-    let views: Vec<_> = outputs.iter().map(|output| output.view()).collect();
-    ndarray::concatenate(Axis(0), &views)
-        .map_err(|_| Error::Empty { what: "the data", mend: "pass at least one sample" })
 }

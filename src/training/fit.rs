@@ -4,18 +4,19 @@
 //! `on_epoch_end`; last `on_train_end`. Callbacks are called in the order in which they were added, and share one
 //! [`Logs`], which then goes into [`History`].
 
+use std::sync::PoisonError;
 use std::time::Instant;
 
-use super::data::{Samples, Targets};
+use super::data::Samples;
 use super::evaluate::evaluate;
 use super::history::{History, Logs};
-use super::step::{Batch, run_batch};
-use super::{SHARD, apply_gradients};
+use super::step::{Batch, Room, apply_gradients, run_batch};
+use super::targets::{ArrangedTargets, Targets};
 use crate::callbacks::Callback;
 use crate::error::{Error, Result};
 use crate::layer::{Pass, check_count};
 use crate::scalar::Scalar;
-use crate::sequential::Model;
+use crate::sequential::{Compiled, Model};
 
 /// How to train: everything that [`Model::fit`] wants to know besides the data.
 ///
@@ -31,7 +32,7 @@ pub struct Fit<'a, F> {
     epochs: Option<usize>,
     batch_size: Option<usize>,
     keep_order: bool,
-    validation: Option<(Samples<'a, F>, Targets<F>)>,
+    validation: Option<(Samples<'a, F>, Targets<'a>)>,
     callbacks: Vec<&'a mut dyn Callback<F>>,
 }
 
@@ -67,7 +68,7 @@ impl<'a, F: Scalar> Fit<'a, F> {
     }
 
     /// Data to look at after each epoch, without learning from it.
-    pub fn validation(self, samples: impl Into<Samples<'a, F>>, targets: impl Into<Targets<F>>) -> Self {
+    pub fn validation(self, samples: impl Into<Samples<'a, F>>, targets: impl Into<Targets<'a>>) -> Self {
         Fit { validation: Some((samples.into(), targets.into())), ..self }
     }
 
@@ -109,7 +110,7 @@ impl<F: Scalar> Model<F> {
     pub fn fit<'a>(
         &mut self,
         samples: impl Into<Samples<'a, F>>,
-        targets: impl Into<Targets<F>>,
+        targets: impl Into<Targets<'a>>,
         fit: Fit<'_, F>,
     ) -> Result<History> {
         let fit_started = Instant::now();
@@ -119,11 +120,12 @@ impl<F: Scalar> Model<F> {
         let compiled = self.compiled.as_ref().ok_or(Error::NotCompiled)?;
         compiled.optimizer.check()?;
         samples.check(&self.network)?;
-        let targets = targets.into().arrange(&samples, self.network.output(), &*compiled.loss)?;
+        let output = self.network.output();
+        let targets = ArrangedTargets::new(&targets.into(), &samples, output, &*compiled.loss)?;
         let validation = match fit.validation {
             Some((samples, targets)) => {
                 samples.check(&self.network)?;
-                Some((samples, targets.arrange(&samples, self.network.output(), &*compiled.loss)?))
+                Some((samples, ArrangedTargets::new(&targets, &samples, output, &*compiled.loss)?))
             }
             None => None,
         };
@@ -197,6 +199,8 @@ impl<F: Scalar> Model<F> {
 
     /// One step of the optimizer on one batch, in the order given; the batch's loss before the step.
     ///
+    /// The model keeps the memory of the step for the next one, until it is compiled anew.
+    ///
     /// # Errors
     ///
     /// Those of [`Model::fit`].
@@ -204,7 +208,7 @@ impl<F: Scalar> Model<F> {
     pub fn train_batch<'a>(
         &mut self,
         samples: impl Into<Samples<'a, F>>,
-        targets: impl Into<Targets<F>>,
+        targets: impl Into<Targets<'a>>,
     ) -> Result<f64> {
         let samples = samples.into();
         let pass = self.training_pass()?;
@@ -213,18 +217,19 @@ impl<F: Scalar> Model<F> {
 
     /// [`Model::train_batch`] with a pass of the caller's.
     #[doc(hidden)]
-    pub fn train_batch_with(&mut self, samples: Samples<'_, F>, targets: Targets<F>, pass: Pass<'_>) -> Result<f64> {
-        let compiled = self.compiled.as_mut().ok_or(Error::NotCompiled)?;
-        compiled.optimizer.check()?;
+    pub fn train_batch_with(&mut self, samples: Samples<'_, F>, targets: Targets<'_>, pass: Pass<'_>) -> Result<f64> {
+        let Compiled { optimizer, loss, room, .. } = self.compiled.as_mut().ok_or(Error::NotCompiled)?;
+        optimizer.check()?;
         samples.check(&self.network)?;
-        let targets = targets.arrange(&samples, self.network.output(), &*compiled.loss)?;
-        let rows: Vec<usize> = (0..samples.len()).collect();
-        let mut workspaces = Vec::with_capacity(rows.len().div_ceil(SHARD));
-        let batch = Batch { samples: &samples, targets: &targets, rows: &rows };
-        let shards = run_batch(&self.network, &*compiled.loss, &self.threads, &mut workspaces, batch, pass);
+        let Room { workspaces, targets: arranged, rows } = room.get_mut().unwrap_or_else(PoisonError::into_inner);
+        arranged.arrange(&targets, &samples, self.network.output(), &**loss)?;
+        rows.clear();
+        rows.extend(0..samples.len());
+        let batch = Batch { samples: &samples, targets: arranged, rows };
+        let shards = run_batch(&self.network, &**loss, &self.threads, workspaces, batch, pass);
         let sum: f64 = shards.iter().map(|shard| shard.loss).sum();
-        let output_rows = rows.len() * targets.rows_per_sample();
-        apply_gradients(&mut self.network, &mut compiled.optimizer, shards, output_rows)?;
+        let output_rows = rows.len() * arranged.rows_per_sample();
+        apply_gradients(&mut self.network, optimizer, shards, output_rows)?;
         crate::loss::mean(sum, output_rows)
     }
 }

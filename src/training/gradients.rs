@@ -2,8 +2,9 @@
 
 use ndarray::ArrayD;
 
-use super::data::{Samples, Targets, batch_first};
+use super::data::{Samples, batch_first};
 use super::step::left_out;
+use super::targets::{ArrangedTargets, Targets};
 use crate::error::{Error, Result};
 use crate::layer::Pass;
 use crate::loss::mean;
@@ -44,21 +45,26 @@ impl<F: Scalar> Model<F> {
     pub fn gradients<'a>(
         &self,
         samples: impl Into<Samples<'a, F>>,
-        targets: impl Into<Targets<F>>,
+        targets: impl Into<Targets<'a>>,
     ) -> Result<Gradients<F>> {
         self.gradients_with(samples.into(), targets.into(), self.training_pass()?)
     }
 
     /// [`Model::gradients`] with a pass of the caller's.
     #[doc(hidden)]
-    pub fn gradients_with(&self, samples: Samples<'_, F>, targets: Targets<F>, pass: Pass<'_>) -> Result<Gradients<F>> {
+    pub fn gradients_with(
+        &self,
+        samples: Samples<'_, F>,
+        targets: Targets<'_>,
+        pass: Pass<'_>,
+    ) -> Result<Gradients<F>> {
         let compiled = self.compiled.as_ref().ok_or(Error::NotCompiled)?;
         samples.check(&self.network)?;
-        let targets = targets.arrange(&samples, self.network.output(), &*compiled.loss)?;
+        let targets = ArrangedTargets::new(&targets, &samples, self.network.output(), &*compiled.loss)?;
         let left_out = left_out(&self.network, &*compiled.loss);
         let rows: Vec<usize> = (0..samples.len()).collect();
         let mut workspace = self.network.workspace();
-        samples.load(&rows, &mut workspace);
+        samples.load(0..samples.len(), &mut workspace);
         targets.load(&rows, &mut workspace);
         self.network.forward(&mut workspace, left_out.is_some(), pass);
         self.network.backward(&mut workspace, &*compiled.loss, left_out.is_some(), true, pass);

@@ -1,7 +1,8 @@
 //! Training: data in, shards of batches through the network, gradients summed in a fixed order, the optimizer, callbacks.
 //!
-//! `data` is the public edge, where samples and targets are checked once. `step` runs one batch. `fit` is the loop over
-//! epochs, `gradients` a single look, `evaluate` the loop without learning. `history` is what is left afterwards.
+//! `data` and `targets` are the public edge, where samples and targets are checked once. `step` runs one batch on
+//! `threads`. `fit` is the loop over epochs, `gradients` a single look, `evaluate` and `predict` are the loops without
+//! learning. `history` is what is left afterwards.
 //!
 //! A batch is cut into shards of [`SHARD`] samples whatever the number of threads, and their gradients are summed in
 //! order: the same seed gives the same bits on 1, 2 or 64 threads. (On one machine: another instruction set rounds
@@ -12,16 +13,21 @@ mod evaluate;
 mod fit;
 mod gradients;
 mod history;
+mod predict;
 mod step;
+mod targets;
 mod threads;
 
-pub use data::{Samples, Targets};
-pub(crate) use evaluate::{evaluate, predict};
+pub use data::Samples;
+pub(crate) use evaluate::evaluate;
 pub use fit::{Fit, Training};
 pub use gradients::Gradients;
 pub use history::{History, Logs};
+pub use predict::Predictor;
+pub use targets::Targets;
 
-pub(crate) use step::apply_gradients;
+pub(crate) use step::Room;
+pub(crate) use targets::ArrangedTargets;
 pub(crate) use threads::Threads;
 
 /// Samples in a shard: enough for the products of a step, few enough that a batch of 64 feeds several threads.

@@ -3,7 +3,8 @@
 use ndarray::ArrayViewD;
 
 use super::SHARD;
-use super::data::{ArrangedTargets, Samples};
+use super::data::Samples;
+use super::targets::ArrangedTargets;
 use super::threads::Threads;
 use crate::activation::Activation;
 use crate::error::{Error, Result};
@@ -27,6 +28,19 @@ pub(crate) struct Batch<'a, 's, F> {
     pub(crate) rows: &'a [usize],
 }
 
+/// What single steps of training change besides the model, kept from one to the next.
+pub(crate) struct Room<F> {
+    pub(crate) workspaces: Vec<Workspace<F>>,
+    pub(crate) targets: ArrangedTargets<F>,
+    pub(crate) rows: Vec<usize>,
+}
+
+impl<F: Scalar> Default for Room<F> {
+    fn default() -> Self {
+        Room { workspaces: Vec::new(), targets: ArrangedTargets::default(), rows: Vec::new() }
+    }
+}
+
 /// Runs a batch, one workspace a shard; with a training pass computes each shard's gradients too. Returns the shards.
 pub(crate) fn run_batch<'w, F: Scalar>(
     network: &Network<F>,
@@ -42,10 +56,14 @@ pub(crate) fn run_batch<'w, F: Scalar>(
         workspaces.push(network.workspace());
     }
     let workspaces = &mut workspaces[..shards];
-    threads.for_each(workspaces, |shard, workspace| {
+    // Backward takes about twice as much as forward.
+    let work = network.work(batch.samples.steps(), batch.rows.len()) * if pass.training { 3 } else { 1 };
+    // The workers have nothing of their own, and a vector of nothing takes no memory.
+    let mut workers = vec![(); threads.count(work)];
+    threads.share(&mut workers, workspaces.iter_mut().enumerate(), |(), (shard, workspace)| {
         let first = shard * SHARD;
         let rows = &batch.rows[first..batch.rows.len().min(first + SHARD)];
-        batch.samples.load(rows, workspace);
+        batch.samples.load(rows.iter().copied(), workspace);
         batch.targets.load(rows, workspace);
         let pass = pass.from_sample(first);
         network.forward(workspace, left_out.is_some(), pass);
@@ -67,11 +85,15 @@ pub(crate) fn apply_gradients<F: Scalar>(
     rows: usize,
 ) -> Result<()> {
     let Some((sum, others)) = shards.split_first_mut() else { return Ok(()) };
-    for shard in others {
-        network.add_gradients(sum, shard);
-    }
     let mean = F::of(1.0 / rows as f64);
-    network.for_each_gradient(sum, |_, mut gradient| gradient.mapv_inplace(|g| g * mean));
+    match others.split_last_mut() {
+        // The last sum and the division go once through memory together.
+        Some((last, others)) => {
+            others.iter().for_each(|shard| network.add_gradients(sum, shard, F::one()));
+            network.add_gradients(sum, last, mean);
+        }
+        None => network.for_each_gradient(sum, |_, mut gradient| gradient.mapv_inplace(|g| g * mean)),
+    }
     if let Some(clip) = optimizer.clipping() {
         clip_gradients(network, sum, clip)?;
     }

@@ -1,0 +1,152 @@
+//! The inner loops alone, for `benches/kernels.rs`: no part of the API.
+//!
+//! Through the layers they cannot be measured, for those do other things besides; and to make them public for a benchmark's
+//! sake would promise their form. So this is a door of four types that hold their own data and can be run.
+
+use crate::kernels::gemm::{self, Factor, Packed, Room, Rows, RowsMut, Start};
+use crate::kernels::pointwise::{self, Backward, Forward};
+use crate::lane::{Kernel, Vector};
+use crate::recurrent::{Block, Gates, State, Widths};
+use crate::scalar::Scalar;
+
+fn wave(count: usize) -> Vec<f32> {
+    (0..count).map(|index| (index as f32 * 0.37).sin()).collect()
+}
+
+/// C ← C + A·B with packed weights B: a step's product with the recurrent kernel.
+#[derive(Debug)]
+pub struct Product {
+    a: Vec<f32>,
+    b: Packed<f32>,
+    c: Vec<f32>,
+    depth: usize,
+    columns: usize,
+}
+
+impl Product {
+    /// (rows, depth)·(depth, columns).
+    pub fn new(rows: usize, depth: usize, columns: usize) -> Self {
+        let mut b = Packed::default();
+        b.pack(Rows::new(&wave(depth * columns), columns));
+        Product { a: wave(rows * depth), b, c: wave(rows * columns), depth, columns }
+    }
+
+    /// Multiplies.
+    pub fn run(&mut self) {
+        let (a, c) = (Rows::new(&self.a, self.depth), RowsMut::new(&mut self.c, self.columns));
+        gemm::product(a, Factor::Packed(&self.b), Start::Sum, c);
+    }
+}
+
+/// C ← C + Aᵀ·D: the gradient of weights over all steps.
+#[derive(Debug)]
+pub struct Gradient {
+    a: Vec<f32>,
+    d: Vec<f32>,
+    c: Vec<f32>,
+    depth: usize,
+    columns: usize,
+    room: Room<f32>,
+}
+
+impl Gradient {
+    /// (rows, depth)ᵀ·(rows, columns).
+    pub fn new(rows: usize, depth: usize, columns: usize) -> Self {
+        let (a, d) = (wave(rows * depth), wave(rows * columns));
+        Gradient { a, d, c: vec![0.0; depth * columns], depth, columns, room: Room::default() }
+    }
+
+    /// Multiplies.
+    pub fn run(&mut self) {
+        let (a, d) = (Rows::new(&self.a, self.depth), Rows::new(&self.d, self.columns));
+        gemm::add_transposed_product(a, d, RowsMut::new(&mut self.c, self.columns), &mut self.room);
+    }
+}
+
+/// A function of each number.
+#[derive(Clone, Copy, Debug)]
+pub enum Function {
+    /// eˣ.
+    Exp,
+    /// tanh x.
+    Tanh,
+    /// 1 / (1 + e^−x).
+    Sigmoid,
+}
+
+impl Function {
+    /// Writes the function of each number.
+    pub fn run(self, from: &[f32], to: &mut [f32]) {
+        f32::vectorize(from.len(), Apply { function: self, from, to });
+    }
+}
+
+struct Apply<'a> {
+    function: Function,
+    from: &'a [f32],
+    to: &'a mut [f32],
+}
+
+impl Kernel<f32> for Apply<'_> {
+    #[inline(always)]
+    fn run<V: Vector<Scalar = f32>>(self, token: V::Token) {
+        match self.function {
+            Function::Exp => {
+                for (from, to) in self.from.chunks(V::WIDTH).zip(self.to.chunks_mut(V::WIDTH)) {
+                    V::load(token, from).exp().store(to);
+                }
+            }
+            Function::Tanh => {
+                for (from, to) in self.from.chunks(V::WIDTH).zip(self.to.chunks_mut(V::WIDTH)) {
+                    V::load(token, from).tanh().store(to);
+                }
+            }
+            Function::Sigmoid => {
+                for (from, to) in self.from.chunks(V::WIDTH).zip(self.to.chunks_mut(V::WIDTH)) {
+                    V::load(token, from).sigmoid().store(to);
+                }
+            }
+        }
+    }
+}
+
+/// A rule over one time step of a batch.
+#[derive(Debug)]
+pub struct Pointwise<G> {
+    gates: G,
+    units: usize,
+    z: Vec<f32>,
+    previous: State<f32>,
+    next: State<f32>,
+    dprevious: State<f32>,
+}
+
+impl<G: Gates> Pointwise<G> {
+    /// A step of this many rows and units.
+    pub fn new(gates: G, rows: usize, units: usize) -> Self {
+        let states = <G::States<f32> as Block<f32>>::COUNT;
+        let mut previous = State::zeros(rows, Widths::new(&vec![units; states]));
+        let z = wave(rows * <G::Blocks<f32> as Block<f32>>::COUNT * units);
+        previous.parts.iter_mut().flatten().zip(&z).for_each(|(state, &value)| *state = value);
+        Pointwise { gates, units, z, next: previous.clone(), dprevious: previous.clone(), previous }
+    }
+
+    /// The rule; its results are the sums of the next run.
+    pub fn forward(&mut self) {
+        let (previous, next) = (self.previous.views(), self.next.views_mut());
+        let kernel = Forward { gates: &self.gates, units: self.units, z: &mut self.z, previous, next };
+        f32::vectorize(pointwise::width(self.units, self.previous.parts[0].nrows()), kernel);
+    }
+
+    /// The rule and its derivative.
+    pub fn forward_and_backward(&mut self) {
+        self.forward();
+        let (previous, next) = (self.previous.views(), self.next.views());
+        let (dnext, dprevious) = (self.previous.views(), self.dprevious.views_mut());
+        let (gates, units, z) = (&self.gates, self.units, &mut self.z[..]);
+        f32::vectorize(
+            pointwise::width(units, self.next.parts[0].nrows()),
+            Backward { gates, units, z, previous, next, dnext, dprevious },
+        );
+    }
+}

@@ -1,0 +1,94 @@
+//! Running a model on data without learning: the outputs.
+
+use std::fmt;
+
+use ndarray::{ArrayD, IxDyn};
+
+use super::SHARD;
+use super::data::{Samples, write_batch_first};
+use crate::error::Result;
+use crate::layer::Pass;
+use crate::scalar::Scalar;
+use crate::sequential::{Model, Workspace};
+use crate::tensor::{Form, resize, slice_mut};
+
+/// The memory that [`Model::predict`] works in, kept from call to call: predicting with one allocates nothing once it was
+/// used with as many samples and steps.
+///
+/// It belongs to no model, and is remade when it meets one of other layers. Several threads take one each.
+///
+/// ```
+/// use bptt::{Dense, Form, Lstm, Predictor, Sequential};
+/// use ndarray::{Array3, ArrayD};
+///
+/// let model = Sequential::new().add(Lstm::new(4)).add(Dense::new(2)).build(Form::sequence(None, 3), 1)?;
+/// let (mut predictor, mut outputs) = (Predictor::new(), ArrayD::default(vec![0]));
+/// for steps in [20, 5, 12] {
+///     let x = Array3::<f32>::ones((7, steps, 3));
+///     predictor.predict_into(&model, &x, &mut outputs)?;
+///     assert_eq!(outputs, model.predict(&x)?);
+/// }
+/// # Ok::<(), bptt::Error>(())
+/// ```
+pub struct Predictor<F> {
+    /// One for each thread that took part so far.
+    workspaces: Vec<Workspace<F>>,
+}
+
+impl<F> Default for Predictor<F> {
+    fn default() -> Self {
+        Predictor { workspaces: Vec::new() }
+    }
+}
+
+impl<F> fmt::Debug for Predictor<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Predictor").field("threads", &self.workspaces.len()).finish_non_exhaustive()
+    }
+}
+
+impl<F: Scalar> Predictor<F> {
+    /// Without memory yet.
+    pub fn new() -> Self {
+        Predictor::default()
+    }
+
+    /// [`Model::predict`] into an array, which gets the shape of the outputs, in the memory that it has if that is enough.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Model::predict`]; the array is unchanged then.
+    pub fn predict_into<'a>(
+        &mut self,
+        model: &Model<F>,
+        samples: impl Into<Samples<'a, F>>,
+        outputs: &mut ArrayD<F>,
+    ) -> Result<()> {
+        let (samples, network, threads) = (samples.into(), &model.network, &model.threads);
+        samples.check(network)?;
+        let count = samples.len();
+        let (steps, features) = match network.output() {
+            Form::Sequence { steps, features } => (Some(steps.unwrap_or(samples.steps())), features),
+            form => (None, form.features()?),
+        };
+        match steps {
+            Some(steps) => resize(outputs, IxDyn(&[count, steps, features])),
+            None => resize(outputs, IxDyn(&[count, features])),
+        }
+        if self.workspaces.iter().any(|workspace| !network.fits(workspace)) {
+            self.workspaces.clear();
+        }
+        let workers = threads.count(network.work(samples.steps(), count)).min(count.div_ceil(SHARD));
+        while self.workspaces.len() < workers {
+            self.workspaces.push(network.workspace());
+        }
+        let shards = slice_mut(outputs).chunks_mut(SHARD * steps.unwrap_or(1) * features).enumerate();
+        threads.share(&mut self.workspaces[..workers], shards, |workspace, (shard, outputs)| {
+            let first = shard * SHARD;
+            samples.load(first..count.min(first + SHARD), workspace);
+            network.forward(workspace, false, Pass::inference());
+            write_batch_first(workspace.output(), outputs);
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,270 @@
+//! Nothing is allocated in steady state: per batch of `fit`, per call of `train_batch`, of a `Predictor` and of a layer's
+//! `step`.
+//!
+//! The allocator of this binary counts what the watched threads allocate: a test's own, and those of its pool. On one thread
+//! the count is exactly zero. With a pool rayon itself allocates, one small job for each thread that is asked to help and
+//! now and then a block of its queue; that is bounded here, and ours is told from it by not growing with the shards.
+
+#![allow(unsafe_code, reason = "an allocator is an unsafe trait; this one counts and hands on to the system's")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bptt::callbacks::Callback;
+use bptt::{
+    Activation, Adam, BinaryCrossentropy, Clip, Dense, Dropout, Embedding, Fit, Form, Gru, Init, Key, Layer, Logs,
+    Lstm, MeanMetric, MeanSquaredError, Model, Optimizer, Pass, Predictor, Result, RmsProp, Rnn, RnnCache, Sequential,
+    SimpleRnn, State, Tensor, Training,
+};
+use ndarray::{Array1, Array2, Array3, ArrayD, Axis};
+
+struct Counting;
+
+static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    static WATCHED: Cell<bool> = const { Cell::new(false) };
+}
+
+fn count() {
+    // A thread that ends may allocate after its variables are gone.
+    if WATCHED.try_with(Cell::get).unwrap_or(false) {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+// SAFETY: every call goes to the system's allocator with the arguments it came with.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count();
+        unsafe { System.alloc_zeroed(layout) }
+    }
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        unsafe { System.realloc(memory, layout, size) }
+    }
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Watches the thread it is made on, one test at a time.
+struct Watch(#[allow(dead_code, reason = "held, not read")] MutexGuard<'static, ()>);
+
+impl Watch {
+    fn new() -> Self {
+        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+        let guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        WATCHED.set(true);
+        Watch(guard)
+    }
+
+    fn allocations(&self, work: impl FnOnce()) -> usize {
+        let before = ALLOCATIONS.load(Ordering::SeqCst);
+        work();
+        ALLOCATIONS.load(Ordering::SeqCst) - before
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        WATCHED.set(false);
+    }
+}
+
+/// Notes the count at the end of each batch.
+struct Ends(Vec<(usize, usize)>);
+
+impl Callback<f32> for Ends {
+    fn on_batch_end(&mut self, batch: usize, _: &Logs, _: &mut Training<'_, f32>) -> Result<()> {
+        self.0.push((batch, ALLOCATIONS.load(Ordering::SeqCst)));
+        Ok(())
+    }
+}
+
+impl Ends {
+    fn new() -> Self {
+        Ends(Vec::with_capacity(1000))
+    }
+
+    /// What each batch allocated, but for the first of each epoch.
+    fn per_batch(&self) -> Vec<usize> {
+        self.0.windows(2).filter(|pair| pair[1].0 > 0).map(|pair| pair[1].1 - pair[0].1).collect()
+    }
+}
+
+const SAMPLES: usize = 203;
+const STEPS: usize = 20;
+
+fn tokens() -> Array2<u32> {
+    Array2::from_shape_fn((SAMPLES, STEPS), |(n, t)| ((n * 31 + t * 17) % 50) as u32)
+}
+
+fn labels() -> Array1<f32> {
+    Array1::from_shape_fn(SAMPLES, |n| (n % 2) as f32)
+}
+
+fn sequences(samples: usize, steps: usize) -> Array3<f32> {
+    Array3::from_shape_fn((samples, steps, 6), |(n, t, d)| ((n * 7 + t * 3 + d) as f32).sin())
+}
+
+/// Models on tokens with every kind of layer.
+fn models() -> [Model; 3] {
+    let stacks = [
+        Sequential::new().add(Embedding::new(50, 16)).add(Lstm::new(8)),
+        Sequential::new()
+            .add(Embedding::new(50, 16))
+            .add(Lstm::new(8).dropout(0.3).return_sequences(true))
+            .add(Lstm::new(5)),
+        Sequential::new()
+            .add(Embedding::new(50, 6))
+            .add(Gru::new(20).dropout(0.2).return_sequences(true))
+            .add(Dropout::new(0.1))
+            .add(Dense::new(12).activation(Activation::Relu))
+            .add(SimpleRnn::new(33)),
+    ];
+    let optimizers = [
+        Optimizer::new(RmsProp::new(1e-3)),
+        Optimizer::new(Adam::new(1e-3)),
+        Optimizer::new(Adam::new(1e-3)).clip(Clip::GlobalNorm(1.0)),
+    ];
+    let mut optimizers = optimizers.into_iter();
+    stacks.map(|stack| {
+        let stack = stack.add(Dense::new(1).activation(Activation::Sigmoid));
+        let mut model = stack.build(Form::tokens(STEPS), 42).unwrap();
+        let optimizer = optimizers.next().unwrap();
+        model.compile(optimizer, BinaryCrossentropy::new()).metric(MeanMetric::binary_accuracy());
+        model
+    })
+}
+
+#[test]
+fn a_batch_of_fit_allocates_nothing() {
+    let watch = Watch::new();
+    let (tokens, labels) = (tokens(), labels());
+    for mut model in models() {
+        model.set_threads(1).unwrap();
+        let mut ends = Ends::new();
+        let all = watch.allocations(|| {
+            model.fit(&tokens, &labels, Fit::new().epochs(3).batch_size(64).callback(&mut ends)).unwrap();
+        });
+        assert!(all > 0, "the allocator does not count");
+        let per_batch = ends.per_batch();
+        assert_eq!(per_batch.len(), 9);
+        assert!(per_batch.iter().all(|&count| count == 0), "{per_batch:?}\n{}", model.summary());
+    }
+}
+
+#[test]
+fn with_a_pool_a_batch_allocates_no_more_than_rayons_jobs() {
+    let watch = Watch::new();
+    let (tokens, labels) = (tokens(), labels());
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(3).start_handler(|_| WATCHED.set(true)).build().unwrap();
+    let pool = Arc::new(pool);
+    let before = ALLOCATIONS.load(Ordering::SeqCst);
+    for mut model in models() {
+        model.set_pool(Arc::clone(&pool));
+        let mut ends = Ends::new();
+        model.fit(&tokens, &labels, Fit::new().epochs(40).batch_size(64).callback(&mut ends)).unwrap();
+        // A batch of 64 is two shards, so one thread is asked: one job, and the queue's block for 31 of them.
+        let per_batch = ends.per_batch();
+        assert!(per_batch.iter().all(|&count| count <= 3), "{per_batch:?}");
+        let mean = per_batch.iter().sum::<usize>() as f64 / per_batch.len() as f64;
+        assert!(mean <= 1.2, "{mean}");
+    }
+    assert!(watch.allocations(|| ()) == 0 && ALLOCATIONS.load(Ordering::SeqCst) > before);
+}
+
+#[test]
+fn a_step_of_training_allocates_nothing() {
+    let watch = Watch::new();
+    let (tokens, labels) = (tokens(), labels());
+    let integers: Vec<u8> = labels.iter().map(|&label| label as u8).collect();
+    for mut model in models() {
+        model.set_threads(1).unwrap();
+        model.train_batch(&tokens, &labels).unwrap();
+        let count = watch.allocations(|| {
+            model.train_batch(&tokens, &labels).unwrap();
+            model.train_batch(&tokens, &integers).unwrap();
+        });
+        assert_eq!(count, 0, "{}", model.summary());
+    }
+}
+
+#[test]
+fn a_predictor_allocates_nothing() {
+    let watch = Watch::new();
+    let tokens = tokens();
+    let (mut predictor, mut outputs) = (Predictor::new(), ArrayD::default(vec![0]));
+    for mut model in models() {
+        model.set_threads(1).unwrap();
+        predictor.predict_into(&model, &tokens, &mut outputs).unwrap();
+        let few = tokens.slice(ndarray::s![..7, ..]).to_owned();
+        let count = watch.allocations(|| {
+            predictor.predict_into(&model, &tokens, &mut outputs).unwrap();
+            predictor.predict_into(&model, &few, &mut outputs).unwrap();
+            predictor.predict_into(&model, &tokens, &mut outputs).unwrap();
+        });
+        assert_eq!(count, 0, "{}", model.summary());
+        assert_eq!(outputs, model.predict(&tokens).unwrap());
+    }
+    // Sequences in and out, of any length up to the longest before.
+    let stack = Sequential::new().add(Gru::new(9).return_sequences(true)).add(Dense::new(2));
+    let mut model = stack.build(Form::sequence(None, 6), 1).unwrap();
+    model.compile(Adam::new(0.1), MeanSquaredError);
+    model.set_threads(1).unwrap();
+    let (long, short) = (sequences(40, 30), sequences(33, 8));
+    predictor.predict_into(&model, &long, &mut outputs).unwrap();
+    let count = watch.allocations(|| {
+        predictor.predict_into(&model, &short, &mut outputs).unwrap();
+        predictor.predict_into(&model, &long, &mut outputs).unwrap();
+    });
+    assert_eq!(count, 0);
+    assert_eq!(outputs, model.predict(&long).unwrap());
+}
+
+#[test]
+fn a_layers_step_and_its_passes_allocate_nothing() {
+    let watch = Watch::new();
+    let x = sequences(STEPS, 3);
+    passes(&watch, Lstm::new(8), x.view().permuted_axes([1, 0, 2]).as_standard_layout().into_owned());
+    passes(&watch, Gru::new(40).dropout(0.5), x.clone());
+    passes(&watch, SimpleRnn::new(130).return_sequences(true), x);
+}
+
+/// A stream and three passes of training, the first to fill the memory.
+fn passes<C: bptt::Cell<f32>>(watch: &Watch, layer: Rnn<C>, x: Array3<f32>) {
+    let (steps, batch, features) = x.dim();
+    let weights = layer.build(Form::sequence(steps, features), &mut Init::new(Key::new(1))).unwrap();
+    let (mut state, mut cache) = (State::zeros(batch, layer.states::<f32>()), RnnCache::default());
+    let mut stream = || {
+        for x in x.axis_iter(Axis(0)) {
+            layer.step(&weights, x, &mut state, &mut cache);
+        }
+    };
+    stream();
+    assert_eq!(watch.allocations(stream), 0, "step of {layer:?}");
+
+    let tensor = Tensor::Sequence(x);
+    let (mut y, mut dx, mut gradients) = (Tensor::default(), Tensor::default(), weights.clone());
+    let mut dy = Tensor::default();
+    let mut train = |key: u64| {
+        let pass = Pass::training(Key::new(key));
+        layer.forward(&weights, &tensor, &mut y, &mut cache, pass);
+        if dy.batch() == 0 {
+            dy = y.clone();
+        }
+        layer.backward(&weights, &tensor, &y, &dy, Some(&mut dx), &mut cache, &mut gradients, pass);
+    };
+    train(1);
+    assert_eq!(watch.allocations(|| train(2)), 0, "passes of {layer:?}");
+}
