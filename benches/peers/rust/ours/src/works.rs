@@ -235,15 +235,13 @@ where
 {
     let tensors = Tensors::read(files, file)?;
     let weights = weights(&layer, &tensors)?;
-    let x = Tensor::Sequence(array(&tensors, "x")?.into_dimensionality()?);
+    // (1, 1, D) in the file, for peers that run a sequence of one step.
+    let x = array(&tensors, "x")?.into_dimensionality::<ndarray::Ix3>()?.index_axis_move(Axis(0), 0);
     let mut state = State::zeros(1, layer.states());
-    let mut next = state.clone();
-    let mut y = Tensor::default();
     let mut cache = RnnCache::default();
     let mut steps = move || {
         for _ in 0..STREAM_STEPS {
-            layer.forward_from(&weights, &x, Some(&state), &mut y, Some(&mut next), &mut cache, Pass::inference());
-            std::mem::swap(&mut state, &mut next);
+            layer.step(&weights, x.view(), &mut state, &mut cache);
         }
         sum_of_squares(&state.parts[0])
     };
