@@ -148,9 +148,18 @@ impl<F: Scalar> Layer<F> for Dense {
         pass: Pass<'_>,
     ) {
         y.like(x, self.units);
-        cache.packed.pack(w.kernel.view());
-        let start = w.bias.as_ref().map_or(Start::Zero, |bias| Start::Row(slice(bias)));
-        gemm::product(in_one_piece(x.rows()), &cache.packed, start, in_one_piece_mut(y));
+        let x = x.rows();
+        if x.nrows() <= gemm::FEW {
+            y.rows_mut().rows_mut().into_iter().for_each(|mut row| match &w.bias {
+                Some(bias) => row.assign(bias),
+                None => row.fill(F::zero()),
+            });
+            gemm::add_rows_product(in_one_piece(x), Rows::new(slice(&w.kernel), self.units), in_one_piece_mut(y));
+        } else {
+            cache.packed.pack(w.kernel.view());
+            let start = w.bias.as_ref().map_or(Start::Zero, |bias| Start::Row(slice(bias)));
+            gemm::product(in_one_piece(x), &cache.packed, start, in_one_piece_mut(y));
+        }
         self.applied(pass).apply_rows(y.rows_mut());
     }
 
