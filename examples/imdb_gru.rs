@@ -5,10 +5,10 @@
 mod common;
 
 use bptt::callbacks::{EarlyStopping, ModelCheckpoint};
-use bptt::{Activation, BinaryCrossentropy, Dense, Embedding, Fit, Form, Gru, MeanMetric, Result, RmsProp, Sequential};
-use common::Experiment;
+use bptt::{Activation, BinaryCrossentropy, Dense, Embedding, Fit, Form, Gru, MeanMetric, RmsProp, Sequential};
+use common::{Experiment, Outcome};
 
-fn main() -> Result<()> {
+fn main() -> Outcome {
     let experiment = Experiment::start("gru")?;
 
     let mut model = Sequential::new()

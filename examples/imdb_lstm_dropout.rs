@@ -5,12 +5,10 @@
 mod common;
 
 use bptt::callbacks::{EarlyStopping, ModelCheckpoint};
-use bptt::{
-    Activation, BinaryCrossentropy, Dense, Embedding, Fit, Form, Lstm, MeanMetric, Result, RmsProp, Sequential,
-};
-use common::Experiment;
+use bptt::{Activation, BinaryCrossentropy, Dense, Embedding, Fit, Form, Lstm, MeanMetric, RmsProp, Sequential};
+use common::{Experiment, Outcome};
 
-fn main() -> Result<()> {
+fn main() -> Outcome {
     let experiment = Experiment::start("dropout")?;
 
     let mut model = Sequential::new()

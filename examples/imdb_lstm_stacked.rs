@@ -6,12 +6,10 @@
 mod common;
 
 use bptt::callbacks::{EarlyStopping, ModelCheckpoint};
-use bptt::{
-    Activation, BinaryCrossentropy, Dense, Embedding, Fit, Form, Lstm, MeanMetric, Model, Result, RmsProp, Sequential,
-};
-use common::Experiment;
+use bptt::{Activation, BinaryCrossentropy, Dense, Embedding, Fit, Form, Lstm, MeanMetric, Model, RmsProp, Sequential};
+use common::{Experiment, Outcome};
 
-fn main() -> Result<()> {
+fn main() -> Outcome {
     let experiment = Experiment::start("stacked")?;
 
     let mut model = Sequential::new()

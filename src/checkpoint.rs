@@ -11,8 +11,7 @@
 //! the file has numbers.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs;
 use std::path::Path;
 
 use safetensors::tensor::{SafeTensors, TensorView};
@@ -25,6 +24,7 @@ use crate::random::Key;
 use crate::scalar::Scalar;
 use crate::sequential::{Model, Network, Registry, Sequential};
 use crate::tensor::Form;
+use crate::whole_file::WholeFile;
 
 /// The version that this code writes, and the newest that it reads.
 const FORMAT: u64 = 1;
@@ -76,7 +76,9 @@ pub(crate) fn save<F: Scalar>(network: &Network<F>, path: &Path) -> Result<()> {
         views.push((name.as_str(), view));
     }
     let bytes = safetensors::serialize(views, Some(metadata)).map_err(|error| in_file(error.to_string()))?;
-    write_whole(path, &bytes)
+    let mut file = WholeFile::create(path)?;
+    file.write(&bytes)?;
+    file.finish()
 }
 
 /// The same JSON with the keys of every object in order.
@@ -91,32 +93,9 @@ fn sorted(json: Value) -> Value {
     }
 }
 
-/// Writes a file beside its place, syncs it, and renames it: whole or not there.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let temporary = path.with_file_name(name);
-    let written = File::create(&temporary).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)
-    });
-    if written.is_err() {
-        // The first error is the one to report.
-        let _ = fs::remove_file(&temporary);
-    }
-    written.map_err(Error::io("write", path))
-}
-
 /// Refuses a path where no file could be written, without leaving anything there.
 pub(crate) fn check_writable(path: &Path) -> Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".{}.probe", std::process::id()));
-    let probe = path.with_file_name(name);
-    if path.is_dir() {
-        return Err(Error::io("write", path)(std::io::ErrorKind::IsADirectory.into()));
-    }
-    File::create(&probe).and_then(|_| fs::remove_file(&probe)).map_err(Error::io("write", path))
+    WholeFile::create(path).map(drop)
 }
 
 /// Reads a model.

@@ -94,6 +94,7 @@ impl<W: Params<f64>> Params<f64> for Point<W> {
         self.weights.visit(path.child("weights"), visitor);
         match &self.input {
             Tensor::Tokens(_) => {}
+            Tensor::Lookup(lookup) => visitor(path.child("input"), lookup.table.view().into_dyn()),
             Tensor::Vector(rows) => visitor(path.child("input"), rows.view().into_dyn()),
             Tensor::Sequence(steps) => visitor(path.child("input"), steps.view().into_dyn()),
         }
@@ -106,6 +107,7 @@ impl<W: Params<f64>> Params<f64> for Point<W> {
         self.weights.visit_mut(path.child("weights"), visitor);
         match &mut self.input {
             Tensor::Tokens(_) => {}
+            Tensor::Lookup(lookup) => visitor(path.child("input"), lookup.table.view_mut().into_dyn()),
             Tensor::Vector(rows) => visitor(path.child("input"), rows.view_mut().into_dyn()),
             Tensor::Sequence(steps) => visitor(path.child("input"), steps.view_mut().into_dyn()),
         }

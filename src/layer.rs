@@ -30,7 +30,10 @@ pub trait Describe: Clone + Debug + Serialize + DeserializeOwned + Send + Sync +
 /// A layer: output from input, and gradients from the gradient of the output.
 ///
 /// Shapes below are those of [`Tensor`]: time first. `forward` and `backward` are called only with inputs of the form
-/// that [`output_form`](Layer::output_form) accepted, and with weights that [`build`](Layer::build) made for it.
+/// that [`output_form`](Layer::output_form) accepted, with token ids below [`vocabulary`](Layer::vocabulary), and with
+/// weights that [`build`](Layer::build) made for it; a [`Model`](crate::Model) has seen to that, and answers what a user
+/// passes in with an error. A caller of a layer itself has to see to it: the built-in ones panic on anything else. No
+/// time steps and no samples are sizes like any other.
 pub trait Layer<F: Scalar>: Describe {
     /// The weights: a struct with [`params!`](crate::params), or `()`.
     type Weights: Params<F> + Clone + Debug;
@@ -82,6 +85,12 @@ pub trait Layer<F: Scalar>: Describe {
         Activation::Linear
     }
 
+    /// Whether the layer takes [`Tensor::Lookup`] in place of a sequence in this pass. If so, `dx` is the gradient of the
+    /// table, as a sequence (1, V, D).
+    fn takes_lookups(&self, _pass: Pass<'_>) -> bool {
+        false
+    }
+
     /// How many token ids the layer knows, if it takes token ids: 0 to one less than this.
     fn vocabulary(&self) -> Option<usize> {
         None
@@ -95,6 +104,8 @@ pub struct Pass<'a> {
     pub training: bool,
     /// The loss computes from what comes before the last activation, so the last layer leaves it out.
     pub absorbed: bool,
+    /// The next layer takes [`Tensor::Lookup`], so a layer that looks up rows of a table may leave that to it.
+    pub lookup: bool,
     key: Key,
     layer: usize,
     first_sample: usize,
@@ -147,7 +158,7 @@ impl<'a> Pass<'a> {
 
     /// A pass of training, whose dropout masks are drawn from `key`.
     pub fn training(key: Key) -> Self {
-        Pass { training: true, absorbed: false, key, layer: 0, first_sample: 0, masks: Masks::Drawn }
+        Pass { training: true, absorbed: false, lookup: false, key, layer: 0, first_sample: 0, masks: Masks::Drawn }
     }
 
     /// The same pass with dropout masks from a function: 0 to drop, 1 / (1 − rate) to keep. For tests that hold a layer

@@ -46,6 +46,12 @@
 //! None is on by default. `imdb` finds and reads Keras' `imdb.npz`; `download` (implies the other two) fetches it;
 //! `progress` is a progress bar for training. The oldest Rust that builds the crate is 1.89.
 //!
+//! # The same numbers again
+//!
+//! The same data, options and seed give the same bits on one machine, whatever the number of threads: initial weights,
+//! dropout, shuffling, every loss, the saved file. Between instruction sets (AVX2, AVX-512, NEON) the bits of `f32` may
+//! differ, for vectors and products round differently there.
+//!
 //! # Where to start reading
 //!
 //! [`Layer`] is the contract between layers and what runs them, [`Rnn`] the driver over time, [`Lstm`] an example of a cell,
@@ -76,6 +82,7 @@ mod scalar;
 mod sequential;
 mod tensor;
 mod training;
+mod whole_file;
 pub mod workload;
 
 pub use activation::Activation;
@@ -99,7 +106,7 @@ pub use recurrent::{
 };
 pub use scalar::Scalar;
 pub use sequential::{Compiled, Model, Registry, Sequential};
-pub use tensor::{Form, Tensor, resize};
+pub use tensor::{Form, Lookup, Tensor, resize};
 pub use training::{Fit, Gradients, History, Logs, Predictor, Samples, Targets, Training};
 
 /// The README's example is compiled and run with the documentation's.

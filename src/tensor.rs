@@ -104,7 +104,7 @@ impl fmt::Display for Form {
     }
 }
 
-/// What a layer takes and gives: a whole batch, or a shard of one.
+/// What a layer takes and gives: a whole batch, or a shard of one. Arrays are in standard layout.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Tensor<F> {
     /// Token ids (T, B).
@@ -113,6 +113,19 @@ pub enum Tensor<F> {
     Vector(Array2<F>),
     /// Sequences (T, B, D).
     Sequence(Array3<F>),
+    /// Sequences (T, B, D) whose steps are rows of a table, not looked up yet. Only a layer that
+    /// [takes lookups](crate::Layer::takes_lookups) gets them.
+    Lookup(Lookup<F>),
+}
+
+/// A sequence (T, B, D) as token ids and the table whose rows they stand for: step t of sample b is
+/// `table[0, tokens[t, b]]`. Its gradient is that of the table, as a sequence (1, V, D).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Lookup<F> {
+    /// The token ids (T, B).
+    pub tokens: Array2<u32>,
+    /// The table (1, V, D).
+    pub table: Array3<F>,
 }
 
 impl<F> Default for Tensor<F> {
@@ -128,6 +141,7 @@ impl<F: Clone + Default> Tensor<F> {
             Tensor::Tokens(tokens) => tokens.ncols(),
             Tensor::Vector(rows) => rows.nrows(),
             Tensor::Sequence(steps) => steps.dim().1,
+            Tensor::Lookup(lookup) => lookup.tokens.ncols(),
         }
     }
 
@@ -155,7 +169,7 @@ impl<F: Clone + Default> Tensor<F> {
                 let (t, b, d) = steps.dim();
                 steps.view().into_shape_with_order((t * b, d)).expect("sequences are in standard layout")
             }
-            Tensor::Tokens(_) => panic!("token ids have no rows of features"),
+            Tensor::Tokens(_) | Tensor::Lookup(_) => panic!("token ids have no rows of features"),
         }
     }
 
@@ -167,7 +181,7 @@ impl<F: Clone + Default> Tensor<F> {
                 let (t, b, d) = steps.dim();
                 steps.view_mut().into_shape_with_order((t * b, d)).expect("sequences are in standard layout")
             }
-            Tensor::Tokens(_) => panic!("token ids have no rows of features"),
+            Tensor::Tokens(_) | Tensor::Lookup(_) => panic!("token ids have no rows of features"),
         }
     }
 
@@ -213,6 +227,17 @@ impl<F: Clone + Default> Tensor<F> {
         }
     }
 
+    /// Makes it a lookup and hands it out to be written.
+    pub fn as_lookup(&mut self) -> &mut Lookup<F> {
+        if !matches!(self, Tensor::Lookup(_)) {
+            *self = Tensor::Lookup(Lookup { tokens: Array2::default((0, 0)), table: Array3::default((0, 0, 0)) });
+        }
+        match self {
+            Tensor::Lookup(lookup) => lookup,
+            _ => unreachable!("it was made a lookup above"),
+        }
+    }
+
     /// Makes it like `other` in kind, with the same sizes but for the features.
     pub fn like(&mut self, other: &Tensor<F>, features: usize) {
         match other {
@@ -228,6 +253,7 @@ impl<F: Clone + Default> Tensor<F> {
 }
 
 /// Gives an array another shape, with any content, in the memory that it has if that is large enough.
+#[inline]
 pub fn resize<A: Clone + Default, D: Dimension>(array: &mut Array<A, D>, shape: impl IntoDimension<Dim = D>) {
     let shape = shape.into_dimension();
     if array.raw_dim() == shape {

@@ -8,9 +8,13 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bptt::{Activation, Dense, Embedding, Form, Gru, Key, Lstm, Model, Sequential};
-use ndarray::Array2;
+use bptt::{
+    Activation, Cell, Dense, Describe, Embedding, Form, Gated, Gates, Gru, Init, Initializer, Key, Lane, Layer, Lstm,
+    Model, Pass, Registry, Result, Rnn, Scalar, Sequential, Step, StepBack, Tensor, Views, ViewsMut, Widths,
+};
+use ndarray::{Array1, Array2, Array3};
 use ndarray_rand::rand::Rng;
+use serde::{Deserialize, Serialize};
 
 struct Counting;
 static LIVE: AtomicUsize = AtomicUsize::new(0);
@@ -132,6 +136,174 @@ fn what_is_wrong_with_a_file_is_said() {
     assert!(message.contains("does not have: other/bias, other/kernel"), "{message}");
     let message = Model::<f64>::load(&path).unwrap_err().to_string();
     assert!(message.contains("is in F32, but the model is in F64"), "{message}");
+}
+
+/// A user's layer: each feature times a number that is learnt.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Gain {
+    start: f64,
+}
+
+#[derive(Clone, Debug)]
+struct GainWeights<F> {
+    gain: Array1<F>,
+}
+bptt::params!(GainWeights { gain });
+
+impl Describe for Gain {
+    fn kind() -> &'static str {
+        "tests::Gain"
+    }
+}
+
+impl<F: Scalar> Layer<F> for Gain {
+    type Weights = GainWeights<F>;
+    type Cache = ();
+
+    fn output_form(&self, input: Form) -> Result<Form> {
+        input.features().map(|_| input)
+    }
+    fn build(&self, input: Form, init: &mut Init) -> Result<GainWeights<F>> {
+        Ok(GainWeights { gain: init.tensor(Initializer::Constant(self.start), input.features()?)? })
+    }
+    fn forward(&self, w: &GainWeights<F>, x: &Tensor<F>, y: &mut Tensor<F>, (): &mut (), _: Pass<'_>) {
+        y.like(x, w.gain.len());
+        y.rows_mut().assign(&(&x.rows() * &w.gain));
+    }
+    fn backward(
+        &self,
+        w: &GainWeights<F>,
+        x: &Tensor<F>,
+        _: &Tensor<F>,
+        dy: &Tensor<F>,
+        dx: Option<&mut Tensor<F>>,
+        (): &mut (),
+        gradients: &mut GainWeights<F>,
+        _: Pass<'_>,
+    ) {
+        gradients.gain += &(&x.rows() * &dy.rows()).sum_axis(ndarray::Axis(0));
+        if let Some(dx) = dx {
+            dx.like(x, w.gain.len());
+            dx.rows_mut().assign(&(&dy.rows() * &w.gain));
+        }
+    }
+}
+
+/// A user's rule: h' = tanh(z).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Plain;
+
+impl Describe for Plain {
+    fn kind() -> &'static str {
+        "tests::Plain"
+    }
+}
+
+impl Gates for Plain {
+    type Blocks<L: Lane> = [L; 1];
+    type States<L: Lane> = [L; 1];
+
+    #[inline(always)]
+    fn forward<L: Lane>(&self, [z]: [L; 1], _: [L; 1]) -> ([L; 1], [L; 1]) {
+        ([z.tanh()], [z.tanh()])
+    }
+    #[inline(always)]
+    fn backward<L: Lane>(&self, [h]: [L; 1], _: [L; 1], _: [L; 1], [dh]: [L; 1]) -> ([L; 1], [L; 1]) {
+        ([dh * (h.splat(1.0) - h * h)], [h.splat(0.0)])
+    }
+}
+
+/// A user's cell: the running sum of the inputs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Sum {
+    features: usize,
+}
+
+impl Describe for Sum {
+    fn kind() -> &'static str {
+        "tests::Sum"
+    }
+}
+
+impl<F: Scalar> Cell<F> for Sum {
+    type Weights = ();
+    type Cache = ();
+    type Workspace = ();
+
+    fn states(&self) -> Widths {
+        Widths::new(&[self.features])
+    }
+    fn build(&self, _: usize, _: &mut Init) -> Result<()> {
+        Ok(())
+    }
+    fn step(&self, (): &(), at: &Step<'_, F>, mut next: ViewsMut<'_, F>, (): &mut ()) {
+        next.view_mut(0).assign(&(&at.previous.view(0) + &at.x(0)));
+    }
+    fn step_back(
+        &self,
+        (): &(),
+        _: &Step<'_, F>,
+        _: Views<'_, F>,
+        mut back: StepBack<'_, F>,
+        (): &mut (),
+        (): &mut (),
+    ) {
+        let dnext = back.dnext.view(0);
+        back.dprevious.view_mut(0).zip_mut_with(&dnext, |sum, &d| *sum += d);
+        back.dx(0).zip_mut_with(&dnext, |sum, &d| *sum += d);
+    }
+}
+
+#[test]
+fn a_model_with_layers_of_ones_own_comes_back_by_a_registry() {
+    let _alone = ALONE.lock().unwrap_or_else(|error| error.into_inner());
+    let mut model: Model = Sequential::new()
+        .add(Gain { start: 0.5 })
+        .add(Rnn::from_cell(Gated::new(Plain, 3)).return_sequences(true))
+        .add(Rnn::from_cell(Sum { features: 3 }).dropout(0.25))
+        .add_named("head", Dense::new(1))
+        .build(Form::sequence(5, 2), 7)
+        .unwrap();
+    model.set_weight("gain/gain", &Array1::from_vec(vec![0.25_f32, -2.0])).unwrap();
+    let (path, bytes) = saved(&model, "registry");
+    let registry = || Registry::new().layer::<Gain>().gates::<Plain>().cell::<Sum>();
+    let back = Model::load_with(&path, &registry()).unwrap();
+    let x = Array3::from_shape_fn((2, 5, 2), |(n, t, d)| (n + t * 2 + d) as f32 / 7.0);
+    assert_eq!(back.predict(&x).unwrap(), model.predict(&x).unwrap());
+    assert_eq!(saved(&back, "registry").1, bytes);
+
+    let builtin = "Dense, Dropout, Embedding, Gru, Lstm, SimpleRnn";
+    for (registry, lacks, knows) in [
+        (Registry::new(), "tests::Gain", builtin.to_string()),
+        (Registry::new().layer::<Gain>(), "tests::Plain", format!("{builtin}, tests::Gain")),
+        (
+            Registry::new().layer::<Gain>().gates::<Plain>(),
+            "tests::Sum",
+            format!("{builtin}, tests::Gain, tests::Plain"),
+        ),
+    ] {
+        let message = Model::<f32>::load_with(&path, &registry).unwrap_err().to_string();
+        let expected = format!(
+            "the model has a layer of kind {lacks:?}, which is not registered; add its type to the Registry for \
+             Model::load_with (it knows {knows})"
+        );
+        assert_eq!(message, expected);
+    }
+    // Options of another version of the layer.
+    let renamed = with_header(&bytes, |header| header.replace(r#"\"start\""#, r#"\"begin\""#));
+    fs::write(&path, renamed).unwrap();
+    let message = Model::<f32>::load_with(&path, &registry()).unwrap_err().to_string();
+    assert!(message.contains("the options of tests::Gain cannot be saved or read: missing field `start`"), "{message}");
+}
+
+#[test]
+fn a_file_that_a_killed_process_left_half_written_goes_with_the_next_save() {
+    let _alone = ALONE.lock().unwrap_or_else(|error| error.into_inner());
+    let (path, bytes) = saved(&small(), "killed");
+    fs::write(path.with_file_name(".model.safetensors.4294967295.0.part"), &bytes[..bytes.len() / 2]).unwrap();
+    small().save(&path).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), bytes);
+    assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! Laws that every recurrent layer keeps, whoever wrote its cell: the built-in ones, and a user's own rule and cell.
 //!
 //! The fused run is held against the loop over single steps, inference against training, a batch against its shards, one
-//! long sequence against two short ones, a used cache against a fresh one.
+//! long sequence against two short ones, a used cache against a fresh one; and no steps, or no samples, are no accident.
 
 use bptt::{
-    Cell, Describe, Form, Gated, Gates, Gru, Init, Initializer, Key, Lane, Layer, Lstm, Params, Pass, Path, Result,
-    Rnn, RnnCache, Scalar, SimpleRnn, State, Step, StepBack, Tensor, Views, ViewsMut, Widths, gradcheck,
+    Cell, Describe, Form, Gated, Gates, Gru, Init, Initializer, Key, Lane, Layer, Lookup, Lstm, Params, Pass, Path,
+    Result, Rnn, RnnCache, Scalar, SimpleRnn, State, Step, StepBack, Tensor, Views, ViewsMut, Widths, gradcheck,
 };
 use ndarray::{Array, Array1, Array2, Array3, ArrayD, Axis, Dimension, IntoDimension, Slice, concatenate};
 use ndarray_rand::rand::Rng;
@@ -237,7 +237,8 @@ impl<F: Scalar> Problem<F> {
         Problem {
             x: random((steps, batch, FEATURES), key.fold(0)),
             initial: state(key.fold(1)),
-            dy: random((steps, batch, widths.as_slice()[0]), key.fold(2)),
+            // One more than no steps: the gradient of the last output is one of these.
+            dy: random((steps.max(1), batch, widths.as_slice()[0]), key.fold(2)),
             dlast: state(key.fold(3)),
         }
     }
@@ -297,9 +298,9 @@ fn train<F: Scalar, C: Cell<F>>(
     let mut outcome = forward(layer, weights, problem, cache, pass);
     let (steps, batch, _) = problem.x.dim();
     let dy = if outcome[0].1.ndim() == 3 {
-        Tensor::Sequence(problem.dy.clone())
+        Tensor::Sequence(problem.dy.slice_axis(Axis(0), (..steps).into()).to_owned())
     } else {
-        Tensor::Vector(problem.dy.index_axis(Axis(0), steps - 1).to_owned())
+        Tensor::Vector(problem.dy.index_axis(Axis(0), steps.max(1) - 1).to_owned())
     };
     let mut gradients = weights.clone();
     gradients.visit_mut(Path::root(""), &mut |_, mut tensor| tensor.fill(F::zero()));
@@ -410,6 +411,97 @@ fn inference_is_training<F: Scalar, C: Cell<F>>(layer: &Rnn<C>, tolerance: f64) 
     }
 }
 
+/// Inputs as rows of a table give what the sequence of these rows gives, and the table gets the gradients of its rows.
+fn lookup_is_the_sequence<C: Cell<f64>>(layer: &Rnn<C>) {
+    const ROWS: usize = 5;
+    let weights = random_weights::<f64, C>(layer.cell(), FEATURES);
+    let table = random::<f64, _>((1, ROWS, FEATURES), Key::new(9));
+    for (steps, batch) in [(1, 1), (7, 3), (3, 37)] {
+        // Rows that come often, once and never.
+        let tokens = Array2::from_shape_fn((steps, batch), |(t, b)| ((t * t + b) % (ROWS - 1)) as u32);
+        let sequence =
+            Array3::from_shape_fn((steps, batch, FEATURES), |(t, b, d)| table[[0, tokens[[t, b]] as usize, d]]);
+        for training in [false, true] {
+            let pass = if training { Pass::training(Key::new(5)) } else { Pass::inference() };
+            assert!(Layer::<f64>::takes_lookups(layer, pass), "{layer:?}");
+            let run = |x: Tensor<f64>| {
+                let (mut y, mut dx, mut cache) = (Tensor::default(), Tensor::default(), RnnCache::default());
+                layer.forward(&weights, &x, &mut y, &mut cache, pass);
+                let mut gradients = weights.clone();
+                gradients.visit_mut(Path::root(""), &mut |_, mut tensor| tensor.fill(0.0));
+                if training {
+                    let dy = Tensor::Vector(Array2::from_shape_fn(y.rows().dim(), |(b, h)| ((3 * b + h) as f64).cos()));
+                    layer.backward(&weights, &x, &y, &dy, Some(&mut dx), &mut cache, &mut gradients, pass);
+                }
+                let mut outcome = vec![("y".to_string(), numbers(y))];
+                gradients.visit(Path::root("dw"), &mut |path, g| outcome.push((path.to_string(), g.to_owned())));
+                (outcome, numbers(dx))
+            };
+            let lookup = Tensor::Lookup(Lookup { tokens: tokens.clone(), table: table.clone() });
+            let (looked_up, dtable) = run(lookup);
+            let (whole, dx) = run(Tensor::Sequence(sequence.clone()));
+            let what = format!("{layer:?} T={steps} B={batch}");
+            expect_equal(&looked_up, &whole, 1e-12, &what);
+            if training {
+                let mut sums = Array3::<f64>::zeros((1, ROWS, FEATURES));
+                for ((t, b), &token) in tokens.indexed_iter() {
+                    let mut row = sums.slice_mut(ndarray::s![0, token as usize, ..]);
+                    row += &dx.slice(ndarray::s![t, b, ..]);
+                }
+                let named = |array: ArrayD<f64>| vec![("dtable".to_string(), array)];
+                expect_equal(&named(dtable), &named(sums.into_dyn()), 1e-12, &what);
+            }
+        }
+    }
+}
+
+#[test]
+fn rows_of_a_table_are_the_sequence_that_they_stand_for() {
+    // The loop over steps knows no tables.
+    if bptt::instructions() == "reference" {
+        return assert!(!Layer::<f64>::takes_lookups(&Lstm::new(3), Pass::inference()));
+    }
+    for units in [3, 8] {
+        lookup_is_the_sequence(&SimpleRnn::new(units));
+        lookup_is_the_sequence(&Lstm::new(units));
+        lookup_is_the_sequence(&Gru::new(units));
+        lookup_is_the_sequence(&Rnn::from_cell(Gated::new(Coupled, units)));
+    }
+    // Who cannot make use of a table is not offered one.
+    assert!(!Layer::<f64>::takes_lookups(&Gru::new(3).reset_after(false), Pass::inference()));
+    assert!(!Layer::<f64>::takes_lookups(&Rnn::from_cell(Minimal { units: 3 }), Pass::inference()));
+    for dropping in [Lstm::new(3).dropout(0.1), Lstm::new(3).recurrent_dropout(0.1)] {
+        assert!(!Layer::<f64>::takes_lookups(&dropping, Pass::training(Key::new(1))));
+        assert!(Layer::<f64>::takes_lookups(&dropping, Pass::inference()));
+    }
+}
+
+/// Steps one at a time give what the whole sequence gives, for one sample and for more than are few.
+fn streaming_is_the_whole_run<F: Scalar, C: Cell<F>>(layer: &Rnn<C>, tolerance: f64) {
+    let weights = random_weights::<F, C>(layer.cell(), FEATURES);
+    for batch in [1, 2, 9] {
+        let problem = Problem::<F>::new(layer.states(), 7, batch);
+        let whole = forward(layer, &weights, &problem, &mut RnnCache::default(), Pass::inference());
+        let (mut state, mut cache) = (problem.initial.clone(), RnnCache::default());
+        for x in problem.x.axis_iter(Axis(0)) {
+            layer.step(&weights, x, &mut state, &mut cache);
+        }
+        let mut streamed = vec![("y".to_string(), state.parts[0].clone().into_dyn())];
+        add_state(&mut streamed, "last", state);
+        expect_equal(&streamed, &whole, tolerance, &format!("{layer:?} B={batch}"));
+    }
+}
+
+#[test]
+fn steps_one_at_a_time_are_the_whole_run() {
+    for units in [1, 3, 8, 16, 33] {
+        each_layer!(units, |layer| {
+            streaming_is_the_whole_run::<f64, _>(&layer, 1e-12);
+            streaming_is_the_whole_run::<f32, _>(&layer, 1e-6);
+        });
+    }
+}
+
 #[test]
 fn inference_gives_what_training_gives_without_dropout() {
     each_layer!(9, |layer| {
@@ -477,6 +569,80 @@ fn two_parts_are_one_sequence<C: Cell<f64>>(layer: &Rnn<C>) {
 #[test]
 fn two_parts_with_the_state_carried_over_are_one_sequence() {
     each_layer!(3, |layer| two_parts_are_one_sequence(&layer));
+}
+
+fn without_steps_the_state_stays<C: Cell<f64>>(layer: &Rnn<C>) {
+    let weights = random_weights::<f64, C>(layer.cell(), FEATURES);
+    let states = layer.states::<f64>().as_slice().len();
+    for rates in RATES {
+        for sequences in [false, true] {
+            let layer = with_rates(layer.clone(), rates).return_sequences(sequences);
+            let problem = Problem::new(layer.states(), 0, 3);
+            // After a pass with steps, whose traces must not come back.
+            let mut cache = RnnCache::default();
+            train(&layer, &weights, &Problem::new(layer.states(), 4, 3), &mut cache, Pass::training(Key::new(5)));
+            let outcome = train(&layer, &weights, &problem, &mut cache, Pass::training(Key::new(5)));
+            if sequences {
+                assert_eq!(get(&outcome, "y").shape(), [0, 3, 3]);
+            } else {
+                assert_eq!(*get(&outcome, "y"), problem.initial.parts[0].clone().into_dyn());
+            }
+            assert_eq!(get(&outcome, "dx").shape(), [0, 3, FEATURES]);
+            for state in 0..states {
+                let last = get(&outcome, &format!("last/{state}"));
+                assert_eq!(*last, problem.initial.parts[state].clone().into_dyn(), "{layer:?}");
+                let mut expected = problem.dlast.parts[state].clone();
+                if state == 0 && !sequences {
+                    expected += &problem.dy.index_axis(Axis(0), 0);
+                }
+                assert_eq!(*get(&outcome, &format!("dinitial/{state}")), expected.into_dyn(), "{layer:?}");
+            }
+            for (name, gradient) in outcome.iter().filter(|(name, _)| name.starts_with("dw")) {
+                assert!(gradient.iter().all(|&g| g == 0.0), "{layer:?}: {name}");
+            }
+            let run = forward(&layer, &weights, &problem, &mut cache, Pass::inference());
+            assert_eq!(run, outcome[..run.len()], "{layer:?}");
+        }
+    }
+}
+
+#[test]
+fn a_sequence_without_steps_leaves_the_state_as_it_is() {
+    each_layer!(3, |layer| without_steps_the_state_stays(&layer));
+}
+
+fn nothing_comes_of_no_samples<C: Cell<f64>>(layer: &Rnn<C>) {
+    let weights = random_weights::<f64, C>(layer.cell(), FEATURES);
+    for rates in RATES {
+        for (steps, sequences) in [(0, false), (0, true), (5, false), (5, true)] {
+            let layer = with_rates(layer.clone(), rates).return_sequences(sequences);
+            let problem = Problem::new(layer.states(), steps, 0);
+            let outcome = train(&layer, &weights, &problem, &mut RnnCache::default(), Pass::training(Key::new(5)));
+            let shape: &[usize] = if sequences { &[steps, 0, 3] } else { &[0, 3] };
+            assert_eq!(get(&outcome, "y").shape(), shape, "{layer:?}");
+            assert_eq!(get(&outcome, "dx").shape(), [steps, 0, FEATURES], "{layer:?}");
+            for (name, gradient) in outcome.iter().filter(|(name, _)| name.starts_with("dw")) {
+                assert!(gradient.iter().all(|&g| g == 0.0), "{layer:?}: {name}");
+            }
+            let run = forward(&layer, &weights, &problem, &mut RnnCache::default(), Pass::inference());
+            assert_eq!(run, outcome[..run.len()], "{layer:?}");
+        }
+    }
+}
+
+#[test]
+fn a_batch_without_samples_gives_nothing() {
+    each_layer!(3, |layer| nothing_comes_of_no_samples(&layer));
+}
+
+#[test]
+#[should_panic(expected = "matrices of the sizes [(2, 3)], but layer and batch need [(2, 3), (2, 3)]")]
+fn a_state_that_lacks_a_part_is_refused() {
+    let layer = Lstm::new(3);
+    let weights = random_weights::<f64, _>(layer.cell(), FEATURES);
+    let mut problem = Problem::<f64>::new(layer.states::<f64>(), 4, 2);
+    problem.initial.parts.pop();
+    forward(&layer, &weights, &problem, &mut RnnCache::default(), Pass::inference());
 }
 
 fn a_used_cache_is_as_a_fresh_one<F: Scalar, C: Cell<F>>(layer: &Rnn<C>) {

@@ -104,6 +104,32 @@ fn the_file_arrives_whole_and_alone() {
 }
 
 #[test]
+fn the_defaults_are_those_of_keras() {
+    let defaults = format!("{:?}", Download::new());
+    for part in [
+        "\"https://storage.googleapis.com/tensorflow/tf-keras-datasets/imdb.npz\"",
+        "\"69664113be75683a8fe16e3ed0ab59fda8886cb3cd7ada244f7d9544e4676b9f\"",
+        "connect_timeout: 5s",
+        "progress: true",
+    ] {
+        assert!(defaults.contains(part), "{part} is not in {defaults}");
+    }
+}
+
+#[test]
+fn what_a_killed_download_left_is_replaced() {
+    let folder = folder("killed");
+    fs::create_dir_all(&folder).unwrap();
+    // No process has this number, and no lock.
+    fs::write(folder.join(".imdb.npz.4294967295.0.part"), &BODY[..9]).unwrap();
+    let (url, server) = serve(|stream| stream.write_all(&[&head(BODY.len())[..], BODY].concat()).unwrap());
+    let file = download(&url, &folder).fetch().unwrap();
+    assert!(server.join().unwrap());
+    assert_eq!(fs::read(file).unwrap(), BODY);
+    assert_eq!(names(&folder), ["imdb.npz"]);
+}
+
+#[test]
 fn a_body_of_unannounced_length_arrives_too() {
     let folder = folder("unannounced");
     let (url, server) = serve(|stream| {

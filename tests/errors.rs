@@ -274,6 +274,29 @@ fn a_checkpoint_in_a_folder_that_is_not_there() {
 }
 
 #[test]
+fn a_checkpoint_in_the_place_of_a_folder() {
+    let mut model = line();
+    let before = model.weight("dense/kernel").unwrap();
+    let mut checkpoint = ModelCheckpoint::new(env!("CARGO_TARGET_TMPDIR"));
+    let result = model.fit(&array![[1.0_f32]], &array![9.0], Fit::new().callback(&mut checkpoint));
+    expect(result, &format!("cannot write {}: is a directory", env!("CARGO_TARGET_TMPDIR")));
+    assert_eq!(model.weight("dense/kernel").unwrap(), before, "found out before training");
+}
+
+#[test]
+fn validation_data_is_looked_at_before_training() {
+    let mut model = line();
+    let before = model.weight("dense/kernel").unwrap();
+    let (x, y) = (array![[1.0_f32], [2.0]], array![9.0_f32, 8.0]);
+    let broken = array![[1.0], [f32::NAN]];
+    let message = "the samples hold NaN at [1, 0]; replace or drop values that are not finite";
+    expect(model.fit(&x, &y, Fit::new().validation(&broken, &y)), message);
+    let message = "the targets have shape [1], but samples, model and loss need [2, 1]";
+    expect(model.fit(&x, &y, Fit::new().validation(&x, &array![1.0_f32])), message);
+    assert_eq!(model.weight("dense/kernel").unwrap(), before);
+}
+
+#[test]
 fn no_threads() {
     expect(line().set_threads(0), "threads is 0, but must be at least 1");
 }

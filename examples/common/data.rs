@@ -1,9 +1,11 @@
 //! The reviews of the four examples: 20,000 to train on, 5,000 to validate with, 25,000 to test with, as in the Keras
 //! chapter; the last 100 tokens of each, of the 500 most frequent words.
 
-use bptt::datasets::{Corpus, Synthetic, download, imdb::LoadData};
+use std::path::PathBuf;
+
+use bptt::Result;
+use bptt::datasets::{Synthetic, download, imdb::LoadData};
 use bptt::preprocessing::{pad_sequences, train_test_split};
-use bptt::{Error, Result};
 use ndarray::Array2;
 
 use super::Options;
@@ -25,17 +27,12 @@ pub struct Reviews {
 
 /// Loads the reviews that the options name, or the first that can be had: Keras' file, a download, a made-up corpus.
 pub fn load(options: &Options) -> Result<Reviews> {
-    let (source, corpus) = if options.synthetic {
-        ("synthetic", synthetic(options)?)
-    } else {
-        match download::locate(options.data.as_deref()) {
-            Ok(file) => ("imdb", LoadData::new().num_words(NUM_WORDS).load(file)?),
-            // Without a network the example still runs. A file that was named must be there, though.
-            Err(error @ Error::Download { .. }) if options.data.is_none() => {
-                eprintln!("{error}");
-                ("synthetic", synthetic(options)?)
-            }
-            Err(error) => return Err(error),
+    let file = if options.synthetic { None } else { locate(options)? };
+    let (source, corpus) = match file {
+        Some(file) => ("imdb", LoadData::new().num_words(NUM_WORDS).load(file)?),
+        None => {
+            eprintln!("Using a made-up corpus: the figures below are NOT those of the IMDB reviews.");
+            ("synthetic", Synthetic::new(options.seed).num_words(NUM_WORDS).generate()?)
         }
     };
     let split = train_test_split(&corpus.train.sequences, &corpus.train.labels, 0.2, 42)?;
@@ -50,7 +47,15 @@ pub fn load(options: &Options) -> Result<Reviews> {
     })
 }
 
-fn synthetic(options: &Options) -> Result<Corpus> {
-    eprintln!("Using a made-up corpus: the figures below are NOT those of the IMDB reviews.");
-    Synthetic::new(options.seed).num_words(NUM_WORDS).generate()
+/// The file of the reviews, if there is one on this machine or it can be fetched. A file that was named must be there.
+fn locate(options: &Options) -> Result<Option<PathBuf>> {
+    match download::locate(options.data.as_deref()) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if options.data.is_some() => Err(error),
+        // No network, or nowhere to put the file: the example still runs.
+        Err(error) => {
+            eprintln!("{error}");
+            Ok(None)
+        }
+    }
 }

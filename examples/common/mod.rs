@@ -7,10 +7,34 @@ mod plot;
 pub use data::{Reviews, load};
 pub use options::Options;
 
-use std::fs;
+use std::fmt;
+use std::fs::{self, OpenOptions};
+use std::io::ErrorKind;
 
 use bptt::callbacks::{Callback, EarlyStopping, ProgressBar};
 use bptt::{Error, History, Logs, Result, Training};
+
+/// What `main` returns. An error shows as the message that it is, where `main` would show its fields.
+pub type Outcome = std::result::Result<(), Failure>;
+
+/// An error of the library on its way out of `main`.
+pub struct Failure(Error);
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure(error)
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// The files beside the checkpoint.
+const HISTORY: &str = "history.csv";
+const PLOT: &str = "loss.svg";
 
 /// An experiment under way: its name, options and data.
 pub struct Experiment {
@@ -30,6 +54,15 @@ impl Experiment {
         let options = Options::from_command_line(name);
         let unwritable = |source| Error::Io { action: "write to the folder", path: options.out.clone(), source };
         fs::create_dir_all(&options.out).map_err(unwritable)?;
+        // Said before training, not after. Whether new files can be made there, the checkpoint finds out, before it too.
+        for path in [HISTORY, PLOT].map(|name| options.out.join(name)) {
+            match OpenOptions::new().write(true).open(&path) {
+                Err(source) if source.kind() != ErrorKind::NotFound => {
+                    return Err(Error::Io { action: "write", path, source });
+                }
+                _ => {}
+            }
+        }
         let reviews = load(&options)?;
         Ok(Experiment { name, options, reviews })
     }
@@ -47,9 +80,9 @@ impl Experiment {
     }
 
     /// Writes `history.csv` and `loss.svg`, and prints the result line.
-    pub fn finish(&self, history: &History, early_stopping: &EarlyStopping, test: &Logs) -> Result<()> {
-        history.write_csv(self.options.out.join("history.csv"))?;
-        plot::losses(history, &self.options.out.join("loss.svg"))?;
+    pub fn finish(&self, history: &History, early_stopping: &EarlyStopping, test: &Logs) -> Outcome {
+        history.write_csv(self.options.out.join(HISTORY))?;
+        plot::losses(history, &self.options.out.join(PLOT))?;
         let best = early_stopping.best_epoch().unwrap_or(0);
         let at_best = |name: &str| history.get(name).get(best).copied().unwrap_or(f64::NAN);
         let test = |name: &str| test.get(name).unwrap_or(f64::NAN);

@@ -1,8 +1,10 @@
-//! The command line of the four examples.
+//! The command line of the four examples. `tests/command_line.rs` tests it.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// What the command line says.
+#[derive(Debug, PartialEq)]
 pub struct Options {
     pub data: Option<PathBuf>,
     pub synthetic: bool,
@@ -13,20 +15,34 @@ pub struct Options {
     pub quiet: bool,
 }
 
+/// Why there are no options to run with.
+#[derive(Debug, PartialEq)]
+pub enum Stop {
+    /// Help was asked for.
+    Help,
+    /// Something is wrong with them.
+    Problem(String),
+}
+
 impl Options {
     /// Reads the command line; ends the program on `--help` and on what it does not understand.
     pub fn from_command_line(experiment: &str) -> Self {
-        match parse(std::env::args().skip(1)) {
+        match parse(std::env::args_os().skip(1)) {
             Ok(options) => options,
-            Err(problem) => {
-                eprintln!("{problem}{}", usage(experiment));
-                std::process::exit(if problem.is_empty() { 0 } else { 2 });
+            Err(Stop::Help) => {
+                println!("{}", usage(experiment));
+                std::process::exit(0);
+            }
+            Err(Stop::Problem(problem)) => {
+                eprintln!("{problem}\n\n{}", usage(experiment));
+                std::process::exit(2);
             }
         }
     }
 }
 
-fn usage(experiment: &str) -> String {
+/// The text of `--help`.
+pub fn usage(experiment: &str) -> String {
     format!(
         "Trains the {experiment} experiment on the IMDB reviews.\n\n\
          \x20 --data FILE    the reviews, in the layout of Keras' imdb.npz (default: Keras' folder, the cache, a download)\n\
@@ -39,8 +55,8 @@ fn usage(experiment: &str) -> String {
     )
 }
 
-/// The options, or what is wrong with them: nothing, if help was asked for.
-fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Options, String> {
+/// The options that these arguments set.
+pub fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Options, Stop> {
     let mut options = Options {
         data: None,
         synthetic: false,
@@ -51,22 +67,31 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Options, String>
         quiet: false,
     };
     while let Some(name) = arguments.next() {
-        let mut value = || arguments.next().ok_or(format!("{name} needs a value\n\n"));
-        match name.as_str() {
+        let name = name.to_string_lossy();
+        let mut value = || arguments.next().ok_or_else(|| Stop::Problem(format!("{name} needs a value")));
+        match &*name {
             "--data" => options.data = Some(value()?.into()),
             "--synthetic" => options.synthetic = true,
-            "--epochs" => options.epochs = number(&name, &value()?)?,
-            "--seed" => options.seed = number(&name, &value()?)?,
+            "--epochs" => options.epochs = number(&name, &value()?, 1)? as usize,
+            "--seed" => options.seed = number(&name, &value()?, 0)?,
             "--out" => options.out = value()?.into(),
-            "--threads" => options.threads = Some(number(&name, &value()?)?),
+            "--threads" => options.threads = Some(number(&name, &value()?, 1)? as usize),
             "--quiet" => options.quiet = true,
-            "--help" | "-h" => return Err(String::new()),
-            _ => return Err(format!("unknown option {name}\n\n")),
+            "--help" | "-h" => return Err(Stop::Help),
+            _ => return Err(Stop::Problem(format!("there is no option {name}"))),
         }
+    }
+    if options.synthetic && options.data.is_some() {
+        return Err(Stop::Problem("--data and --synthetic exclude each other".into()));
     }
     Ok(options)
 }
 
-fn number<N: std::str::FromStr>(name: &str, value: &str) -> Result<N, String> {
-    value.parse().map_err(|_| format!("{name} takes a whole number, not {value}\n\n"))
+fn number(name: &str, value: &OsString, least: u64) -> Result<u64, Stop> {
+    match value.to_string_lossy().parse() {
+        Ok(number) if number >= least => Ok(number),
+        _ => {
+            Err(Stop::Problem(format!("{name} takes a whole number from {least} on, not {}", value.to_string_lossy())))
+        }
+    }
 }

@@ -19,6 +19,7 @@ use crate::training::{Logs, Training};
 /// let progress = ProgressBar::new();
 /// # let _ = progress;
 /// ```
+#[doc(alias = "ProgbarLogger")]
 #[derive(Debug, Default)]
 pub struct ProgressBar {
     bar: Option<Bar>,

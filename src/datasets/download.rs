@@ -1,22 +1,23 @@
 //! Fetches Keras' `imdb.npz` once, into this crate's cache folder.
 //!
-//! Contract: the file is there whole or not at all. The body goes to a temporary file beside its final place, is held
-//! against its sha256, synced, and only then renamed; a failure removes the temporary file. Every wait is bounded, so a
-//! dead server costs seconds. What is there already is returned without asking anyone.
+//! Contract: the file is there whole or not at all. The body goes to a temporary file beside its final place
+//! (`whole_file.rs`) and is held against its sha256 before it gets there; a failure removes the temporary file, and what a
+//! killed download left goes with the next one. Every wait is bounded, so a dead server costs seconds. What is there
+//! already is returned without asking anyone.
 //!
 //! Read next: [`locate`], which tries the user's own files before the network; [`Download`], which holds the limits;
 //! [`cache`], the places looked into.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Read, Write};
+use std::fs;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sha2::{Digest, Sha256};
 
 use super::cache;
+use crate::whole_file::WholeFile;
 use crate::{Error, Result};
 
 /// Where Keras itself downloads the file from.
@@ -255,9 +256,9 @@ impl Download {
         // The server is asked before anything is written: if it has no answer, not even a folder is left behind.
         let response = self.ask().map_err(refuse)?;
         fs::create_dir_all(folder).map_err(Error::io("make the folder", folder))?;
-        let mut temporary = Temporary::create(folder)?;
-        self.receive(response, &mut temporary, refuse)?;
-        temporary.become_file(&place)?;
+        let mut file = WholeFile::create(&place)?;
+        self.receive(response, &mut file, refuse)?;
+        file.finish()?;
         Ok(place)
     }
 
@@ -279,13 +280,8 @@ impl Download {
         }
     }
 
-    /// Writes the body to the temporary file and checks it.
-    fn receive(
-        &self,
-        body: ureq::Body,
-        temporary: &mut Temporary,
-        refuse: impl Fn(DownloadFailure) -> Error,
-    ) -> Result<()> {
+    /// Writes the body to the file on its way and checks it.
+    fn receive(&self, body: ureq::Body, file: &mut WholeFile, refuse: impl Fn(DownloadFailure) -> Error) -> Result<()> {
         let too_large = || refuse(DownloadFailure::TooLarge { limit: self.size_limit });
         let announced = body.content_length();
         if announced.is_some_and(|length| length > self.size_limit) {
@@ -308,7 +304,7 @@ impl Download {
                 return Err(too_large());
             }
             hash.update(bytes);
-            temporary.write(bytes)?;
+            file.write(bytes)?;
             bar.set_position(received);
         }
         bar.finish_and_clear();
@@ -350,45 +346,5 @@ impl Download {
         let bar = ProgressBar::with_draw_target(announced, ProgressDrawTarget::stderr()).with_message(cache::FILE_NAME);
         // A template that did not parse would cost the looks only.
         ProgressStyle::with_template(template).map(|style| bar.clone().with_style(style)).unwrap_or(bar)
-    }
-}
-
-/// A file that removes itself unless it is given its final name.
-#[derive(Debug)]
-struct Temporary {
-    path: PathBuf,
-    /// `None` once closed: Windows neither renames nor removes an open file.
-    file: Option<File>,
-}
-
-impl Temporary {
-    /// A new file in `folder`, so that the later rename stays on one file system. Process and count make the name
-    /// unique, so two downloads at once do not write into each other's.
-    fn create(folder: &Path) -> Result<Self> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = folder.join(format!(".{}.{}.{count}.part", cache::FILE_NAME, std::process::id()));
-        // Truncating is right: a file of this name is left over from a killed process that had the same number.
-        let options = OpenOptions::new().write(true).create(true).truncate(true).open(&path);
-        let file = options.map_err(Error::io("write", &path))?;
-        Ok(Temporary { path, file: Some(file) })
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file.as_mut().map_or(Ok(()), |file| file.write_all(bytes)).map_err(Error::io("write", &self.path))
-    }
-
-    /// Syncs, closes and renames. Synced first, since otherwise a power cut could leave the name with half the content.
-    fn become_file(mut self, place: &Path) -> Result<()> {
-        self.file.take().map_or(Ok(()), |file| file.sync_all()).map_err(Error::io("write", &self.path))?;
-        fs::rename(&self.path, place).map_err(Error::io("write", place))
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        drop(self.file.take());
-        // After the rename there is nothing by this name; a failure to remove must not hide the failure before it.
-        let _ = fs::remove_file(&self.path);
     }
 }

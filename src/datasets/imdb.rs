@@ -4,14 +4,23 @@
 //! the token. The file is not trusted: nothing in it is executed, and whatever it holds, reading it neither panics nor
 //! takes more than a bounded amount of memory (each array at most 2^20 reviews, 2^24 words and 128 MiB).
 //!
-//! Read next: `npz.rs`, the archive; `../preprocessing/pad_sequences.rs`, what to do with the reviews.
+//! The readers of NumPy's formats for it are in `imdb/`: `npz` opens the archive, `npy` reads the header of a member and
+//! the labels, `pickle` the reviews, and `problem` lists what can be wrong.
+//!
+//! Read next: `imdb/npz.rs`; `../preprocessing/pad_sequences.rs`, what to do with the reviews.
+
+mod npy;
+mod npz;
+mod pickle;
+mod problem;
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 
-use super::npz::Npz;
-pub use super::npz_problem::NpzProblem;
+use npz::Npz;
+pub use problem::NpzProblem;
+
 use super::{Corpus, Reviews};
 use crate::error::{Error, Result};
 use crate::numpy_random::RandomState;

@@ -3,7 +3,7 @@
 //! Through the layers they cannot be measured, for those do other things besides; and to make them public for a benchmark's
 //! sake would promise their form. So this is a door of four types that hold their own data and can be run.
 
-use crate::kernels::gemm::{self, Packed, Room, Rows, RowsMut, Start};
+use crate::kernels::gemm::{self, Factor, Packed, Room, Rows, RowsMut, Start};
 use crate::kernels::pointwise::{self, Backward, Forward};
 use crate::lane::{Kernel, Vector};
 use crate::recurrent::{Block, Gates, State, Widths};
@@ -26,16 +26,16 @@ pub struct Product {
 impl Product {
     /// (rows, depth)·(depth, columns).
     pub fn new(rows: usize, depth: usize, columns: usize) -> Self {
-        let weights = ndarray::Array2::from_shape_vec((depth, columns), wave(depth * columns));
         let mut b = Packed::default();
-        b.pack(weights.expect("as many numbers as the shape holds").view());
+        // Packed however few the rows are.
+        b.factor(Rows::new(&wave(depth * columns), columns), usize::MAX);
         Product { a: wave(rows * depth), b, c: wave(rows * columns), depth, columns }
     }
 
     /// Multiplies.
     pub fn run(&mut self) {
         let (a, c) = (Rows::new(&self.a, self.depth), RowsMut::new(&mut self.c, self.columns));
-        gemm::product(a, &self.b, Start::Sum, c);
+        gemm::product(a, Factor::Packed(&self.b), Start::Sum, c);
     }
 }
 
@@ -115,6 +115,7 @@ impl Kernel<f32> for Apply<'_> {
 #[derive(Debug)]
 pub struct Pointwise<G> {
     gates: G,
+    rows: usize,
     units: usize,
     z: Vec<f32>,
     previous: State<f32>,
@@ -129,14 +130,14 @@ impl<G: Gates> Pointwise<G> {
         let mut previous = State::zeros(rows, Widths::new(&vec![units; states]));
         let z = wave(rows * <G::Blocks<f32> as Block<f32>>::COUNT * units);
         previous.parts.iter_mut().flatten().zip(&z).for_each(|(state, &value)| *state = value);
-        Pointwise { gates, units, z, next: previous.clone(), dprevious: previous.clone(), previous }
+        Pointwise { gates, rows, units, z, next: previous.clone(), dprevious: previous.clone(), previous }
     }
 
     /// The rule; its results are the sums of the next run.
     pub fn forward(&mut self) {
         let (previous, next) = (self.previous.views(), self.next.views_mut());
         let kernel = Forward { gates: &self.gates, units: self.units, z: &mut self.z, previous, next };
-        f32::vectorize(pointwise::width(self.units), kernel);
+        f32::vectorize(pointwise::width(self.units, self.rows), kernel);
     }
 
     /// The rule and its derivative.
@@ -145,6 +146,9 @@ impl<G: Gates> Pointwise<G> {
         let (previous, next) = (self.previous.views(), self.next.views());
         let (dnext, dprevious) = (self.previous.views(), self.dprevious.views_mut());
         let (gates, units, z) = (&self.gates, self.units, &mut self.z[..]);
-        f32::vectorize(pointwise::width(units), Backward { gates, units, z, previous, next, dnext, dprevious });
+        f32::vectorize(
+            pointwise::width(units, self.rows),
+            Backward { gates, units, z, previous, next, dnext, dprevious },
+        );
     }
 }

@@ -17,8 +17,8 @@ use crate::recurrent::{Block, Gates, Views, ViewsMut};
 use crate::scalar::Scalar;
 
 /// The width for which [`Scalar::vectorize`] is to choose vectors: that of two rows where two fill one.
-pub(crate) fn width(units: usize) -> usize {
-    if units == 8 { 2 * units } else { units }
+pub(crate) fn width(units: usize, rows: usize) -> usize {
+    if units == 8 && rows > 1 { 2 * units } else { units }
 }
 
 /// One step forward: `z` from sums to saved gates, `next` written.

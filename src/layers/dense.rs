@@ -37,6 +37,7 @@ use crate::tensor::{Form, Tensor, resize, slice, slice_mut};
 /// assert_eq!(output, Form::vector(3));
 /// # Ok::<(), bptt::Error>(())
 /// ```
+#[doc(alias = "Linear")]
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Dense {
@@ -148,18 +149,9 @@ impl<F: Scalar> Layer<F> for Dense {
         pass: Pass<'_>,
     ) {
         y.like(x, self.units);
-        let x = x.rows();
-        if x.nrows() <= gemm::FEW {
-            y.rows_mut().rows_mut().into_iter().for_each(|mut row| match &w.bias {
-                Some(bias) => row.assign(bias),
-                None => row.fill(F::zero()),
-            });
-            gemm::add_rows_product(in_one_piece(x), Rows::new(slice(&w.kernel), self.units), in_one_piece_mut(y));
-        } else {
-            cache.packed.pack(w.kernel.view());
-            let start = w.bias.as_ref().map_or(Start::Zero, |bias| Start::Row(slice(bias)));
-            gemm::product(in_one_piece(x), &cache.packed, start, in_one_piece_mut(y));
-        }
+        let kernel = cache.packed.factor(Rows::new(slice(&w.kernel), self.units), x.rows().nrows());
+        let start = w.bias.as_ref().map_or(Start::Zero, |bias| Start::Row(slice(bias)));
+        gemm::product(in_one_piece(x.rows()), kernel, start, in_one_piece_mut(y));
         self.applied(pass).apply_rows(y.rows_mut());
     }
 
@@ -185,8 +177,8 @@ impl<F: Scalar> Layer<F> for Dense {
         }
         if let Some(dx) = dx {
             dx.like(x, w.kernel.nrows());
-            packed.pack(w.kernel.t());
-            gemm::product(dz, packed, Start::Zero, in_one_piece_mut(dx));
+            let kernel = packed.transposed(Rows::new(slice(&w.kernel), self.units));
+            gemm::product(dz, kernel, Start::Zero, in_one_piece_mut(dx));
         }
     }
 

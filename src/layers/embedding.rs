@@ -1,6 +1,9 @@
 //! Embedding: the row of a table for each token id, y[t, b] = E[token[t, b]].
 //!
 //! Backward: each row of dy is added to the row of dE that it came from; a token that occurs twice is added twice.
+//!
+//! If the next layer can make use of it, the rows are not looked up here: the output is the table with the token ids, and
+//! dy the gradient of the table ([`Tensor::Lookup`]).
 
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
@@ -9,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::initializer::{Init, Initializer};
 use crate::layer::{Describe, Layer, Pass, check_count};
 use crate::scalar::Scalar;
-use crate::tensor::{Form, Tensor, slice, slice_mut};
+use crate::tensor::{Form, Tensor, resize, slice, slice_mut};
 
 /// Turns token ids into vectors that are learnt.
 ///
@@ -98,9 +101,18 @@ impl<F: Scalar> Layer<F> for Embedding {
         })
     }
 
-    fn forward(&self, w: &EmbeddingWeights<F>, x: &Tensor<F>, y: &mut Tensor<F>, (): &mut (), _: Pass<'_>) {
+    fn forward(&self, w: &EmbeddingWeights<F>, x: &Tensor<F>, y: &mut Tensor<F>, (): &mut (), pass: Pass<'_>) {
         let tokens = x.tokens();
         let (steps, batch) = tokens.dim();
+        // A table that is larger than the sequence would cost more in the next layer than it saves.
+        if pass.lookup && self.input_dim <= tokens.len() {
+            let lookup = y.as_lookup();
+            resize(&mut lookup.tokens, (steps, batch));
+            lookup.tokens.assign(tokens);
+            resize(&mut lookup.table, (1, self.input_dim, self.output_dim));
+            slice_mut(&mut lookup.table).copy_from_slice(slice(&w.embeddings));
+            return;
+        }
         let y = y.as_sequence(steps, batch, self.output_dim);
         let (y, table) = (slice_mut(y), slice(&w.embeddings));
         for (&token, row) in tokens.iter().zip(y.chunks_exact_mut(self.output_dim)) {
@@ -112,13 +124,18 @@ impl<F: Scalar> Layer<F> for Embedding {
         &self,
         _: &EmbeddingWeights<F>,
         x: &Tensor<F>,
-        _: &Tensor<F>,
+        y: &Tensor<F>,
         dy: &Tensor<F>,
         _: Option<&mut Tensor<F>>,
         (): &mut (),
         gradients: &mut EmbeddingWeights<F>,
         _: Pass<'_>,
     ) {
+        if matches!(y, Tensor::Lookup(_)) {
+            let sums = slice_mut(&mut gradients.embeddings).iter_mut();
+            sums.zip(slice(dy.sequence())).for_each(|(sum, &d)| *sum += d);
+            return;
+        }
         let (dy, table) = (slice(dy.sequence()), slice_mut(&mut gradients.embeddings));
         for (&token, row) in x.tokens().iter().zip(dy.chunks_exact(self.output_dim)) {
             let sums = &mut table[token as usize * self.output_dim..][..self.output_dim];

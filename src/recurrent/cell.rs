@@ -58,6 +58,22 @@ pub trait Cell<F: Scalar>: Describe {
         gradients: &mut Self::Weights,
     );
 
+    /// Replaces the state by the next one, without training, for inputs x (B, D): by default a run of one step.
+    fn advance(
+        &self,
+        weights: &Self::Weights,
+        x: ArrayView2<'_, F>,
+        state: &mut State<F>,
+        memory: &mut CellMemory<F, Self>,
+    ) {
+        run_one_step(self, weights, x, state, memory);
+    }
+
+    /// Whether [`Cell::run`] and [`Cell::run_back`] take inputs as rows of a table: see [`Run::tokens`].
+    fn takes_lookups(&self) -> bool {
+        false
+    }
+
     /// Runs a whole sequence: by default step by step.
     fn run(&self, weights: &Self::Weights, run: Run<'_, F>, memory: &mut CellMemory<F, Self>) {
         step_by_step(self, weights, run, memory);
@@ -129,8 +145,11 @@ impl<F: Scalar> StepBack<'_, F> {
 /// A sequence to run.
 #[derive(Debug)]
 pub struct Run<'a, F> {
-    /// The inputs (T, B, D), dropped out already unless `masks` holds masks for them.
+    /// The inputs (T, B, D), dropped out already unless `masks` holds masks for them; or a table of them, see `tokens`.
     pub x: ArrayView3<'a, F>,
+    /// If given, the inputs are rows of a table: `x` is (1, V, D), and sample b gets row `tokens[t, b]` at step t. Only a
+    /// cell that [takes lookups](Cell::takes_lookups) gets such inputs.
+    pub tokens: Option<ArrayView2<'a, u32>>,
     /// The states, of which the initial one is set.
     pub states: &'a mut StateSeries<F>,
     /// Where to write the output of each step (T, B, H), if all are asked for.
@@ -144,16 +163,37 @@ pub struct Run<'a, F> {
 pub struct RunBack<'a, F> {
     /// The inputs of the run.
     pub x: ArrayView3<'a, F>,
+    /// The tokens of the run.
+    pub tokens: Option<ArrayView2<'a, u32>>,
     /// The states of the run.
     pub states: &'a StateSeries<F>,
     /// The masks of the run.
     pub masks: &'a StepMasks<F>,
     /// The gradient of each step's output (T, B, H), if all were asked for.
     pub doutputs: Option<ArrayView3<'a, F>>,
-    /// The gradient of the inputs (T, B, D), to be written.
+    /// The gradient of `x`, to be written.
     pub dx: Option<ArrayViewMut3<'a, F>>,
     /// The gradient of the final states; becomes that of the initial ones.
     pub dstates: &'a mut State<F>,
+}
+
+/// T and B of inputs, or of the tokens that stand for them.
+pub(super) fn steps_and_batch<F>(x: &ArrayView3<'_, F>, tokens: &Option<ArrayView2<'_, u32>>) -> (usize, usize) {
+    tokens.as_ref().map_or((x.dim().0, x.dim().1), |tokens| tokens.dim())
+}
+
+impl<F> Run<'_, F> {
+    /// How many steps T and samples B there are.
+    pub fn steps(&self) -> (usize, usize) {
+        steps_and_batch(&self.x, &self.tokens)
+    }
+}
+
+impl<F> RunBack<'_, F> {
+    /// How many steps T and samples B there are.
+    pub fn steps(&self) -> (usize, usize) {
+        steps_and_batch(&self.x, &self.tokens)
+    }
 }
 
 /// Dropout masks that a step applies: for each gate to the input, and to the state.
@@ -169,6 +209,9 @@ pub struct StepMasks<F> {
 
 impl<F: Scalar> StepMasks<F> {
     pub(crate) fn clear(&mut self) {
+        if self.is_empty() {
+            return;
+        }
         resize(&mut self.input, (0, 0, 0));
         resize(&mut self.state, (0, 0, 0));
     }
@@ -227,6 +270,8 @@ pub struct CellMemory<F: Scalar, C: Cell<F>> {
     pub steps: Vec<C::Cache>,
     /// The cell's own, for a whole sequence.
     pub workspace: C::Workspace,
+    /// The states around a single step.
+    series: StateSeries<F>,
     scratch: Scratch<F>,
 }
 
@@ -238,20 +283,12 @@ impl<F: Scalar, C: Cell<F>> std::fmt::Debug for CellMemory<F, C> {
 
 impl<F: Scalar, C: Cell<F>> Default for CellMemory<F, C> {
     fn default() -> Self {
-        CellMemory { steps: Vec::new(), workspace: C::Workspace::default(), scratch: Scratch::default() }
-    }
-}
-
-impl<F: Scalar, C: Cell<F>> CellMemory<F, C> {
-    /// Lends everything to a cell inside this one that keeps the same things.
-    pub(crate) fn lend<D>(&mut self, run: impl FnOnce(&mut CellMemory<F, D>))
-    where
-        D: Cell<F, Cache = C::Cache, Workspace = C::Workspace>,
-    {
-        let own = std::mem::take(self);
-        let mut lent = CellMemory { steps: own.steps, workspace: own.workspace, scratch: own.scratch };
-        run(&mut lent);
-        *self = CellMemory { steps: lent.steps, workspace: lent.workspace, scratch: lent.scratch };
+        CellMemory {
+            steps: Vec::new(),
+            workspace: C::Workspace::default(),
+            series: StateSeries::default(),
+            scratch: Scratch::default(),
+        }
     }
 }
 
@@ -262,7 +299,7 @@ struct Scratch<F> {
     h: Array3<F>,
     dx: Array3<F>,
     dh: Array3<F>,
-    dprevious: Option<State<F>>,
+    dprevious: State<F>,
 }
 
 /// Writes `values` times each mask into `dropped` (gates, B, width), or `values` alone where nothing is dropped.
@@ -288,6 +325,22 @@ fn undrop<F: Scalar>(gradients: &Array3<F>, masks: Option<ArrayView3<'_, F>>, mu
             None => sum += &gradient,
         }
     }
+}
+
+/// A run of one step from a state to the next.
+pub(crate) fn run_one_step<F: Scalar, C: Cell<F>>(
+    cell: &C,
+    weights: &C::Weights,
+    x: ArrayView2<'_, F>,
+    state: &mut State<F>,
+    memory: &mut CellMemory<F, C>,
+) {
+    let mut states = std::mem::take(&mut memory.series);
+    states.reset(1, x.nrows(), cell.states(), false, Some(state));
+    let (x, masks) = (x.insert_axis(Axis(0)), StepMasks::default());
+    cell.run(weights, Run { x, tokens: None, states: &mut states, outputs: None, masks: &masks }, memory);
+    states.copy_final(1, state);
+    memory.series = states;
 }
 
 /// The reference loop: one [`Cell::step`] after the other.
@@ -331,7 +384,6 @@ pub(crate) fn step_by_step_back<F: Scalar, C: Cell<F>>(
     let (steps, batch, inputs) = run.x.dim();
     let widths = cell.states();
     let Scratch { x, h, dx, dh, dprevious } = &mut memory.scratch;
-    let dprevious = dprevious.get_or_insert_with(|| State { parts: Vec::new() });
     for t in (0..steps).rev() {
         if let Some(doutputs) = &run.doutputs {
             run.dstates.parts[0] += &doutputs.index_axis(Axis(0), t);

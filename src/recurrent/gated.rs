@@ -10,36 +10,29 @@
 //! ```
 //!
 //! So h·U fills the first K blocks in one product, and x·W at most two spans, see [`input_spans`]. [`Cell::step`] is the
-//! reference: gate by gate, plain numbers, any dropout. [`Cell::run`] is the fast path, taken when no mask differs by
-//! gate: one product gives x·W of all steps, the loop does one product with U and the rule on vectors, and after the loop
-//! back one product each gives dW, dU and dx. The same holds for f64.
-//!
-//! Memory in training, in numbers: T·B·N·H for z and (T+1)·B·H for each state. What else there is does not grow with T:
-//! W and U packed once each, two states of B·H for the way back, and for the gradients' products 1024 rows of at most 48
-//! columns, and 1024 rows of inputs or states that are wider than 64. Running keeps z of [`CHUNK`] steps and two states.
+//! reference: gate by gate, plain numbers, any dropout. `fused` is the fast path, taken when no mask differs by gate.
 
 use std::ops::Range;
 
-use ndarray::{Array1, Array2, Array3, ArrayD, ArrayView2, ArrayViewMut2, Axis, IxDyn, s};
+use ndarray::{Array1, Array2, ArrayD, ArrayView1, ArrayView2, ArrayViewMut2, Axis, IxDyn};
 use serde::{Deserialize, Serialize};
 
-use super::cell::{Cell, CellMemory, Run, RunBack, Step, StepBack, step_by_step, step_by_step_back};
+use super::cell::{
+    Cell, CellMemory, Run, RunBack, Step, StepBack, StepMasks, run_one_step, step_by_step, step_by_step_back,
+};
+use super::fused::GatedWorkspace;
 use super::gates::{Gates, blocks, kernel_blocks, states};
 use super::rnn::Rnn;
 use super::state::{MAX_STATES, State, Views, ViewsMut, Widths};
 use crate::error::Result;
 use crate::initializer::{Init, Initializer};
-use crate::kernels::gemm::{self, Packed, Room, Rows, RowsMut, Start};
+use crate::kernels::gemm::{self, Rows};
 use crate::kernels::path::Path;
-use crate::kernels::pointwise::{self, Backward, Forward};
+use crate::kernels::pointwise::{Backward, Forward};
 use crate::lane::Kernel;
 use crate::layer::{Describe, check_count};
 use crate::scalar::Scalar;
 use crate::tensor::{resize, slice, slice_mut};
-
-/// The steps whose input products are made at once when no backward pass follows: enough for a good product, few enough
-/// that memory does not grow with T.
-const CHUNK: usize = 32;
 
 /// A cell of `units` units over a [`Gates`] rule.
 ///
@@ -159,22 +152,8 @@ pub struct GatedStep<F: Scalar> {
     bias: Array1<F>,
 }
 
-/// What the fast path keeps for a whole sequence.
-#[derive(Clone, Debug, Default)]
-pub struct GatedWorkspace<F: Scalar> {
-    /// (T, B, N·H): sums, then what the rule saved, then the gradient of the sums.
-    z: Array3<F>,
-    /// The biases as one row of z.
-    bias: Array1<F>,
-    /// W packed, span by span, and U; on the way back their transposes.
-    kernel: [Packed<F>; 2],
-    recurrent_kernel: Packed<F>,
-    dprevious: Option<State<F>>,
-    room: Room<F>,
-}
-
 /// The columns of the kernel W, and where in a row of z their products go.
-fn input_spans<G: Gates>(units: usize) -> [(Range<usize>, Range<usize>); 2] {
+pub(super) fn input_spans<G: Gates>(units: usize) -> [(Range<usize>, Range<usize>); 2] {
     let (together, kernel) = ((kernel_blocks::<G>() - G::APART) * units, kernel_blocks::<G>() * units);
     [(0..together, 0..together), (together..kernel, kernel..blocks::<G>() * units)]
 }
@@ -209,22 +188,27 @@ impl<G: Gates> Gated<G> {
         Ok(GatedWeights { kernel, recurrent_kernel, bias })
     }
 
-    /// The biases as one row of z.
-    fn bias_row<F: Scalar>(&self, weights: &GatedWeights<F>, row: &mut Array1<F>) {
-        resize(row, blocks::<G>() * self.units);
-        row.fill(F::zero());
-        let Some(bias) = weights.bias.as_ref().and_then(|bias| bias.as_slice()) else { return };
-        let columns = kernel_blocks::<G>() * self.units;
-        for (from, to) in input_spans::<G>(self.units) {
-            row.slice_mut(s![to]).iter_mut().zip(&bias[from]).for_each(|(sum, &b)| *sum += b);
+    /// The biases as one row of z: those of the weights where they are one, else put together in `row`.
+    pub(super) fn bias_row<'a, F: Scalar>(&self, weights: &'a GatedWeights<F>, row: &'a mut Array1<F>) -> &'a [F] {
+        let bias = weights.bias.as_ref().and_then(|bias| bias.as_slice());
+        if let Some(bias) = bias.filter(|_| G::APART == 0) {
+            return bias;
         }
-        if G::APART > 0 {
+        resize(row, blocks::<G>() * self.units);
+        let row = slice_mut(row);
+        row.fill(F::zero());
+        if let Some(bias) = bias {
+            let columns = kernel_blocks::<G>() * self.units;
+            for (from, to) in input_spans::<G>(self.units) {
+                row[to].copy_from_slice(&bias[from]);
+            }
             row.iter_mut().zip(&bias[columns..]).for_each(|(sum, &b)| *sum += b);
         }
+        row
     }
 
     /// Adds the gradient of the biases from rows of dz.
-    fn add_dbias<F: Scalar>(&self, dz: Rows<'_, F>, gradients: &mut GatedWeights<F>) {
+    pub(super) fn add_dbias<F: Scalar>(&self, dz: Rows<'_, F>, gradients: &mut GatedWeights<F>) {
         let Some(dbias) = gradients.bias.as_mut().and_then(|bias| bias.as_slice_mut()) else { return };
         let columns = kernel_blocks::<G>() * self.units;
         for (from, to) in input_spans::<G>(self.units) {
@@ -242,6 +226,23 @@ impl<G: Gates> Gated<G> {
 
     fn columns(&self, block: usize) -> Range<usize> {
         block * self.units..(block + 1) * self.units
+    }
+
+    /// Whether the fast path runs: it knows no masks that differ by gate.
+    pub(super) fn fuses<F: Scalar>(masks: &StepMasks<F>) -> bool {
+        masks.is_empty() && !Path::current().is_reference()
+    }
+
+    /// Whether a step of this batch takes the path for few samples, whose state must lie in one piece.
+    pub(super) fn streams<F: Scalar>(batch: usize, state: &State<F>) -> bool {
+        batch <= gemm::FEW
+            && state.parts.iter().all(|part| part.is_standard_layout())
+            && !Path::current().is_reference()
+    }
+
+    /// The widths of the states.
+    pub(super) fn widths(&self) -> Widths {
+        Widths::new(&[self.units; MAX_STATES][..states::<G>()])
     }
 }
 
@@ -267,7 +268,7 @@ impl<F: Scalar, G: Gates> Cell<F> for Gated<G> {
     type Workspace = GatedWorkspace<F>;
 
     fn states(&self) -> Widths {
-        Widths::new(&[self.units; MAX_STATES][..states::<G>()])
+        self.widths()
     }
 
     fn masks(&self) -> usize {
@@ -279,9 +280,9 @@ impl<F: Scalar, G: Gates> Cell<F> for Gated<G> {
     }
 
     fn step(&self, w: &GatedWeights<F>, at: &Step<'_, F>, next: ViewsMut<'_, F>, cache: &mut GatedStep<F>) {
-        self.bias_row(w, &mut cache.bias);
-        resize(&mut cache.z, (at.x(0).nrows(), cache.bias.len()));
-        cache.z.assign(&cache.bias);
+        let bias = ArrayView1::from(self.bias_row(w, &mut cache.bias));
+        resize(&mut cache.z, (at.x(0).nrows(), bias.len()));
+        cache.z.assign(&bias);
         let mut z = cache.z.view_mut();
         let (kernel, recurrent_kernel) = (w.kernel.view(), w.recurrent_kernel.view());
         for gate in 0..kernel_blocks::<G>() {
@@ -324,131 +325,44 @@ impl<F: Scalar, G: Gates> Cell<F> for Gated<G> {
         self.add_dbias(Rows::new(slice(&cache.z), width), gradients);
     }
 
-    fn run(&self, w: &GatedWeights<F>, mut run: Run<'_, F>, memory: &mut CellMemory<F, Self>) {
-        if !run.masks.is_empty() || Path::current().is_reference() {
-            return step_by_step(self, w, run, memory);
-        }
-        let (steps, batch, inputs) = run.x.dim();
-        let GatedWorkspace { z, bias, kernel, recurrent_kernel, .. } = &mut memory.workspace;
-        self.bias_row(w, bias);
-        let (width, recurrent) = (bias.len(), kernel_blocks::<G>() * self.units);
-        let chunk = if run.states.keeps_all() { steps } else { steps.min(CHUNK) };
-        resize(z, (chunk, batch, width));
-        let (z, bias) = (slice_mut(z), slice(bias));
-        let x = run.x.as_slice().expect("inputs are in standard layout");
-        // One or two rows are multiplied by the weights as they are.
-        let few = |rows: usize| rows <= gemm::FEW;
-        let [together, apart] = input_spans::<G>(self.units);
-        if !few(batch * chunk) {
-            for (packed, (from, _)) in kernel.iter_mut().zip([&together, &apart]) {
-                packed.pack(columns(&w.kernel.view(), from.clone()));
-            }
-        }
-        if !few(batch) {
-            recurrent_kernel.pack(w.recurrent_kernel.view());
-        }
-        for first in (0..steps).step_by(chunk) {
-            let count = chunk.min(steps - first);
-            let x = Rows::new(&x[first * batch * inputs..][..count * batch * inputs], inputs);
-            let z = &mut z[..count * batch * width];
-            if few(batch * chunk) {
-                z.chunks_exact_mut(width).for_each(|row| row.copy_from_slice(bias));
-            }
-            for (packed, (from, to)) in kernel.iter().zip([&together, &apart]).filter(|(_, (from, _))| !from.is_empty())
-            {
-                let sums = RowsMut::new(z, width).columns(to.start, to.end);
-                if few(batch * chunk) {
-                    gemm::add_rows_product(
-                        x,
-                        Rows::new(slice(&w.kernel), recurrent).columns(from.start, from.end),
-                        sums,
-                    );
-                } else {
-                    gemm::product(x, packed, Start::Row(&bias[to.clone()]), sums);
-                }
-            }
-            // The blocks apart hold nothing of the inputs: the state's products start from the bias there.
-            if G::APART > 0 && !few(batch * chunk) {
-                let apart = together.1.end..recurrent;
-                z.chunks_exact_mut(width).for_each(|row| row[apart.clone()].copy_from_slice(&bias[apart.clone()]));
-            }
-            for (t, z) in z.chunks_exact_mut(batch * width).enumerate() {
-                let (previous, mut next) = run.states.around(first + t);
-                let h = Rows::new(previous.slice(0), self.units);
-                let sums = RowsMut::new(z, width).columns(0, recurrent);
-                if few(batch) {
-                    gemm::add_rows_product(h, Rows::new(slice(&w.recurrent_kernel), recurrent), sums);
-                } else {
-                    gemm::product(h, recurrent_kernel, Start::Sum, sums);
-                }
-                let next_step = next.reborrow();
-                F::vectorize(
-                    pointwise::width(self.units),
-                    Forward { gates: &self.gates, units: self.units, z, previous, next: next_step },
-                );
-                if let Some(outputs) = &mut run.outputs {
-                    outputs.index_axis_mut(Axis(0), first + t).assign(&next.view_mut(0));
-                }
-            }
+    fn run(&self, w: &GatedWeights<F>, run: Run<'_, F>, memory: &mut CellMemory<F, Self>) {
+        if Self::fuses(run.masks) {
+            self.run_fused(w, run, &mut memory.workspace);
+        } else {
+            step_by_step(self, w, run, memory);
         }
     }
 
     fn run_back(
         &self,
         w: &GatedWeights<F>,
-        mut run: RunBack<'_, F>,
+        run: RunBack<'_, F>,
         memory: &mut CellMemory<F, Self>,
         gradients: &mut GatedWeights<F>,
     ) {
-        if !run.masks.is_empty() || Path::current().is_reference() {
-            return step_by_step_back(self, w, run, memory, gradients);
+        if Self::fuses(run.masks) {
+            self.run_back_fused(w, run, &mut memory.workspace, gradients);
+        } else {
+            step_by_step_back(self, w, run, memory, gradients);
         }
-        let (steps, batch, inputs) = run.x.dim();
-        let GatedWorkspace { z, dprevious, kernel, recurrent_kernel, room, .. } = &mut memory.workspace;
-        let dprevious = dprevious.get_or_insert_with(|| State { parts: Vec::new() });
-        dprevious.reset(batch, Cell::<F>::states(self));
-        let (width, recurrent) = (z.dim().2, kernel_blocks::<G>() * self.units);
-        recurrent_kernel.pack(w.recurrent_kernel.t());
-        let z = slice_mut(z);
-        for t in (0..steps).rev() {
-            if let Some(doutputs) = &run.doutputs {
-                run.dstates.parts[0] += &doutputs.index_axis(Axis(0), t);
-            }
-            let dz = &mut z[t * batch * width..][..batch * width];
-            let kernel = Backward {
-                gates: &self.gates,
-                units: self.units,
-                z: dz,
-                previous: run.states.before(t),
-                next: run.states.before(t + 1),
-                dnext: run.dstates.views(),
-                dprevious: dprevious.views_mut(),
-            };
-            F::vectorize(pointwise::width(self.units), kernel);
-            let dh = RowsMut::new(slice_mut(&mut dprevious.parts[0]), self.units);
-            gemm::product(Rows::new(dz, width).columns(0, recurrent), recurrent_kernel, Start::Sum, dh);
-            std::mem::swap(run.dstates, dprevious);
-        }
+    }
 
-        let dz = Rows::new(z, width);
-        let h = run.states.outputs_before(steps);
-        let h = Rows::new(h.to_slice().expect("states are in standard layout"), self.units);
-        let drecurrent = RowsMut::new(slice_mut(&mut gradients.recurrent_kernel), recurrent);
-        gemm::add_transposed_product(h, dz.columns(0, recurrent), drecurrent, room);
-        let x = Rows::new(run.x.to_slice().expect("inputs are in standard layout"), inputs);
-        let spans = input_spans::<G>(self.units).into_iter().filter(|(from, _)| !from.is_empty());
-        for (index, (from, to)) in spans.enumerate() {
-            let dz = dz.columns(to.start, to.end);
-            let dkernel = RowsMut::new(slice_mut(&mut gradients.kernel), recurrent).columns(from.start, from.end);
-            gemm::add_transposed_product(x, dz, dkernel, room);
-            if let Some(dx) = &mut run.dx {
-                let packed = &mut kernel[index];
-                packed.pack(columns(&w.kernel.view(), from).reversed_axes());
-                let start = if index == 0 { Start::Zero } else { Start::Sum };
-                let dx = dx.as_slice_mut().expect("dx is in standard layout");
-                gemm::product(dz, packed, start, RowsMut::new(dx, inputs));
+    fn advance(
+        &self,
+        w: &GatedWeights<F>,
+        x: ArrayView2<'_, F>,
+        state: &mut State<F>,
+        memory: &mut CellMemory<F, Self>,
+    ) {
+        match x.as_slice() {
+            Some(x_rows) if Self::streams(x.nrows(), state) => {
+                self.advance_fused(w, x_rows, state, &mut memory.workspace);
             }
+            _ => run_one_step(self, w, x, state, memory),
         }
-        self.add_dbias(dz, gradients);
+    }
+
+    fn takes_lookups(&self) -> bool {
+        !Path::current().is_reference()
     }
 }

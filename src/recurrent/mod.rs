@@ -35,10 +35,11 @@
 //! Training keeps, for each step, the states (B·H each) and what the step saved (for gates B·N·H). Running keeps two
 //! slots of state, however long the sequence.
 //!
-//! Read `state`, `cell`, `rnn`, then `gates`, `gated`, then the cells.
+//! Read `state`, `cell`, `rnn`, then `gates`, `gated`, `fused`, `streaming`, then the cells.
 
 mod cell;
 mod functions;
+mod fused;
 mod gated;
 mod gates;
 mod gru;
@@ -46,9 +47,11 @@ mod lstm;
 mod rnn;
 mod simple_rnn;
 mod state;
+mod streaming;
 
 pub use cell::{Cell, CellMemory, Run, RunBack, Step, StepBack, StepMasks};
-pub use gated::{Gated, GatedStep, GatedWeights, GatedWorkspace};
+pub use fused::GatedWorkspace;
+pub use gated::{Gated, GatedStep, GatedWeights};
 pub use gates::{Block, Gates};
 pub use gru::{Gru, GruCell, GruGates};
 pub use lstm::{Lstm, LstmGates};

@@ -7,7 +7,7 @@
 use ndarray::{Array3, ArrayView2, ArrayView3, Axis, Zip};
 use serde::{Deserialize, Serialize};
 
-use super::cell::{Cell, CellMemory, Run, RunBack, StepMasks, fill_masks};
+use super::cell::{Cell, CellMemory, Run, RunBack, StepMasks, fill_masks, steps_and_batch};
 use super::state::{State, StateSeries, Widths};
 use crate::error::Result;
 use crate::initializer::Init;
@@ -111,6 +111,14 @@ impl<F: Scalar, C: Cell<F>> std::fmt::Debug for RnnCache<F, C> {
     }
 }
 
+/// The inputs as a cell's run takes them: a sequence, or a table with the tokens that stand for its rows.
+fn inputs_of<F: Scalar>(x: &Tensor<F>) -> (ArrayView3<'_, F>, Option<ArrayView2<'_, u32>>) {
+    match x {
+        Tensor::Lookup(lookup) => (lookup.table.view(), Some(lookup.tokens.view())),
+        x => (x.sequence().view(), None),
+    }
+}
+
 /// Multiplies each step by its mask, or all steps by the only one.
 fn apply_mask<F: Scalar>(mask: &Array3<F>, sequence: &mut Array3<F>) {
     for (t, mut step) in sequence.outer_iter_mut().enumerate() {
@@ -166,16 +174,21 @@ impl<C: Describe> Rnn<C> {
     ) where
         C: Cell<F>,
     {
-        cache.states.reset(1, x.nrows(), self.cell.states(), false);
-        cache.states.set_initial(state);
-        cache.step_masks.clear();
-        let run = Run { x: x.insert_axis(Axis(0)), states: &mut cache.states, outputs: None, masks: &cache.step_masks };
-        self.cell.run(weights, run, &mut cache.memory);
-        cache.states.copy_final(1, state);
+        state.expect_size(x.nrows(), self.cell.states());
+        if !x.is_empty() {
+            self.cell.advance(weights, x, state, &mut cache.memory);
+        }
     }
 
     /// [`Layer::forward`] from a given state (zero if `None`); writes the final one into `last`, which has the size of
     /// the batch already.
+    ///
+    /// A sequence without steps leaves the state as it is: the last output is that of the initial state. A batch without
+    /// samples gives outputs without rows.
+    ///
+    /// # Panics
+    ///
+    /// If `initial` or `last` has not one (B, width) matrix for each state of the cell.
     #[allow(clippy::too_many_arguments, reason = "those of Layer::forward and the two states")]
     pub fn forward_from<F: Scalar>(
         &self,
@@ -189,24 +202,31 @@ impl<C: Describe> Rnn<C> {
     ) where
         C: Cell<F>,
     {
-        let x = x.sequence();
-        let (steps, batch, _) = x.dim();
+        let (x, tokens) = inputs_of(x);
+        let (steps, batch) = steps_and_batch(&x, &tokens);
         let widths = self.cell.states();
         let units = widths.as_slice()[0];
-        cache.states.reset(steps, batch, widths, pass.training);
-        if let Some(initial) = initial {
-            cache.states.set_initial(initial);
+        for state in initial.into_iter().chain(last.as_deref()) {
+            state.expect_size(batch, widths);
         }
+        cache.states.reset(steps, batch, widths, pass.training, initial);
         self.draw_masks(x, cache, pass);
         let run = Run {
-            x: self.inputs(x, &cache.dropped, pass),
+            x: if self.drops_inputs_before_cell(pass) { cache.dropped.view() } else { x },
+            tokens,
             states: &mut cache.states,
             outputs: self.return_sequences.then(|| y.as_sequence(steps, batch, units).view_mut()),
             masks: &cache.step_masks,
         };
-        self.cell.run(weights, run, &mut cache.memory);
+        // Cells need not know of sequences in which there is nothing to do.
+        if steps > 0 && batch > 0 {
+            self.cell.run(weights, run, &mut cache.memory);
+        }
         if !self.return_sequences {
-            y.as_vector(batch, units).assign(&cache.states.before(steps).view(0));
+            let y = y.as_vector(batch, units);
+            if batch > 0 {
+                y.assign(&cache.states.before(steps).view(0));
+            }
         }
         if let Some(last) = last {
             cache.states.copy_final(steps, last);
@@ -215,6 +235,11 @@ impl<C: Describe> Rnn<C> {
 
     /// [`Layer::backward`] that also takes the gradient of the final state (zero if `None`) and writes that of the
     /// initial one into `dinitial`, which has the size of the batch already.
+    ///
+    /// # Panics
+    ///
+    /// If no forward pass of training was made with this cache, or if `dlast` or `dinitial` has not one (B, width) matrix
+    /// for each state of the cell.
     #[allow(clippy::too_many_arguments, reason = "those of Layer::backward and the two states")]
     pub fn backward_from<F: Scalar>(
         &self,
@@ -231,8 +256,11 @@ impl<C: Describe> Rnn<C> {
         C: Cell<F>,
     {
         assert!(cache.states.keeps_all(), "a backward pass needs a forward pass of training before it");
-        let x = x.sequence();
-        let (steps, batch, features) = x.dim();
+        let (x, tokens) = inputs_of(x);
+        let (steps, batch) = steps_and_batch(&x, &tokens);
+        for state in dlast.into_iter().chain(dinitial.as_deref()) {
+            state.expect_size(batch, self.cell.states());
+        }
         cache.dstates.reset(batch, self.cell.states());
         if let Some(dlast) = dlast {
             for (sum, part) in cache.dstates.parts.iter_mut().zip(&dlast.parts) {
@@ -246,16 +274,19 @@ impl<C: Describe> Rnn<C> {
                 None
             }
         };
-        let mut dx = dx.map(|dx| dx.as_sequence(steps, batch, features));
+        let mut dx = dx.map(|dx| dx.as_sequence(x.dim().0, x.dim().1, x.dim().2));
         let run = RunBack {
-            x: self.inputs(x, &cache.dropped, pass),
+            x: if self.drops_inputs_before_cell(pass) { cache.dropped.view() } else { x },
+            tokens,
             states: &cache.states,
             masks: &cache.step_masks,
             doutputs,
             dx: dx.as_mut().map(|dx| dx.view_mut()),
             dstates: &mut cache.dstates,
         };
-        self.cell.run_back(weights, run, &mut cache.memory, gradients);
+        if steps > 0 && batch > 0 {
+            self.cell.run_back(weights, run, &mut cache.memory, gradients);
+        }
         if let Some(dx) = dx.filter(|_| self.drops_inputs_before_cell(pass)) {
             apply_mask(&cache.input_mask, dx);
         }
@@ -271,11 +302,7 @@ impl<C: Describe> Rnn<C> {
         pass.training && self.dropout > 0.0 && self.recurrent_dropout == 0.0
     }
 
-    fn inputs<'a, F: Scalar>(&self, x: &'a Array3<F>, dropped: &'a Array3<F>, pass: Pass<'_>) -> ArrayView3<'a, F> {
-        if self.drops_inputs_before_cell(pass) { dropped.view() } else { x.view() }
-    }
-
-    fn draw_masks<F: Scalar>(&self, x: &Array3<F>, cache: &mut RnnCache<F, C>, pass: Pass<'_>)
+    fn draw_masks<F: Scalar>(&self, x: ArrayView3<'_, F>, cache: &mut RnnCache<F, C>, pass: Pass<'_>)
     where
         C: Cell<F>,
     {
@@ -315,6 +342,11 @@ impl<F: Scalar, C: Cell<F>> Layer<F> for Rnn<C> {
         let features = self.cell.states().as_slice()[0];
         check_count("units", features)?;
         Ok(if self.return_sequences { Form::Sequence { steps, features } } else { Form::Vector { features } })
+    }
+
+    fn takes_lookups(&self, pass: Pass<'_>) -> bool {
+        let drops = pass.training && (self.dropout > 0.0 || self.recurrent_dropout > 0.0);
+        !drops && self.cell.takes_lookups()
     }
 
     fn build(&self, input: Form, init: &mut Init) -> Result<C::Weights> {

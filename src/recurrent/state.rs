@@ -4,10 +4,10 @@
 //! holds the state before step t, so slot 0 is the initial state and `outputs[..T]` is the left factor of the recurrent
 //! kernel's gradient without a copy; otherwise two slots take turns. [`Views`] and [`ViewsMut`] are one slot of it.
 
-use ndarray::{Array2, Array3, ArrayView2, ArrayView3, ArrayViewMut2, Axis, s};
+use ndarray::{Array2, Array3, ArrayView2, ArrayView3, ArrayViewMut2, s};
 
 use crate::scalar::Scalar;
-use crate::tensor::resize;
+use crate::tensor::{resize, slice_mut};
 
 /// How many states a cell may carry.
 pub const MAX_STATES: usize = 4;
@@ -40,7 +40,7 @@ impl Widths {
 }
 
 /// The state of a recurrent layer for a batch: one matrix (B, width) for each state of its cell.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct State<F> {
     /// The matrices, the output first: h, or h and c.
     pub parts: Vec<Array2<F>>,
@@ -62,13 +62,30 @@ impl<F: Scalar> State<F> {
         ViewsMut::new(slices, batch)
     }
 
-    /// Gives it this size; the content is zero afterwards.
-    pub(crate) fn reset(&mut self, batch: usize, widths: Widths) {
-        self.parts.resize(widths.as_slice().len(), Array2::default((0, 0)));
+    /// Gives it this size, with any content.
+    pub(crate) fn resize(&mut self, batch: usize, widths: Widths) {
+        self.parts.resize_with(widths.as_slice().len(), || Array2::default((0, 0)));
         for (part, &width) in self.parts.iter_mut().zip(widths.as_slice()) {
             resize(part, (batch, width));
-            part.fill(F::zero());
         }
+    }
+
+    /// Gives it this size; the content is zero afterwards.
+    pub(crate) fn reset(&mut self, batch: usize, widths: Widths) {
+        self.resize(batch, widths);
+        self.parts.iter_mut().for_each(|part| part.fill(F::zero()));
+    }
+
+    /// Panics, with both sizes, if it is not the state of a batch of this size.
+    pub(crate) fn expect_size(&self, batch: usize, widths: Widths) {
+        let needs = widths.as_slice().iter().map(|&width| (batch, width));
+        let fits = self.parts.iter().map(|part| part.dim()).eq(needs.clone());
+        assert!(
+            fits,
+            "a state has matrices of the sizes {:?}, but layer and batch need {:?}",
+            self.parts.iter().map(|part| part.dim()).collect::<Vec<_>>(),
+            needs.collect::<Vec<_>>()
+        );
     }
 
     fn batch(&self) -> usize {
@@ -150,6 +167,14 @@ impl<'a, F: Scalar> ViewsMut<'a, F> {
     }
 }
 
+/// Writes a matrix, in whatever layout its owner gave it, row after row.
+fn copy<F: Scalar>(from: &Array2<F>, to: &mut [F]) {
+    match from.as_slice() {
+        Some(from) => to.copy_from_slice(from),
+        None => to.iter_mut().zip(from).for_each(|(to, &from)| *to = from),
+    }
+}
+
 /// The states of a whole sequence, or the last two of it.
 #[derive(Clone, Debug, Default)]
 pub struct StateSeries<F> {
@@ -160,28 +185,36 @@ pub struct StateSeries<F> {
 }
 
 impl<F: Scalar> StateSeries<F> {
-    /// Makes room for `steps` steps: all of them if a backward pass follows. The initial state is zero.
-    pub(crate) fn reset(&mut self, steps: usize, batch: usize, widths: Widths, keeps_all: bool) {
+    /// Makes room for `steps` steps, all of them if a backward pass follows, and sets the initial state: zero if `None`.
+    pub(crate) fn reset(
+        &mut self,
+        steps: usize,
+        batch: usize,
+        widths: Widths,
+        keeps_all: bool,
+        initial: Option<&State<F>>,
+    ) {
         self.keeps_all = keeps_all;
         self.batch = batch;
-        self.arrays.resize(widths.as_slice().len(), Array3::default((0, 0, 0)));
+        self.arrays.resize_with(widths.as_slice().len(), || Array3::default((0, 0, 0)));
         let slots = if keeps_all { steps + 1 } else { 2 };
-        for (array, &width) in self.arrays.iter_mut().zip(widths.as_slice()) {
+        for (part, (array, &width)) in self.arrays.iter_mut().zip(widths.as_slice()).enumerate() {
             resize(array, (slots, batch, width));
-            array.index_axis_mut(Axis(0), 0).fill(F::zero());
-        }
-    }
-
-    pub(crate) fn set_initial(&mut self, state: &State<F>) {
-        for (array, part) in self.arrays.iter_mut().zip(&state.parts) {
-            array.index_axis_mut(Axis(0), 0).assign(part);
+            let first = &mut slice_mut(array)[..batch * width];
+            match initial {
+                Some(initial) => copy(&initial.parts[part], first),
+                None => first.fill(F::zero()),
+            }
         }
     }
 
     pub(crate) fn copy_final(&self, steps: usize, state: &mut State<F>) {
-        let slot = self.slot(steps);
-        for (array, part) in self.arrays.iter().zip(&mut state.parts) {
-            part.assign(&array.index_axis(Axis(0), slot));
+        let last = self.before(steps);
+        for (part, to) in state.parts.iter_mut().enumerate() {
+            match to.as_slice_mut() {
+                Some(to) => to.copy_from_slice(last.slice(part)),
+                None => to.assign(&last.view(part)),
+            }
         }
     }
 

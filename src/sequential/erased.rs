@@ -28,6 +28,7 @@ pub(crate) trait Built<F: Scalar>: Debug + Send + Sync {
     fn options(&self) -> Result<serde_json::Value>;
     fn final_activation(&self) -> Activation;
     fn vocabulary(&self) -> Option<usize>;
+    fn takes_lookups(&self, pass: Pass<'_>) -> bool;
     fn weights(&self) -> &dyn Params<F>;
     fn weights_mut(&mut self) -> &mut dyn Params<F>;
     /// A new cache, and room for gradients.
@@ -121,6 +122,10 @@ impl<F: Scalar, L: Layer<F>> Built<F> for WithWeights<L, L::Weights> {
 
     fn vocabulary(&self) -> Option<usize> {
         self.layer.vocabulary()
+    }
+
+    fn takes_lookups(&self, pass: Pass<'_>) -> bool {
+        self.layer.takes_lookups(pass)
     }
 
     fn weights(&self) -> &dyn Params<F> {

@@ -178,6 +178,7 @@ impl<F: Scalar> Model<F> {
     /// # Errors
     ///
     /// [`Error::UnknownWeight`], which lists the names there are.
+    #[doc(alias = "get_weights")]
     pub fn weight(&self, name: &str) -> Result<ArrayD<F>> {
         let mut found = None;
         self.network.visit(|path, tensor| {
@@ -203,6 +204,7 @@ impl<F: Scalar> Model<F> {
     /// # Errors
     ///
     /// [`Error::UnknownWeight`], or [`Error::WeightShape`] if the shape is not that of the weight.
+    #[doc(alias = "set_weights")]
     pub fn set_weight<S: Data<Elem = F>, D: Dimension>(&mut self, name: &str, value: &ArrayBase<S, D>) -> Result<()> {
         let mut outcome = None;
         self.network.visit_mut(|path, mut tensor| {
@@ -258,6 +260,7 @@ impl<F: Scalar> Model<F> {
     ///
     /// [`Error::Io`], [`Error::Checkpoint`] if the file is no such model or not whole, [`Error::UnknownKind`] if it has
     /// layers of one's own: see [`Model::load_with`].
+    #[doc(alias = "load_model")]
     pub fn load(path: impl AsRef<FilePath>) -> Result<Self> {
         Model::load_with(path, &Registry::new())
     }

@@ -122,7 +122,9 @@ impl<F: Scalar> Network<F> {
 
     fn pass_for<'a>(&self, number: usize, absorbed: bool, pass: Pass<'a>) -> Pass<'a> {
         let mut pass = pass.for_layer(number);
-        pass.absorbed = absorbed && number + 1 == self.nodes.len();
+        let next = self.nodes.get(number + 1);
+        pass.absorbed = absorbed && next.is_none();
+        pass.lookup = next.is_some_and(|node| node.layer.takes_lookups(pass));
         pass
     }
 

@@ -182,6 +182,6 @@ pub(crate) fn write_batch_first<F: Scalar>(tensor: &Tensor<F>, to: &mut [F]) {
             }
         }
         Tensor::Vector(rows) => to.copy_from_slice(slice(rows)),
-        Tensor::Tokens(_) => panic!("a layer that puts out numbers put out token ids"),
+        Tensor::Tokens(_) | Tensor::Lookup(_) => panic!("a layer that puts out numbers put out token ids"),
     }
 }

@@ -9,8 +9,8 @@
 
 use std::io::Read;
 
-use super::member::Member;
-use super::npz_problem::{NpzProblem, quoted};
+use super::npz::Member;
+use super::problem::{NpzProblem, quoted};
 
 /// The most reviews of one set: 2^20. The real file has 25,000.
 pub(super) const MAX_REVIEWS: u64 = 1 << 20;
@@ -217,8 +217,8 @@ impl<'a> Literal<'a> {
 #[cfg(test)]
 mod tests {
     use super::{Header, MAX_REVIEWS, read_header, read_labels};
-    use crate::datasets::member::Member;
-    use crate::datasets::npz_problem::NpzProblem;
+    use crate::datasets::imdb::npz::Member;
+    use crate::datasets::imdb::problem::NpzProblem;
 
     fn npy(version: u8, header: &str, elements: &[u8]) -> Vec<u8> {
         let mut bytes = b"\x93NUMPY".to_vec();

@@ -2,11 +2,11 @@
 //!
 //! Contract: what NumPy writes is read with every protocol; each refusal is checked for what it names.
 //!
-//! Read next: `../../../tests/imdb_mutations.rs`, which does the same by chance ten thousand times.
+//! Read next: `../../../../tests/imdb_mutations.rs`, which does the same by chance ten thousand times.
 
 use super::{MAX_MEMO, MAX_STACK, read_reviews};
-use crate::datasets::member::Member;
-use crate::datasets::npz_problem::NpzProblem;
+use crate::datasets::imdb::npz::Member;
+use crate::datasets::imdb::problem::NpzProblem;
 
 // NumPy 2.4 wrote the first three, of five reviews: [1, 300, 70000], [], twice the list [5, 6], [7].
 const PROTOCOL_2: &[u8] = b"\

@@ -5,16 +5,16 @@
 //! is an error with its name and place. Every table is bounded, values name each other by number, and there is no
 //! recursion, so that no bytes can make it panic, hang or take much memory.
 //!
-//! Read next: `pickle_rows.rs`, which holds the lists, and `pickle_objects.rs`, the other values.
+//! Read next: `pickle/values.rs`, which holds what the machine makes.
+
+mod values;
 
 use std::collections::HashMap;
 use std::io::Read;
 
-use super::member::Member;
-use super::npz_problem::{NpzProblem, quoted};
-use super::opcode_names::opcode_name;
-use super::pickle_objects::{Global, Objects, Value};
-use super::pickle_rows::Lists;
+use super::npz::Member;
+use super::problem::{NpzProblem, quoted};
+use values::{Global, Lists, Objects, Value};
 
 /// The most values on the stack. Python appends to a list in steps of 1,000, so that its pickles stay near 2,000.
 const MAX_STACK: usize = 1 << 16;
@@ -309,6 +309,82 @@ impl<R: Read> Machine<'_, R> {
 
 fn limit(what: &'static str, limit: usize) -> NpzProblem {
     NpzProblem::Limit { what, limit: limit as u64 }
+}
+
+/// The name of the opcode `byte` of protocols 0 to 5, as Python's own disassembler has it: for messages that refuse one.
+fn opcode_name(byte: u8) -> String {
+    let name = match byte {
+        b'(' => "MARK",
+        b'.' => "STOP",
+        b'0' => "POP",
+        b'1' => "POP_MARK",
+        b'2' => "DUP",
+        b'F' => "FLOAT",
+        b'I' => "INT",
+        b'J' => "BININT",
+        b'K' => "BININT1",
+        b'L' => "LONG",
+        b'M' => "BININT2",
+        b'N' => "NONE",
+        b'P' => "PERSID",
+        b'Q' => "BINPERSID",
+        b'R' => "REDUCE",
+        b'S' => "STRING",
+        b'T' => "BINSTRING",
+        b'U' => "SHORT_BINSTRING",
+        b'V' => "UNICODE",
+        b'X' => "BINUNICODE",
+        b'a' => "APPEND",
+        b'b' => "BUILD",
+        b'c' => "GLOBAL",
+        b'd' => "DICT",
+        b'}' => "EMPTY_DICT",
+        b'e' => "APPENDS",
+        b'g' => "GET",
+        b'h' => "BINGET",
+        b'i' => "INST",
+        b'j' => "LONG_BINGET",
+        b'l' => "LIST",
+        b']' => "EMPTY_LIST",
+        b'o' => "OBJ",
+        b'p' => "PUT",
+        b'q' => "BINPUT",
+        b'r' => "LONG_BINPUT",
+        b's' => "SETITEM",
+        b't' => "TUPLE",
+        b')' => "EMPTY_TUPLE",
+        b'u' => "SETITEMS",
+        b'G' => "BINFLOAT",
+        b'B' => "BINBYTES",
+        b'C' => "SHORT_BINBYTES",
+        0x80 => "PROTO",
+        0x81 => "NEWOBJ",
+        0x82 => "EXT1",
+        0x83 => "EXT2",
+        0x84 => "EXT4",
+        0x85 => "TUPLE1",
+        0x86 => "TUPLE2",
+        0x87 => "TUPLE3",
+        0x88 => "NEWTRUE",
+        0x89 => "NEWFALSE",
+        0x8a => "LONG1",
+        0x8b => "LONG4",
+        0x8c => "SHORT_BINUNICODE",
+        0x8d => "BINUNICODE8",
+        0x8e => "BINBYTES8",
+        0x8f => "EMPTY_SET",
+        0x90 => "ADDITEMS",
+        0x91 => "FROZENSET",
+        0x92 => "NEWOBJ_EX",
+        0x93 => "STACK_GLOBAL",
+        0x94 => "MEMOIZE",
+        0x95 => "FRAME",
+        0x96 => "BYTEARRAY8",
+        0x97 => "NEXT_BUFFER",
+        0x98 => "READONLY_BUFFER",
+        _ => return format!("0x{byte:02x} (unknown)"),
+    };
+    name.to_owned()
 }
 
 #[cfg(test)]

@@ -1,0 +1,193 @@
+//! The fast path of a [`Gated`] cell: a whole sequence at once, on vectors.
+//!
+//! Forward, one product gives x·W + b of all steps; the loop over time then adds h·U, with U packed once, and runs the
+//! rule. Back, the loop runs the rule's derivative over the same memory and gives dh = dz·Uᵀ; after it one product each
+//! gives dW, dU and dx, summed over all steps.
+//!
+//! Where the inputs are rows of a table (an embedding without dropout after it), the table is multiplied by W instead of
+//! the sequence: V rows rather than T·B. The product with U then starts from the row of each token, and on the way back
+//! each row of dz is added to its row of the table's gradient, from which dW, db and the gradient of the embedding follow
+//! as if the table were a sequence. On the reviews (V = 500, T·B = 3,200) this takes a third off an epoch.
+//!
+//! # Memory
+//!
+//! In numbers, for a batch of B, T steps, D inputs, H units, N blocks of which K are in the kernels, S states:
+//!
+//! | for | training | running |
+//! | --- | --- | --- |
+//! | z: sums, then what the rule saved, then their gradients | T·B·N·H | min(T, 32)·B·N·H |
+//! | states | (T + 1)·B·S·H | 2·B·S·H |
+//! | gradients of states | 2·B·S·H | |
+//! | W and U, packed | (D + H)·K·H, each panel padded to whole vectors | the same |
+//! | packed parts of x, h and dz | at most 1024·(max(D, H) + 48) | |
+//! | with a table of V rows: its product, then its gradient | V·N·H | V·N·H |
+
+use std::ops::Range;
+
+use ndarray::{Array1, Array2, Array3, Axis};
+
+use super::cell::{Run, RunBack};
+use super::gated::{Gated, GatedWeights, input_spans};
+use super::gates::{Gates, blocks, kernel_blocks};
+use super::state::State;
+use crate::kernels::gemm::{self, Packed, Room, Rows, RowsMut, Start};
+use crate::kernels::pointwise::{self, Backward, Forward};
+use crate::scalar::Scalar;
+use crate::tensor::{resize, slice, slice_mut};
+
+/// The steps whose input products are made at once when no backward pass follows: enough for a good product, few enough
+/// that memory does not grow with T.
+const CHUNK: usize = 32;
+
+/// What the fast path keeps for a whole sequence.
+#[derive(Clone, Debug, Default)]
+pub struct GatedWorkspace<F: Scalar> {
+    /// (T, B, N·H): sums, then what the rule saved, then the gradient of the sums.
+    pub(super) z: Array3<F>,
+    /// (V, N·H): the product of a table of inputs, then its gradient.
+    table: Array2<F>,
+    /// The biases as one row of z.
+    pub(super) bias: Array1<F>,
+    /// W packed, span by span, and U; on the way back their transposes.
+    kernel: [Packed<F>; 2],
+    recurrent_kernel: Packed<F>,
+    /// Room for the states of the next step, or for the gradients of those of the step before.
+    pub(super) spare: State<F>,
+    room: Room<F>,
+}
+
+/// The columns of the kernel W that are not empty, and where in a row of z their products go.
+pub(super) fn spans<G: Gates>(units: usize) -> impl Iterator<Item = (usize, (Range<usize>, Range<usize>))> {
+    input_spans::<G>(units).into_iter().enumerate().filter(|(_, (from, _))| !from.is_empty())
+}
+
+impl<G: Gates> Gated<G> {
+    pub(super) fn run_fused<F: Scalar>(
+        &self,
+        w: &GatedWeights<F>,
+        mut run: Run<'_, F>,
+        workspace: &mut GatedWorkspace<F>,
+    ) {
+        let (width, recurrent) = (blocks::<G>() * self.units, kernel_blocks::<G>() * self.units);
+        let GatedWorkspace { z, table, bias, kernel, recurrent_kernel, .. } = workspace;
+        let (bias, inputs) = (self.bias_row(w, bias), w.kernel.nrows());
+        assert!(run.x.dim().2 == inputs, "the weights take {inputs} inputs a step, not {}", run.x.dim().2);
+        let (steps, batch) = run.steps();
+        let x = run.x.as_slice().expect("inputs are in standard layout");
+        let tokens = run.tokens.as_ref().map(|tokens| tokens.to_slice().expect("tokens are in standard layout"));
+
+        // Sums z = x·W + b for these rows of inputs; of the blocks apart the state's half is the bias alone.
+        let mut project = |x: &[F], sums: &mut [F]| {
+            let x = Rows::new(x, inputs);
+            for (index, (from, to)) in spans::<G>(self.units) {
+                let columns = Rows::new(slice(&w.kernel), recurrent).columns(from.start, from.end);
+                let factor = kernel[index].factor(columns, x.count());
+                let sums = RowsMut::new(sums, width).columns(to.start, to.end);
+                gemm::product(x, factor, Start::Row(&bias[to]), sums);
+            }
+            if G::APART > 0 {
+                let apart = recurrent - G::APART * self.units;
+                gemm::write(Start::Row(&bias[apart..recurrent]), RowsMut::new(sums, width).columns(apart, recurrent));
+            }
+        };
+
+        let chunk = if run.states.keeps_all() { steps } else { steps.min(CHUNK) };
+        resize(z, (chunk, batch, width));
+        let z = slice_mut(z);
+        if tokens.is_some() {
+            resize(table, (x.len() / inputs, width));
+            project(x, slice_mut(table));
+        }
+        let table = Rows::new(slice(table), width);
+        let u = recurrent_kernel.factor(Rows::new(slice(&w.recurrent_kernel), recurrent), batch);
+        for t in 0..steps {
+            let place = t % chunk;
+            if tokens.is_none() && place == 0 {
+                let rows = chunk.min(steps - t) * batch;
+                project(&x[t * batch * inputs..][..rows * inputs], &mut z[..rows * width]);
+            }
+            let z = &mut z[place * batch * width..][..batch * width];
+            let (previous, mut next) = run.states.around(t);
+            let start = match tokens {
+                None => Start::Sum,
+                Some(tokens) => {
+                    let tokens = &tokens[t * batch..][..batch];
+                    let rest = Start::Lookup(table.columns(recurrent, width), tokens);
+                    gemm::write(rest, RowsMut::new(z, width).columns(recurrent, width));
+                    Start::Lookup(table.columns(0, recurrent), tokens)
+                }
+            };
+            let h = Rows::new(previous.slice(0), self.units);
+            gemm::product(h, u, start, RowsMut::new(z, width).columns(0, recurrent));
+            let forward = Forward { gates: &self.gates, units: self.units, z, previous, next: next.reborrow() };
+            F::vectorize(pointwise::width(self.units, batch), forward);
+            if let Some(outputs) = &mut run.outputs {
+                outputs.index_axis_mut(Axis(0), t).assign(&next.view_mut(0));
+            }
+        }
+    }
+
+    pub(super) fn run_back_fused<F: Scalar>(
+        &self,
+        w: &GatedWeights<F>,
+        mut run: RunBack<'_, F>,
+        workspace: &mut GatedWorkspace<F>,
+        gradients: &mut GatedWeights<F>,
+    ) {
+        let (width, recurrent) = (blocks::<G>() * self.units, kernel_blocks::<G>() * self.units);
+        let GatedWorkspace { z, table, spare, kernel, recurrent_kernel, room, .. } = workspace;
+        let (steps, batch) = run.steps();
+        let inputs = w.kernel.nrows();
+        let tokens = run.tokens.as_ref().map(|tokens| tokens.to_slice().expect("tokens are in standard layout"));
+        if tokens.is_some() {
+            table.fill(F::zero());
+        }
+        spare.resize(batch, self.widths());
+        let u = recurrent_kernel.transposed(Rows::new(slice(&w.recurrent_kernel), recurrent));
+        let z = slice_mut(z);
+        for t in (0..steps).rev() {
+            if let Some(doutputs) = &run.doutputs {
+                run.dstates.parts[0] += &doutputs.index_axis(Axis(0), t);
+            }
+            let dz = &mut z[t * batch * width..][..batch * width];
+            let backward = Backward {
+                gates: &self.gates,
+                units: self.units,
+                z: dz,
+                previous: run.states.before(t),
+                next: run.states.before(t + 1),
+                dnext: run.dstates.views(),
+                dprevious: spare.views_mut(),
+            };
+            F::vectorize(pointwise::width(self.units, batch), backward);
+            let dh = RowsMut::new(slice_mut(&mut spare.parts[0]), self.units);
+            gemm::product(Rows::new(dz, width).columns(0, recurrent), u, Start::Sum, dh);
+            if let Some(tokens) = tokens {
+                gemm::add_to_rows(Rows::new(dz, width), &tokens[t * batch..][..batch], slice_mut(table));
+            }
+            std::mem::swap(run.dstates, spare);
+        }
+
+        let dz = Rows::new(z, width);
+        let h = run.states.outputs_before(steps);
+        let h = Rows::new(h.to_slice().expect("states are in standard layout"), self.units);
+        let drecurrent = RowsMut::new(slice_mut(&mut gradients.recurrent_kernel), recurrent);
+        gemm::add_transposed_product(h, dz.columns(0, recurrent), drecurrent, room);
+
+        // From here on a table is a sequence, and the gradient of its product that of the sums.
+        let dz = if tokens.is_some() { Rows::new(slice(table), width) } else { dz };
+        let x = Rows::new(run.x.to_slice().expect("inputs are in standard layout"), inputs);
+        for (index, (from, to)) in spans::<G>(self.units) {
+            let dz = dz.columns(to.start, to.end);
+            let dkernel = RowsMut::new(slice_mut(&mut gradients.kernel), recurrent).columns(from.start, from.end);
+            gemm::add_transposed_product(x, dz, dkernel, room);
+            if let Some(dx) = &mut run.dx {
+                let columns = Rows::new(slice(&w.kernel), recurrent).columns(from.start, from.end);
+                let start = if index == 0 { Start::Zero } else { Start::Sum };
+                let dx = RowsMut::new(dx.as_slice_mut().expect("dx is in standard layout"), inputs);
+                gemm::product(dz, kernel[index].transposed(columns), start, dx);
+            }
+        }
+        self.add_dbias(dz, gradients);
+    }
+}

@@ -1,0 +1,66 @@
+//! One step of a few samples without training: the fast path of a [`Gated`] cell when inputs come one at a time.
+//!
+//! Nothing is hoisted or packed, for each weight is used once a sample: the step is one pass over W and U. What matters at
+//! 8 units is everything else, so it is all one kernel, and the next states change places with the present ones instead of
+//! being copied.
+
+use super::fused::{GatedWorkspace, spans};
+use super::gated::{Gated, GatedWeights};
+use super::gates::{Gates, blocks, kernel_blocks};
+use super::state::{State, Views, ViewsMut};
+use crate::kernels::gemm::{self, Rows, RowsMut, Start};
+use crate::kernels::pointwise::{self, Forward};
+use crate::lane::{Kernel, Vector};
+use crate::scalar::Scalar;
+use crate::tensor::{resize, slice, slice_mut};
+
+struct Advance<'a, F, G> {
+    gates: &'a G,
+    units: usize,
+    w: &'a GatedWeights<F>,
+    x: Rows<'a, F>,
+    z: &'a mut [F],
+    previous: Views<'a, F>,
+    next: ViewsMut<'a, F>,
+}
+
+impl<F: Scalar, G: Gates> Kernel<F> for Advance<'_, F, G> {
+    #[inline(always)]
+    fn run<V: Vector<Scalar = F>>(self, token: V::Token) {
+        let Advance { gates, units, w, x, z, previous, next } = self;
+        let (width, recurrent) = (blocks::<G>() * units, kernel_blocks::<G>() * units);
+        for (_, (from, to)) in spans::<G>(units) {
+            let columns = Rows::new(slice(&w.kernel), recurrent).columns(from.start, from.end);
+            gemm::add_rows::<V>(token, x, columns, RowsMut::new(z, width).columns(to.start, to.end));
+        }
+        let h = Rows::new(previous.slice(0), units);
+        let u = Rows::new(slice(&w.recurrent_kernel), recurrent);
+        gemm::add_rows::<V>(token, h, u, RowsMut::new(z, width).columns(0, recurrent));
+        Forward { gates, units, z, previous, next }.run::<V>(token);
+    }
+}
+
+impl<G: Gates> Gated<G> {
+    /// Replaces the state by the next one; `x` holds the inputs of each sample.
+    pub(super) fn advance_fused<F: Scalar>(
+        &self,
+        w: &GatedWeights<F>,
+        x: &[F],
+        state: &mut State<F>,
+        workspace: &mut GatedWorkspace<F>,
+    ) {
+        let width = blocks::<G>() * self.units;
+        let (batch, inputs) = (state.parts[0].nrows(), w.kernel.nrows());
+        assert!(x.len() == batch * inputs, "the weights take {inputs} inputs a sample, not {}", x.len() / batch);
+        let x = Rows::new(x, inputs);
+        let GatedWorkspace { z, bias, spare, .. } = workspace;
+        resize(z, (1, batch, width));
+        let z = slice_mut(z);
+        gemm::write(Start::Row(self.bias_row(w, bias)), RowsMut::new(z, width));
+        spare.resize(batch, self.widths());
+        let (previous, next) = (state.views(), spare.views_mut());
+        let advance = Advance { gates: &self.gates, units: self.units, w, x, z, previous, next };
+        F::vectorize(pointwise::width(self.units, batch), advance);
+        std::mem::swap(state, spare);
+    }
+}
