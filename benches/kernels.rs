@@ -1,4 +1,4 @@
-//! How near the inner loops come to what the machine can do: products to the best product, the rest to the bandwidth.
+//! How near the inner loops come to what the machine can do: products to the best large one, the rest to the bandwidth.
 //!
 //! The roofline is measured first: the fastest of two 2048³ products, ours and `matrixmultiply`'s, and a copy between two
 //! pieces of memory that no cache holds. Then products at the shapes that recurrence needs, functions and rules per
@@ -45,11 +45,12 @@ impl Report {
         let name = format!("{name} {rows}x{depth}x{columns}");
         if name.contains(&self.filter) {
             let speed = 2e-9 * (rows * depth * columns) as f64 / seconds(work);
-            println!("{name:<36} {speed:>8.1} GFLOP/s  {:>4.0} % of the best product", 100.0 * speed / self.peak);
+            println!("{name:<36} {speed:>8.1} GFLOP/s  {:>4.0} % of the 2048³ product", 100.0 * speed / self.peak);
         }
     }
 
-    /// `bytes` is what each element must read and write, if it came from memory.
+    /// `bytes` is what each element reads and writes. Here it lies in the caches: what takes less time than memory would need
+    /// for it stands above 100 %, and would wait for memory if it had to.
     fn elements(&self, name: &str, count: usize, bytes: usize, work: impl FnMut()) {
         if name.contains(&self.filter) {
             let each = 1e9 * seconds(work) / count as f64;

@@ -153,14 +153,9 @@ impl<F: Scalar> Packed<F> {
         if rows <= FEW {
             return Factor::Plain(b);
         }
-        self.pack(b);
-        Factor::Packed(self)
-    }
-
-    /// Packs B.
-    pub(crate) fn pack(&mut self, b: Rows<'_, F>) {
         self.columns = b.width;
         F::vectorize(b.width, Pack { b, transposed: false, panels: &mut self.panels });
+        Factor::Packed(self)
     }
 
     /// The transpose of B.

@@ -27,7 +27,8 @@ impl Product {
     /// (rows, depth)·(depth, columns).
     pub fn new(rows: usize, depth: usize, columns: usize) -> Self {
         let mut b = Packed::default();
-        b.pack(Rows::new(&wave(depth * columns), columns));
+        // Packed however few the rows are.
+        b.factor(Rows::new(&wave(depth * columns), columns), usize::MAX);
         Product { a: wave(rows * depth), b, c: wave(rows * columns), depth, columns }
     }
 
@@ -114,6 +115,7 @@ impl Kernel<f32> for Apply<'_> {
 #[derive(Debug)]
 pub struct Pointwise<G> {
     gates: G,
+    rows: usize,
     units: usize,
     z: Vec<f32>,
     previous: State<f32>,
@@ -128,14 +130,14 @@ impl<G: Gates> Pointwise<G> {
         let mut previous = State::zeros(rows, Widths::new(&vec![units; states]));
         let z = wave(rows * <G::Blocks<f32> as Block<f32>>::COUNT * units);
         previous.parts.iter_mut().flatten().zip(&z).for_each(|(state, &value)| *state = value);
-        Pointwise { gates, units, z, next: previous.clone(), dprevious: previous.clone(), previous }
+        Pointwise { gates, rows, units, z, next: previous.clone(), dprevious: previous.clone(), previous }
     }
 
     /// The rule; its results are the sums of the next run.
     pub fn forward(&mut self) {
         let (previous, next) = (self.previous.views(), self.next.views_mut());
         let kernel = Forward { gates: &self.gates, units: self.units, z: &mut self.z, previous, next };
-        f32::vectorize(pointwise::width(self.units, self.previous.parts[0].nrows()), kernel);
+        f32::vectorize(pointwise::width(self.units, self.rows), kernel);
     }
 
     /// The rule and its derivative.
@@ -145,7 +147,7 @@ impl<G: Gates> Pointwise<G> {
         let (dnext, dprevious) = (self.previous.views(), self.dprevious.views_mut());
         let (gates, units, z) = (&self.gates, self.units, &mut self.z[..]);
         f32::vectorize(
-            pointwise::width(units, self.next.parts[0].nrows()),
+            pointwise::width(units, self.rows),
             Backward { gates, units, z, previous, next, dnext, dprevious },
         );
     }

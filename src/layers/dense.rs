@@ -149,10 +149,9 @@ impl<F: Scalar> Layer<F> for Dense {
         pass: Pass<'_>,
     ) {
         y.like(x, self.units);
-        let (x, kernel) = (in_one_piece(x.rows()), Rows::new(slice(&w.kernel), self.units));
-        let factor = cache.packed.factor(kernel, x.count());
+        let kernel = cache.packed.factor(Rows::new(slice(&w.kernel), self.units), x.rows().nrows());
         let start = w.bias.as_ref().map_or(Start::Zero, |bias| Start::Row(slice(bias)));
-        gemm::product(x, factor, start, in_one_piece_mut(y));
+        gemm::product(in_one_piece(x.rows()), kernel, start, in_one_piece_mut(y));
         self.applied(pass).apply_rows(y.rows_mut());
     }
 
@@ -178,8 +177,8 @@ impl<F: Scalar> Layer<F> for Dense {
         }
         if let Some(dx) = dx {
             dx.like(x, w.kernel.nrows());
-            let transposed = packed.transposed(Rows::new(slice(&w.kernel), self.units));
-            gemm::product(dz, transposed, Start::Zero, in_one_piece_mut(dx));
+            let kernel = packed.transposed(Rows::new(slice(&w.kernel), self.units));
+            gemm::product(dz, kernel, Start::Zero, in_one_piece_mut(dx));
         }
     }
 

@@ -97,7 +97,12 @@ impl<F: Scalar> Samples<'_, F> {
         match self {
             Samples::Tokens(tokens) => {
                 let vocabulary = network.nodes.first().and_then(|node| node.layer.vocabulary()).unwrap_or(usize::MAX);
-                match tokens.indexed_iter().find(|&(_, &id)| id as usize >= vocabulary) {
+                let unknown = |id: u32| id as usize >= vocabulary;
+                // First without places, which are slow to keep, for all is well nearly always. So below.
+                if !tokens.iter().any(|&id| unknown(id)) {
+                    return Ok(());
+                }
+                match tokens.indexed_iter().find(|&(_, &id)| unknown(id)) {
                     Some(((sample, step), &id)) => Err(Error::Token { id, sample, step, vocabulary }),
                     None => Ok(()),
                 }
@@ -147,7 +152,6 @@ fn copy<F: Scalar>(from: ArrayView1<'_, F>, to: &mut [F]) {
 }
 
 fn check_finite<F: Scalar>(values: ArrayViewD<'_, F>) -> Result<()> {
-    // Once without places, which are slow to keep, for all is well nearly always.
     if values.iter().all(|value| value.is_finite()) {
         return Ok(());
     }
