@@ -1,0 +1,122 @@
+//! C ← S + A·B for weights B that are packed once and used for many products.
+
+use super::rows::RowsProduct;
+use super::tile::{ByRow, panels_of, tiles};
+use super::{Rows, RowsMut, Start, write};
+use crate::lane::{Kernel, Vector};
+use crate::scalar::Scalar;
+
+/// Up to this many rows are multiplied by the weights as they are: packing would cost more than it saves.
+pub(crate) const FEW: usize = 3;
+
+/// Weights B (K, N) as [`product`] takes them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Factor<'a, F> {
+    /// In panels.
+    Packed(&'a Packed<F>),
+    /// As they are, for few rows.
+    Plain(Rows<'a, F>),
+}
+
+/// Room for packed weights, that is used again.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Packed<F> {
+    panels: Vec<F>,
+    columns: usize,
+}
+
+impl<F: Scalar> Packed<F> {
+    /// B for products with this many rows: packed if that is worth it.
+    pub(crate) fn factor<'a>(&'a mut self, b: Rows<'a, F>, rows: usize) -> Factor<'a, F> {
+        if rows <= FEW {
+            return Factor::Plain(b);
+        }
+        self.columns = b.width;
+        F::vectorize(b.width, Pack { b, transposed: false, panels: &mut self.panels });
+        Factor::Packed(self)
+    }
+
+    /// The transpose of B.
+    pub(crate) fn transposed<'a>(&'a mut self, b: Rows<'_, F>) -> Factor<'a, F> {
+        self.columns = b.count();
+        F::vectorize(self.columns, Pack { b, transposed: true, panels: &mut self.panels });
+        Factor::Packed(self)
+    }
+}
+
+struct Pack<'a, F> {
+    b: Rows<'a, F>,
+    transposed: bool,
+    panels: &'a mut Vec<F>,
+}
+
+impl<F: Scalar> Kernel<F> for Pack<'_, F> {
+    #[inline(always)]
+    fn run<V: Vector<Scalar = F>>(self, _: V::Token) {
+        let Pack { b, transposed, panels } = self;
+        let (depth, columns) = if transposed { (b.width, b.count()) } else { (b.count(), b.width) };
+        panels.clear();
+        panels.resize(depth * columns.next_multiple_of(V::WIDTH), F::zero());
+        let mut panels = &mut panels[..];
+        for (from, to) in panels_of::<V>(columns) {
+            let width = (to - from).next_multiple_of(V::WIDTH);
+            let (panel, rest) = panels.split_at_mut(depth * width);
+            panels = rest;
+            if transposed {
+                for (index, column) in (from..to).enumerate() {
+                    panel[index..].iter_mut().step_by(width).zip(b.row(column)).for_each(|(to, &from)| *to = from);
+                }
+            } else {
+                for (row, panel) in panel.chunks_exact_mut(width).enumerate() {
+                    panel[..to - from].copy_from_slice(&b.row(row)[from..to]);
+                }
+            }
+        }
+    }
+}
+
+/// C ← start + A·B.
+pub(crate) fn product<F: Scalar>(a: Rows<'_, F>, b: Factor<'_, F>, start: Start<'_, F>, mut c: RowsMut<'_, F>) {
+    match b {
+        Factor::Packed(b) => F::vectorize(b.columns, Product { a, b: &b.panels, start, c }),
+        Factor::Plain(b) => {
+            write(start, c.reborrow());
+            F::vectorize(b.width, RowsProduct { a, b, c });
+        }
+    }
+}
+
+struct Product<'a, F> {
+    a: Rows<'a, F>,
+    b: &'a [F],
+    start: Start<'a, F>,
+    c: RowsMut<'a, F>,
+}
+
+impl<F: Scalar> Kernel<F> for Product<'_, F> {
+    #[inline(always)]
+    fn run<V: Vector<Scalar = F>>(self, token: V::Token) {
+        let Product { a, b, start, c } = self;
+        let (rows, depth, columns) = (a.count(), a.width, c.width);
+        let mut panels = b;
+        for (from, to) in panels_of::<V>(columns) {
+            let vectors = (to - from).div_ceil(V::WIDTH);
+            let (panel, rest) = panels.split_at(depth * vectors * V::WIDTH);
+            panels = rest;
+            let start = start.columns(from, to);
+            let mut row = 0;
+            while row < rows {
+                let start = match start {
+                    Start::Lookup(table, numbers) => Start::Lookup(table, &numbers[row..]),
+                    start => start,
+                };
+                let c = RowsMut { data: &mut c.data[row * c.stride + from..], stride: c.stride, width: to - from };
+                row += match rows - row {
+                    8.. if V::many_registers(token) => tiles::<V, _, 8>(token, ByRow::of(a, row), panel, start, c),
+                    4.. => tiles::<V, _, 4>(token, ByRow::of(a, row), panel, start, c),
+                    _ => tiles::<V, _, 1>(token, ByRow::of(a, row), panel, start, c),
+                };
+            }
+        }
+    }
+}
