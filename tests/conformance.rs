@@ -210,8 +210,12 @@ fn random_weights<F: Scalar, C: Cell<F>>(cell: &C, features: usize) -> C::Weight
     let mut number = 0;
     weights.visit_mut(Path::root(""), &mut |_, mut tensor| {
         number += 1;
+        // Smaller for wide layers, as initialisers make them: else rounding grows by itself over the steps. Powers of two
+        // keep the numbers those that both precisions hold.
+        let halvings = (tensor.shape()[0] / 8).checked_ilog2().map_or(0, |power| power.div_ceil(2));
+        let scale = F::of(0.5_f64.powi(halvings as i32));
         let values = random::<F, _>(tensor.raw_dim(), Key::new(2).fold(number));
-        tensor.assign(&values);
+        tensor.assign(&(values * scale));
     });
     weights
 }
@@ -354,8 +358,7 @@ fn worst_error<F: Scalar>(outcome: &Outcome<F>, exact: &Outcome<f64>) -> (f64, S
     worst
 }
 
-/// Holds the fused run against the loop over steps. In f32 the loop's own rounding is no measure, so both are held against
-/// the loop in f64: the fused run may be `tolerance` off, or a half more than the loop is where that is more.
+/// Holds the fused run against the loop over steps in f64, whose own rounding does not count.
 fn fused_is_stepwise<F: Scalar, C: Cell<F> + Cell<f64>>(layer: &Rnn<C>, tolerance: f64) {
     let weights = random_weights::<F, C>(layer.cell(), FEATURES);
     let exact_weights = random_weights::<f64, C>(layer.cell(), FEATURES);
@@ -369,15 +372,10 @@ fn fused_is_stepwise<F: Scalar, C: Cell<F> + Cell<f64>>(layer: &Rnn<C>, toleranc
                 let stepwise = stepwise.return_sequences(sequences);
                 let problem = Problem::<F>::new(widths, steps, batch);
                 let left = train(&fused, &weights, &problem, &mut RnnCache::default(), pass);
-                let right = train(&stepwise, &weights, &problem, &mut RnnCache::default(), pass);
                 let problem = Problem::<f64>::new(widths, steps, batch);
                 let exact = train(&stepwise, &exact_weights, &problem, &mut RnnCache::default(), pass);
                 let (error, place) = worst_error(&left, &exact);
-                let (plain, _) = worst_error(&right, &exact);
-                assert!(
-                    error <= tolerance.max(1.5 * plain),
-                    "{fused:?} T={steps} B={batch}: {place}, {error:e} off, the loop {plain:e}"
-                );
+                assert!(error <= tolerance, "{fused:?} T={steps} B={batch}: {place}, {error:e} off");
             }
         }
     }
