@@ -2,7 +2,7 @@
 //! `step`.
 //!
 //! The allocator of this binary counts what the watched threads allocate: a test's own, and those of its pool. On one thread
-//! the count is exactly zero. With a pool rayon itself allocates, one small job for each thread that is asked to help and
+//! the count is exactly zero. With a pool rayon itself allocates, two small jobs for each thread that is asked to help and
 //! now and then a block of its queue; that is bounded here, and ours is told from it by not growing with the shards.
 
 #![allow(unsafe_code, reason = "an allocator is an unsafe trait; this one counts and hands on to the system's")]
@@ -175,11 +175,12 @@ fn with_a_pool_a_batch_allocates_no_more_than_rayons_jobs() {
         model.set_pool(Arc::clone(&pool));
         let mut ends = Ends::new();
         model.fit(&tokens, &labels, Fit::new().epochs(40).batch_size(64).callback(&mut ends)).unwrap();
-        // A batch of 64 is two shards, so one thread is asked: one job, and the queue's block for 31 of them.
+        // A batch of 64 is two shards, so one thread is asked: a job for the shard, one to look out for the next batch, and
+        // now and then the queue's block for 31 of them.
         let per_batch = ends.per_batch();
-        assert!(per_batch.iter().all(|&count| count <= 3), "{per_batch:?}");
+        assert!(per_batch.iter().all(|&count| count <= 5), "{per_batch:?}");
         let mean = per_batch.iter().sum::<usize>() as f64 / per_batch.len() as f64;
-        assert!(mean <= 1.2, "{mean}");
+        assert!(mean <= 2.2, "{mean}");
     }
     assert!(watch.allocations(|| ()) == 0 && ALLOCATIONS.load(Ordering::SeqCst) > before);
 }
