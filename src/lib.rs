@@ -52,6 +52,11 @@
 //! dropout, shuffling, every loss, the saved file. Between instruction sets (AVX2, AVX-512, NEON) the bits of `f32` may
 //! differ, for vectors and products round differently there.
 //!
+//! # Instructions
+//!
+//! The inner loops run on the best vectors that the processor has; [`instructions`] tells which. The environment variable
+//! `BPTT_KERNELS` (`avx512`, `avx2`, `portable`, `reference`) makes them run on others, to compare and to test.
+//!
 //! # Where to start reading
 //!
 //! [`Layer`] is the contract between layers and what runs them, [`Rnn`] the driver over time, [`Lstm`] an example of a cell,

@@ -47,7 +47,7 @@ pub struct GatedWorkspace<F: Scalar> {
     /// (V, N·H): the product of a table of inputs, then its gradient.
     table: Array2<F>,
     /// The biases as one row of z.
-    pub(super) bias: Array1<F>,
+    bias: Array1<F>,
     /// W packed, span by span, and U; on the way back their transposes.
     kernel: [Packed<F>; 2],
     recurrent_kernel: Packed<F>,

@@ -190,21 +190,26 @@ impl<G: Gates> Gated<G> {
 
     /// The biases as one row of z: those of the weights where they are one, else put together in `row`.
     pub(super) fn bias_row<'a, F: Scalar>(&self, weights: &'a GatedWeights<F>, row: &'a mut Array1<F>) -> &'a [F] {
-        let bias = weights.bias.as_ref().and_then(|bias| bias.as_slice());
-        if let Some(bias) = bias.filter(|_| G::APART == 0) {
-            return bias;
-        }
-        resize(row, blocks::<G>() * self.units);
-        let row = slice_mut(row);
-        row.fill(F::zero());
-        if let Some(bias) = bias {
-            let columns = kernel_blocks::<G>() * self.units;
-            for (from, to) in input_spans::<G>(self.units) {
-                row[to].copy_from_slice(&bias[from]);
+        match weights.bias.as_ref().and_then(|bias| bias.as_slice()) {
+            Some(bias) if G::APART == 0 => bias,
+            _ => {
+                resize(row, blocks::<G>() * self.units);
+                let row = slice_mut(row);
+                self.write_bias(weights, row);
+                row
             }
-            row.iter_mut().zip(&bias[columns..]).for_each(|(sum, &b)| *sum += b);
         }
-        row
+    }
+
+    /// Writes the biases into a row of z.
+    pub(super) fn write_bias<F: Scalar>(&self, weights: &GatedWeights<F>, row: &mut [F]) {
+        row.fill(F::zero());
+        let Some(bias) = weights.bias.as_ref().and_then(|bias| bias.as_slice()) else { return };
+        let columns = kernel_blocks::<G>() * self.units;
+        for (from, to) in input_spans::<G>(self.units) {
+            row[to].copy_from_slice(&bias[from]);
+        }
+        row.iter_mut().zip(&bias[columns..]).for_each(|(sum, &b)| *sum += b);
     }
 
     /// Adds the gradient of the biases from rows of dz.
