@@ -337,7 +337,9 @@ pub(crate) fn run_one_step<F: Scalar, C: Cell<F>>(
 ) {
     let mut states = std::mem::take(&mut memory.series);
     states.reset(1, x.nrows(), cell.states(), false, Some(state));
-    let (x, masks) = (x.insert_axis(Axis(0)), StepMasks::default());
+    // Copied only if it is a view that does not lie in one piece.
+    let x = x.as_standard_layout();
+    let (x, masks) = (x.view().insert_axis(Axis(0)), StepMasks::default());
     cell.run(weights, Run { x, tokens: None, states: &mut states, outputs: None, masks: &masks }, memory);
     states.copy_final(1, state);
     memory.series = states;
