@@ -68,8 +68,6 @@ pub trait Vector: Lane {
     type Token: Copy;
     /// How many numbers it holds.
     const WIDTH: usize;
-    /// Runs `work` compiled for the instructions: what a function that is not inlined into a kernel starts with.
-    fn enter<R>(token: Self::Token, work: impl FnOnce() -> R) -> R;
     /// Whether the processor has registers enough to keep 24 of these at hand: 32 of them rather than 16.
     fn many_registers(token: Self::Token) -> bool;
     /// `value` in every element.
@@ -138,10 +136,6 @@ macro_rules! number_lane {
             type Token = ();
             const WIDTH: usize = 1;
 
-            #[inline(always)]
-            fn enter<R>((): (), work: impl FnOnce() -> R) -> R {
-                work()
-            }
             #[inline(always)]
             fn many_registers((): ()) -> bool {
                 false
@@ -237,10 +231,6 @@ macro_rules! vector_lane {
             type Token = S;
             const WIDTH: usize = $width;
 
-            #[inline(always)]
-            fn enter<R>(token: S, work: impl FnOnce() -> R) -> R {
-                token.vectorize(work)
-            }
             #[inline(always)]
             fn many_registers(token: S) -> bool {
                 #[cfg(target_arch = "x86_64")]
