@@ -196,7 +196,7 @@ pub enum Error {
         /// How many were wanted.
         count: usize,
         /// What the thread pool said.
-        source: rayon::ThreadPoolBuildError,
+        source: rayon_core::ThreadPoolBuildError,
     },
 
     /// A collection that has to hold something is empty.

@@ -10,10 +10,12 @@ use ndarray_rand::rand::seq::IndexedRandom;
 use ndarray_rand::rand::{Rng, RngCore, SeedableRng};
 use ndarray_rand::rand_distr::{Distribution, LogNormal, Zipf};
 use rand_xoshiro::{SplitMix64, Xoshiro256PlusPlus};
-use rayon::prelude::*;
 
 use super::{Corpus, Reviews};
 use crate::{Error, Result};
+
+/// Reviews that one thread writes before it asks for more.
+const CHUNK: usize = 256;
 
 /// The id that opens every review.
 const START: u32 = 1;
@@ -167,15 +169,23 @@ impl Synthetic {
 
     /// The reviews of split number `split`.
     fn split(&self, writer: &Writer, split: u64, reviews: usize) -> Reviews {
-        let (sequences, labels) = (0..reviews as u64)
-            .into_par_iter()
-            .map(|index| {
-                // Each pair of reviews tosses one coin: which of the two is favourable.
-                let coin: bool = generator(self.seed, split + 2, index / 2).random();
-                let favourable = (index % 2 == 0) == coin;
-                (writer.review(generator(self.seed, split, index), favourable), u8::from(favourable))
-            })
-            .unzip();
+        let mut sequences = vec![Vec::new(); reviews];
+        let mut labels = vec![0; reviews];
+        rayon_core::scope(|scope| {
+            let chunks = sequences.chunks_mut(CHUNK).zip(labels.chunks_mut(CHUNK));
+            for (chunk, (sequences, labels)) in chunks.enumerate() {
+                scope.spawn(move |_| {
+                    for (offset, (sequence, label)) in sequences.iter_mut().zip(labels).enumerate() {
+                        let index = (chunk * CHUNK + offset) as u64;
+                        // Each pair of reviews tosses one coin: which of the two is favourable.
+                        let coin: bool = generator(self.seed, split + 2, index / 2).random();
+                        let favourable = index.is_multiple_of(2) == coin;
+                        *sequence = writer.review(generator(self.seed, split, index), favourable);
+                        *label = u8::from(favourable);
+                    }
+                });
+            }
+        });
         Reviews { sequences, labels }
     }
 }

@@ -115,7 +115,7 @@ impl<F: Scalar> Model<F> {
     /// model.set_pool(Arc::clone(&pool));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn set_pool(&mut self, pool: Arc<rayon::ThreadPool>) {
+    pub fn set_pool(&mut self, pool: Arc<rayon_core::ThreadPool>) {
         self.threads = Threads::of_pool(pool);
     }
 

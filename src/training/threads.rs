@@ -39,7 +39,7 @@ pub(crate) enum Threads {
     /// No threads but the caller's.
     Single,
     /// A given pool, and how many threads work at the same time, the caller's with them.
-    Pool(Arc<rayon::ThreadPool>, usize),
+    Pool(Arc<rayon_core::ThreadPool>, usize),
 }
 
 impl Threads {
@@ -48,7 +48,7 @@ impl Threads {
         match count {
             0 => Err(Error::InvalidOption { option: "threads", value: "0".into(), allowed: "at least 1" }),
             1 => Ok(Threads::Single),
-            _ => match rayon::ThreadPoolBuilder::new().num_threads(count - 1).build() {
+            _ => match rayon_core::ThreadPoolBuilder::new().num_threads(count - 1).build() {
                 Ok(pool) => Ok(Threads::Pool(Arc::new(pool), count)),
                 Err(source) => Err(Error::Threads { count, source }),
             },
@@ -56,7 +56,7 @@ impl Threads {
     }
 
     /// As many threads as a pool of the user's has.
-    pub(crate) fn of_pool(pool: Arc<rayon::ThreadPool>) -> Self {
+    pub(crate) fn of_pool(pool: Arc<rayon_core::ThreadPool>) -> Self {
         let count = pool.current_num_threads();
         Threads::Pool(pool, count)
     }
@@ -66,7 +66,7 @@ impl Threads {
         match self {
             _ if multiplications < WORTH_SHARING => 1,
             Threads::Single => 1,
-            Threads::Ambient => rayon::current_num_threads(),
+            Threads::Ambient => rayon_core::current_num_threads(),
             Threads::Pool(_, count) => *count,
         }
     }
@@ -96,7 +96,7 @@ impl Threads {
         match self {
             Threads::Pool(pool, _) => pool.in_place_scope(|scope| fork(scope, own, others, &take_items, &busy)),
             Threads::Single | Threads::Ambient => {
-                rayon::in_place_scope(|scope| fork(scope, own, others, &take_items, &busy));
+                rayon_core::in_place_scope(|scope| fork(scope, own, others, &take_items, &busy));
             }
         }
     }
@@ -112,7 +112,7 @@ fn look_out() {
 
 /// Lets `work` run with each worker, the caller's own on this thread.
 fn fork<'scope, W: Send>(
-    scope: &rayon::Scope<'scope>,
+    scope: &rayon_core::Scope<'scope>,
     own: &mut W,
     others: &'scope mut [W],
     work: &'scope (impl Fn(&mut W) + Sync),
@@ -122,7 +122,7 @@ fn fork<'scope, W: Send>(
         scope.spawn(move |_| {
             work(other);
             busy.fetch_sub(1, Ordering::Release);
-            rayon::spawn(look_out);
+            rayon_core::spawn(look_out);
         });
     }
     work(own);
