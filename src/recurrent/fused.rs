@@ -1,8 +1,9 @@
 //! The fast path of a [`Gated`] cell: a whole sequence at once, on vectors.
 //!
-//! Forward, one product gives x·W + b of all steps; the loop over time then adds h·U, with U packed once, and runs the
-//! rule. Back, the loop runs the rule's derivative over the same memory and gives dh = dz·Uᵀ; after it one product each
-//! gives dW, dU and dx, summed over all steps.
+//! Forward, one product gives x·W + b of many steps; the loop over time then adds h·U, with U packed once, and runs the
+//! rule. Back, the loop runs the rule's derivative over the same memory and gives dh = dz·Uᵀ; then one product each gives
+//! dW, dU and dx of many steps. How many is told from the batch, see [`ROWS`]: what a product writes or reads is then
+//! still in the cache when the loop comes to it, or comes from it, however long the sequence and large the batch.
 //!
 //! Where the inputs are rows of a table (an embedding without dropout after it), the table is multiplied by W instead of
 //! the sequence: V rows rather than T·B. The product with U then starts from the row of each token, and on the way back
@@ -15,7 +16,7 @@
 //!
 //! | for | training | running |
 //! | --- | --- | --- |
-//! | z: sums, then what the rule saved, then their gradients | T·B·N·H | min(T, 32)·B·N·H |
+//! | z: sums, then what the rule saved, then their gradients | T·B·N·H | min(T, ⌈1024/B⌉)·B·N·H |
 //! | states | (T + 1)·B·S·H | 2·B·S·H |
 //! | gradients of states | 2·B·S·H | |
 //! | W and U, packed | (D + H)·K·H, each panel padded to whole vectors | the same |
@@ -30,14 +31,19 @@ use super::cell::{Run, RunBack};
 use super::gated::{Gated, GatedWeights, input_spans};
 use super::gates::{Gates, blocks, kernel_blocks};
 use super::state::State;
-use crate::kernels::gemm::{self, Packed, Room, Rows, RowsMut, Start};
+use crate::kernels::gemm::{self, Factor, Packed, Room, Rows, RowsMut, Start};
 use crate::kernels::pointwise::{self, Backward, Forward};
 use crate::scalar::Scalar;
 use crate::tensor::{resize, slice, slice_mut};
 
-/// The steps whose input products are made at once when no backward pass follows: enough for a good product, few enough
-/// that memory does not grow with T.
-const CHUNK: usize = 32;
+/// The rows, steps times samples, whose products are made at once: enough for a good product, few enough to stay in the
+/// cache, and without a backward pass to keep memory from growing with T.
+const ROWS: usize = 1024;
+
+/// The steps that this makes.
+fn chunk_of(batch: usize) -> usize {
+    ROWS.div_ceil(batch)
+}
 
 /// What the fast path keeps for a whole sequence.
 #[derive(Clone, Debug, Default)]
@@ -91,8 +97,9 @@ impl<G: Gates> Gated<G> {
             }
         };
 
-        let chunk = if run.states.keeps_all() { steps } else { steps.min(CHUNK) };
-        resize(z, (chunk, batch, width));
+        let chunk = chunk_of(batch);
+        let kept = if run.states.keeps_all() { steps } else { steps.min(chunk) };
+        resize(z, (kept, batch, width));
         let z = slice_mut(z);
         if tokens.is_some() {
             resize(table, (x.len() / inputs, width));
@@ -101,12 +108,12 @@ impl<G: Gates> Gated<G> {
         let table = Rows::new(slice(table), width);
         let u = recurrent_kernel.factor(Rows::new(slice(&w.recurrent_kernel), recurrent), batch);
         for t in 0..steps {
-            let place = t % chunk;
-            if tokens.is_none() && place == 0 {
+            let z = &mut z[t % kept * batch * width..];
+            if tokens.is_none() && t % chunk == 0 {
                 let rows = chunk.min(steps - t) * batch;
                 project(&x[t * batch * inputs..][..rows * inputs], &mut z[..rows * width]);
             }
-            let z = &mut z[place * batch * width..][..batch * width];
+            let z = &mut z[..batch * width];
             let (previous, mut next) = run.states.around(t);
             let start = match tokens {
                 None => Start::Sum,
@@ -145,6 +152,38 @@ impl<G: Gates> Gated<G> {
         spare.resize(batch, self.widths());
         let u = recurrent_kernel.transposed(Rows::new(slice(&w.recurrent_kernel), recurrent));
         let z = slice_mut(z);
+        let h = run.states.outputs_before(steps);
+        let h = h.to_slice().expect("states are in standard layout");
+        let x = run.x.to_slice().expect("inputs are in standard layout");
+        let mut dx = run.dx.as_mut().map(|dx| dx.as_slice_mut().expect("dx is in standard layout"));
+        if dx.is_some() {
+            for (index, (from, _)) in spans::<G>(self.units) {
+                kernel[index].transposed(Rows::new(slice(&w.kernel), recurrent).columns(from.start, from.end));
+            }
+        }
+        // From the gradients of the sums of these rows those of W, b and their inputs.
+        let mut project_back = |rows: Range<usize>, dz: &[F], gradients: &mut GatedWeights<F>, room: &mut Room<F>| {
+            let dz = Rows::new(dz, width);
+            let inputs_of = rows.start * inputs..rows.end * inputs;
+            for (index, (from, to)) in spans::<G>(self.units) {
+                let dz = dz.columns(to.start, to.end);
+                let dkernel = RowsMut::new(slice_mut(&mut gradients.kernel), recurrent).columns(from.start, from.end);
+                gemm::add_transposed_product(Rows::new(&x[inputs_of.clone()], inputs), dz, dkernel, room);
+                if let Some(dx) = &mut dx {
+                    let start = if index == 0 { Start::Zero } else { Start::Sum };
+                    gemm::product(
+                        dz,
+                        Factor::Packed(&kernel[index]),
+                        start,
+                        RowsMut::new(&mut dx[inputs_of.clone()], inputs),
+                    );
+                }
+            }
+            self.add_dbias(dz, gradients);
+        };
+
+        let chunk = chunk_of(batch);
+        let mut end = steps;
         for t in (0..steps).rev() {
             if let Some(doutputs) = &run.doutputs {
                 run.dstates.parts[0] += &doutputs.index_axis(Axis(0), t);
@@ -166,28 +205,21 @@ impl<G: Gates> Gated<G> {
                 gemm::add_to_rows(Rows::new(dz, width), &tokens[t * batch..][..batch], slice_mut(table));
             }
             std::mem::swap(run.dstates, spare);
-        }
-
-        let dz = Rows::new(z, width);
-        let h = run.states.outputs_before(steps);
-        let h = Rows::new(h.to_slice().expect("states are in standard layout"), self.units);
-        let drecurrent = RowsMut::new(slice_mut(&mut gradients.recurrent_kernel), recurrent);
-        gemm::add_transposed_product(h, dz.columns(0, recurrent), drecurrent, room);
-
-        // From here on a table is a sequence, and the gradient of its product that of the sums.
-        let dz = if tokens.is_some() { Rows::new(slice(table), width) } else { dz };
-        let x = Rows::new(run.x.to_slice().expect("inputs are in standard layout"), inputs);
-        for (index, (from, to)) in spans::<G>(self.units) {
-            let dz = dz.columns(to.start, to.end);
-            let dkernel = RowsMut::new(slice_mut(&mut gradients.kernel), recurrent).columns(from.start, from.end);
-            gemm::add_transposed_product(x, dz, dkernel, room);
-            if let Some(dx) = &mut run.dx {
-                let columns = Rows::new(slice(&w.kernel), recurrent).columns(from.start, from.end);
-                let start = if index == 0 { Start::Zero } else { Start::Sum };
-                let dx = RowsMut::new(dx.as_slice_mut().expect("dx is in standard layout"), inputs);
-                gemm::product(dz, kernel[index].transposed(columns), start, dx);
+            if t % chunk == 0 {
+                let rows = t * batch..end * batch;
+                let h = Rows::new(&h[rows.start * self.units..rows.end * self.units], self.units);
+                let dz = &z[rows.start * width..rows.end * width];
+                let drecurrent = RowsMut::new(slice_mut(&mut gradients.recurrent_kernel), recurrent);
+                gemm::add_transposed_product(h, Rows::new(dz, width).columns(0, recurrent), drecurrent, room);
+                if tokens.is_none() {
+                    project_back(rows, dz, gradients, room);
+                }
+                end = t;
             }
         }
-        self.add_dbias(dz, gradients);
+        // A table is a sequence, and the gradient of its product that of the sums.
+        if tokens.is_some() {
+            project_back(0..table.nrows(), slice(table), gradients, room);
+        }
     }
 }
