@@ -79,7 +79,9 @@ fn train<C: Cell<f32>>(layer: &Rnn<C>, sizes: &Sizes, blocks: usize, kernel_bloc
     let whole = blocks == kernel_blocks && columns <= 48 && columns % 8 == 0;
     let panel = if whole { 0 } else { 48.min(vectors(columns)) };
     let wide = [units, features].into_iter().filter(|&width| width > 64).max().unwrap_or(0);
-    let room = packed[0] + packed[1] + 1024.min(steps * batch) * (panel + wide) + 2 * states * batch * units;
+    // The last part of the sequence comes first, and what was made for it is held until there is more for a whole part.
+    let rows = if steps * batch > 1024 { 1024 + steps * batch % 1024 } else { steps * batch };
+    let room = packed[0] + packed[1] + rows * (panel + wide) + 2 * states * batch * units;
     println!("H={units} T={steps} B={batch} N={blocks}: {peak}, of them {kept} kept; at most {}", kept + room);
     assert!(peak >= kept as f64, "{layer:?}: {peak} of {kept}");
     assert!(peak <= 1.03 * (kept + room) as f64, "{layer:?}: {peak} of {kept} and {room}");
@@ -112,11 +114,11 @@ fn training_takes_what_the_formula_says_and_running_no_more_for_more_steps() {
         for sequences in [false, true] {
             let sizes = |steps| Sizes { steps, batch, features: 12, units };
             let lstm = Lstm::new(units).return_sequences(sequences);
-            assert_eq!(run(&lstm, &sizes(100)), run(&lstm, &sizes(10_000)), "{lstm:?} of {batch}");
+            assert_eq!(run(&lstm, &sizes(2_000)), run(&lstm, &sizes(20_000)), "{lstm:?} of {batch}");
             let gru = Gru::new(units).return_sequences(sequences);
-            assert_eq!(run(&gru, &sizes(100)), run(&gru, &sizes(10_000)), "{gru:?} of {batch}");
+            assert_eq!(run(&gru, &sizes(2_000)), run(&gru, &sizes(20_000)), "{gru:?} of {batch}");
             let rnn = SimpleRnn::new(units).return_sequences(sequences);
-            assert_eq!(run(&rnn, &sizes(100)), run(&rnn, &sizes(10_000)), "{rnn:?} of {batch}");
+            assert_eq!(run(&rnn, &sizes(2_000)), run(&rnn, &sizes(20_000)), "{rnn:?} of {batch}");
         }
     }
 }

@@ -20,7 +20,7 @@
 //! | states | (T + 1)·B·S·H | 2·B·S·H |
 //! | gradients of states | 2·B·S·H | |
 //! | W and U, packed | (D + H)·K·H, each panel padded to whole vectors | the same |
-//! | packed parts of x, h and dz | at most 1024·(max(D, H) + 48) | |
+//! | packed parts of x, h and dz | at most 2·1024·(max(D, H) + 48), half of it while the rest grows | |
 //! | with a table of V rows: its product, then its gradient | V·N·H | V·N·H |
 
 use std::ops::Range;
