@@ -83,6 +83,20 @@ pub enum Error {
         needs: Form,
     },
 
+    /// A mask that does not fit the samples.
+    #[error(
+        "the mask has the shape {got:?}, but {}",
+        needs.map_or("the samples have no steps; pass them without it".into(), |needs| {
+            format!("the samples need {needs:?}: a value for each step of each sample, true where it counts")
+        })
+    )]
+    Mask {
+        /// The mask's shape.
+        got: (usize, usize),
+        /// The shape that is needed, if the samples have steps at all.
+        needs: Option<(usize, usize)>,
+    },
+
     /// A token id that the embedding does not know.
     #[error(
         "token id {id} at sample {sample}, step {step} is not below the vocabulary of {vocabulary}; give the Embedding \

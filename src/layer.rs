@@ -9,6 +9,7 @@
 
 use std::fmt::{self, Debug};
 
+use ndarray::ArrayView2;
 use ndarray_rand::rand::Rng;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -16,6 +17,7 @@ use serde::de::DeserializeOwned;
 use crate::activation::Activation;
 use crate::error::{Error, Result};
 use crate::initializer::Init;
+use crate::mask::Mask;
 use crate::params::Params;
 use crate::random::Key;
 use crate::scalar::Scalar;
@@ -91,6 +93,10 @@ pub trait Layer<F: Scalar>: Describe {
         false
     }
 
+    /// Turns the mask of the input into that of the output. By default it is handed on, which is right for a layer that
+    /// treats each step alike; for an output without steps it ends by itself.
+    fn output_mask(&self, _x: &Tensor<F>, _mask: &mut Mask) {}
+
     /// How many token ids the layer knows, if it takes token ids: 0 to one less than this.
     fn vocabulary(&self) -> Option<usize> {
         None
@@ -106,14 +112,16 @@ pub struct Pass<'a> {
     pub absorbed: bool,
     /// The next layer takes [`Tensor::Lookup`], so a layer that looks up rows of a table may leave that to it.
     pub lookup: bool,
+    /// Which steps of the layer's input count, (T, B): all if `None`.
+    pub mask: Option<ArrayView2<'a, bool>>,
     key: Key,
     layer: usize,
     first_sample: usize,
-    masks: Masks<'a>,
+    dropout: Draws<'a>,
 }
 
 #[derive(Clone, Copy)]
-enum Masks<'a> {
+enum Draws<'a> {
     Drawn,
     Replayed(&'a (dyn Fn(MaskSite) -> f64 + Sync)),
 }
@@ -158,19 +166,39 @@ impl<'a> Pass<'a> {
 
     /// A pass of training, whose dropout masks are drawn from `key`.
     pub fn training(key: Key) -> Self {
-        Pass { training: true, absorbed: false, lookup: false, key, layer: 0, first_sample: 0, masks: Masks::Drawn }
+        Pass {
+            training: true,
+            absorbed: false,
+            lookup: false,
+            mask: None,
+            key,
+            layer: 0,
+            first_sample: 0,
+            dropout: Draws::Drawn,
+        }
     }
 
     /// The same pass with dropout masks from a function: 0 to drop, 1 / (1 − rate) to keep. For tests that hold a layer
     /// against another implementation.
     #[doc(hidden)]
-    pub fn replaying(self, masks: &'a (dyn Fn(MaskSite) -> f64 + Sync)) -> Self {
-        Pass { masks: Masks::Replayed(masks), ..self }
+    pub fn replaying<'b>(self, masks: &'b (dyn Fn(MaskSite) -> f64 + Sync)) -> Pass<'b>
+    where
+        'a: 'b,
+    {
+        Pass { dropout: Draws::Replayed(masks), ..self }
     }
 
     /// The pass for the layer with this number.
     pub fn for_layer(self, layer: usize) -> Self {
         Pass { layer, key: self.key.fold(layer as u64), ..self }
+    }
+
+    /// The pass for an input of which only these steps count: (T, B), in standard layout.
+    pub fn masked<'b>(self, mask: Option<ArrayView2<'b, bool>>) -> Pass<'b>
+    where
+        'a: 'b,
+    {
+        Pass { mask, ..self }
     }
 
     /// The pass for a shard whose first row is this sample of the batch.
@@ -181,10 +209,18 @@ impl<'a> Pass<'a> {
     /// Fills a row of a dropout mask for sample `sample` of the shard: 0 with probability `rate`, else 1 / (1 − rate).
     ///
     /// The row depends on seed, layer, kind, gate, step and sample, and on nothing else.
-    pub fn mask<F: Scalar>(&self, rate: f64, kind: MaskKind, gate: usize, step: usize, sample: usize, row: &mut [F]) {
+    pub fn dropout_mask<F: Scalar>(
+        &self,
+        rate: f64,
+        kind: MaskKind,
+        gate: usize,
+        step: usize,
+        sample: usize,
+        row: &mut [F],
+    ) {
         let sample = self.first_sample + sample;
-        match self.masks {
-            Masks::Drawn => {
+        match self.dropout {
+            Draws::Drawn => {
                 let key = self.key.fold(kind as u64).fold(gate as u64).fold(step as u64).fold(sample as u64);
                 let mut generator = key.generator();
                 let kept = F::of(1.0 / (1.0 - rate));
@@ -192,7 +228,7 @@ impl<'a> Pass<'a> {
                 let threshold = (rate * 4_294_967_296.0) as u32;
                 row.fill_with(|| if generator.random::<u32>() < threshold { F::zero() } else { kept });
             }
-            Masks::Replayed(masks) => {
+            Draws::Replayed(masks) => {
                 for (feature, value) in row.iter_mut().enumerate() {
                     *value = F::of(masks(MaskSite { layer: self.layer, kind, gate, step, sample, feature }));
                 }

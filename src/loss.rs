@@ -12,7 +12,6 @@ use std::fmt::Debug;
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2, Zip};
 
 use crate::activation::Activation;
-use crate::error::{Error, Result};
 use crate::lane::Lane;
 use crate::scalar::Scalar;
 
@@ -312,10 +311,7 @@ fn sum_classes<F: Scalar>(
     sum
 }
 
-/// The mean of a loss: an error if there is nothing to average.
-pub(crate) fn mean(sum: f64, rows: usize) -> Result<f64> {
-    if rows == 0 {
-        return Err(Error::Empty { what: "the data", mend: "pass at least one sample" });
-    }
-    Ok(sum / rows as f64)
+/// The mean of a loss over the rows that count; 0 if none does, as in Keras.
+pub(crate) fn mean(sum: f64, rows: usize) -> f64 {
+    sum / rows.max(1) as f64
 }

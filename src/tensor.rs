@@ -238,6 +238,16 @@ impl<F: Clone + Default> Tensor<F> {
         }
     }
 
+    /// Makes it equal to another one of numbers.
+    pub(crate) fn copy(&mut self, other: &Tensor<F>)
+    where
+        F: Copy,
+    {
+        let rows = other.rows();
+        self.like(other, rows.ncols());
+        self.rows_mut().assign(&rows);
+    }
+
     /// Makes it like `other` in kind, with the same sizes but for the features.
     pub fn like(&mut self, other: &Tensor<F>, features: usize) {
         match other {
@@ -262,6 +272,14 @@ pub fn resize<A: Clone + Default, D: Dimension>(array: &mut Array<A, D>, shape: 
     let (mut memory, _) = std::mem::replace(array, Array::default(D::zeros(shape.ndim()))).into_raw_vec_and_offset();
     memory.resize(shape.size(), A::default());
     *array = Array::from_shape_vec(shape, memory).expect("the memory was made to fit");
+}
+
+/// Copies a row in blocks of a known size: for rows as short as those of vectors and states a call to copy memory takes
+/// longer than the copy.
+pub(crate) fn copy_row<F: Copy>(from: &[F], to: &mut [F]) {
+    let ((from, from_rest), (to, to_rest)) = (from.as_chunks::<8>(), to.as_chunks_mut::<8>());
+    to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+    to_rest.iter_mut().zip(from_rest).for_each(|(to, &from)| *to = from);
 }
 
 /// All numbers of an array in standard layout, as weights and everything that passes make are.

@@ -95,7 +95,7 @@ fn one_model_predicts_on_several_threads_at_once() {
 
 fn mask(pass: Pass<'_>, kind: MaskKind, gate: usize, step: usize, sample: usize, width: usize) -> Vec<f64> {
     let mut row = vec![0.0; width];
-    pass.mask(0.3, kind, gate, step, sample, &mut row);
+    pass.dropout_mask(0.3, kind, gate, step, sample, &mut row);
     row
 }
 
@@ -104,7 +104,7 @@ fn masks_drop_at_the_rate_and_keep_the_mean() {
     for (seed, rate) in [(1, 0.1), (2, 0.3), (3, 0.5), (4, 0.9)] {
         let count = 200_000;
         let mut row = vec![0.0_f64; count];
-        Pass::training(Key::new(seed)).mask(rate, MaskKind::Input, 0, 0, 0, &mut row);
+        Pass::training(Key::new(seed)).dropout_mask(rate, MaskKind::Input, 0, 0, 0, &mut row);
         let kept = 1.0 / (1.0 - rate);
         assert!(row.iter().all(|&m| m == 0.0 || m == kept));
         let dropped = row.iter().filter(|&&m| m == 0.0).count() as f64;

@@ -4,7 +4,7 @@ use std::cell::Cell as Counter;
 
 use bptt::{
     Activation, BinaryCrossentropy, CategoricalCrossentropy, Cell, Dense, Dropout, Embedding, Form, Gru, Key, Layer,
-    Loss, Lstm, MeanSquaredError, Pass, Rnn, SimpleRnn, SparseCategoricalCrossentropy, gradcheck,
+    Loss, Lstm, Masking, MeanSquaredError, Pass, Rnn, SimpleRnn, SparseCategoricalCrossentropy, gradcheck,
 };
 use ndarray::{Array2, array};
 
@@ -38,8 +38,28 @@ fn print_count(family: &str) {
     println!("{family}: {} configurations", CONFIGURATIONS.get());
 }
 
-/// T × B × dropout in all its forms × return_sequences.
-fn recurrent_grid<C: Cell<f64>>(name: &str, layer: &Rnn<C>) {
+/// A mask of padding before, after and in between, and of a sample that does not count at all.
+fn mask(steps: usize, batch: usize) -> Array2<bool> {
+    Array2::from_shape_fn((steps, batch), |(t, b)| match b {
+        0 => t % 3 != 1,
+        1 => t > 0 && t < 6,
+        _ => false,
+    })
+}
+
+/// Whether there is a mask, whether the last step comes first, and whether what does not count puts out zero.
+const ORDERS: [(bool, bool, bool); 5] =
+    [(false, false, false), (true, true, true), (false, true, false), (true, false, false), (true, false, true)];
+
+/// T × B × dropout in all its forms × return_sequences × these orders.
+fn recurrent_grid<C: Cell<f64>>(name: &str, layer: &Rnn<C>, orders: &[(bool, bool, bool)]) {
+    for &(masked, backwards, zero) in orders {
+        let layer = layer.clone().go_backwards(backwards).zero_output_for_mask(zero);
+        recurrent_options(name, &layer, masked);
+    }
+}
+
+fn recurrent_options<C: Cell<f64>>(name: &str, layer: &Rnn<C>, masked: bool) {
     for (steps, batch) in [(1, 1), (1, 3), (2, 1), (2, 3), (7, 1), (7, 3)] {
         for (dropout, recurrent_dropout) in [(0.0, 0.0), (0.3, 0.0), (0.0, 0.3), (0.3, 0.3)] {
             for per_step in [false, true] {
@@ -53,12 +73,13 @@ fn recurrent_grid<C: Cell<f64>>(name: &str, layer: &Rnn<C>) {
                         .recurrent_dropout(recurrent_dropout)
                         .dropout_per_step(per_step)
                         .return_sequences(return_sequences);
-                    let pass = Pass::training(Key::new(3));
+                    let mask = mask(steps, batch);
+                    let pass = Pass::training(Key::new(3)).masked(masked.then(|| mask.view()));
                     let report = gradcheck::recurrent(&layer, Form::sequence(steps, 4), batch, pass).unwrap();
-                    let what = format!("{name} T={steps} B={batch} {layer:?}");
+                    let what = format!("{name} T={steps} B={batch} masked={masked} {layer:?}");
                     expect_close(&report, &what);
                     // A rectifier that is off, or a mask that drops a whole row, makes a gradient rightly zero.
-                    let may_vanish = what.contains("Relu") || dropout > 0.0 || recurrent_dropout > 0.0;
+                    let may_vanish = masked || what.contains("Relu") || dropout > 0.0 || recurrent_dropout > 0.0;
                     assert!(may_vanish || report.zero.is_empty(), "{what}: no gradient for {:?}", report.zero);
                 }
             }
@@ -70,10 +91,20 @@ fn recurrent_grid<C: Cell<f64>>(name: &str, layer: &Rnn<C>) {
 fn simple_rnn() {
     for activation in ELEMENTWISE {
         for use_bias in [true, false] {
-            recurrent_grid("simple_rnn", &SimpleRnn::new(3).activation(activation).use_bias(use_bias));
+            let layer = SimpleRnn::new(3).activation(activation).use_bias(use_bias);
+            recurrent_grid("simple_rnn", &layer, orders(activation == Activation::Tanh));
         }
     }
     print_count("simple_rnn");
+}
+
+/// All orders for a layer with its default activations; for others the plain one and the one with everything.
+fn orders(defaults: bool) -> &'static [(bool, bool, bool)] {
+    if defaults { &ORDERS } else { &ORDERS[..2] }
+}
+
+fn defaults(activation: Activation, recurrent_activation: Activation) -> bool {
+    activation == Activation::Tanh && recurrent_activation == Activation::Sigmoid
 }
 
 /// The two activations of a gated layer: each with the default of the other.
@@ -102,7 +133,7 @@ fn lstm() {
                 let layer =
                     Lstm::new(3).activation(activation).recurrent_activation(recurrent_activation).use_bias(use_bias);
                 if one_from_the_defaults(activation, recurrent_activation) {
-                    recurrent_grid("lstm", &layer);
+                    recurrent_grid("lstm", &layer, orders(defaults(activation, recurrent_activation)));
                 } else {
                     recurrent_spot("lstm", &layer);
                 }
@@ -124,7 +155,7 @@ fn gru() {
                         .use_bias(use_bias)
                         .reset_after(reset_after);
                     if one_from_the_defaults(activation, recurrent_activation) {
-                        recurrent_grid("gru", &layer);
+                        recurrent_grid("gru", &layer, orders(defaults(activation, recurrent_activation)));
                     } else {
                         recurrent_spot("gru", &layer);
                     }
@@ -155,10 +186,12 @@ fn dense() {
 }
 
 #[test]
-fn embedding_and_dropout() {
+fn embedding_masking_and_dropout() {
     for (steps, batch) in [(1, 1), (1, 3), (2, 1), (2, 3), (7, 1), (7, 3)] {
         let report = gradcheck::layer(&Embedding::new(4, 3), Form::tokens(steps), batch, Pass::training(Key::new(0)));
         expect(report.unwrap(), "embedding");
+        let report = gradcheck::layer(&Masking::new(0.0), Form::sequence(steps, 3), batch, Pass::training(Key::new(0)));
+        expect(report.unwrap(), "masking");
         for form in [Form::vector(6), Form::sequence(steps, 6)] {
             for rate in [0.0, 0.5] {
                 let report = gradcheck::layer(&Dropout::new(rate), form, batch, Pass::training(Key::new(1))).unwrap();
@@ -166,7 +199,7 @@ fn embedding_and_dropout() {
             }
         }
     }
-    print_count("embedding and dropout");
+    print_count("embedding, masking and dropout");
 }
 
 /// Without steps, or without samples, there is little to compare, and nothing to trip over.

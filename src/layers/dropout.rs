@@ -81,7 +81,7 @@ impl<F: Scalar> Layer<F> for Dropout {
             let batch = x.batch();
             for (row, mut mask) in cache.mask.rows_mut().into_iter().enumerate() {
                 let mask = mask.as_slice_mut().expect("masks are in standard layout");
-                pass.mask(self.rate, MaskKind::Input, 0, row / batch, row % batch, mask);
+                pass.dropout_mask(self.rate, MaskKind::Input, 0, row / batch, row % batch, mask);
             }
             y.rows_mut().zip_mut_with(&cache.mask, |y, &m| *y *= m);
         }

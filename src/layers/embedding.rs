@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::initializer::{Init, Initializer};
 use crate::layer::{Describe, Layer, Pass, check_count};
+use crate::mask::Mask;
 use crate::scalar::Scalar;
-use crate::tensor::{Form, Tensor, resize, slice, slice_mut};
+use crate::tensor::{Form, Tensor, copy_row, resize, slice, slice_mut};
 
 /// Turns token ids into vectors that are learnt.
 ///
@@ -30,6 +31,7 @@ use crate::tensor::{Form, Tensor, resize, slice, slice_mut};
 /// | `input_dim` | | size of the vocabulary; ids are 0 to `input_dim` − 1 | at least 1 |
 /// | `output_dim` | | features of each vector | at least 1 |
 /// | `embeddings_initializer` | uniform ±0.05 | start of the table | any [`Initializer`] |
+/// | `mask_zero` | false | steps with id 0, as padding has, do not count: see [`Mask`] | |
 ///
 /// ```
 /// use bptt::{Embedding, Form, Layer};
@@ -43,17 +45,24 @@ pub struct Embedding {
     input_dim: usize,
     output_dim: usize,
     embeddings_initializer: Initializer,
+    #[serde(default)]
+    mask_zero: bool,
 }
 
 impl Embedding {
     /// A table of `input_dim` vectors of `output_dim` features.
     pub fn new(input_dim: usize, output_dim: usize) -> Self {
-        Embedding { input_dim, output_dim, embeddings_initializer: Initializer::uniform() }
+        Embedding { input_dim, output_dim, embeddings_initializer: Initializer::uniform(), mask_zero: false }
     }
 
     /// How the table starts.
     pub fn embeddings_initializer(self, embeddings_initializer: Initializer) -> Self {
         Embedding { embeddings_initializer, ..self }
+    }
+
+    /// Whether steps with id 0 do not count.
+    pub fn mask_zero(self, mask_zero: bool) -> Self {
+        Embedding { mask_zero, ..self }
     }
 }
 
@@ -64,13 +73,6 @@ pub struct EmbeddingWeights<F> {
     pub embeddings: Array2<F>,
 }
 crate::params!(EmbeddingWeights { embeddings });
-
-/// Copies a row in blocks of a known size: for rows as short as these a call to copy memory takes longer than the copy.
-fn copy_row<F: Scalar>(from: &[F], to: &mut [F]) {
-    let ((from, from_rest), (to, to_rest)) = (from.as_chunks::<8>(), to.as_chunks_mut::<8>());
-    to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
-    to_rest.iter_mut().zip(from_rest).for_each(|(to, &from)| *to = from);
-}
 
 impl Describe for Embedding {
     fn kind() -> &'static str {
@@ -140,6 +142,13 @@ impl<F: Scalar> Layer<F> for Embedding {
         for (&token, row) in x.tokens().iter().zip(dy.chunks_exact(self.output_dim)) {
             let sums = &mut table[token as usize * self.output_dim..][..self.output_dim];
             sums.iter_mut().zip(row).for_each(|(sum, &d)| *sum += d);
+        }
+    }
+
+    fn output_mask(&self, x: &Tensor<F>, mask: &mut Mask) {
+        if self.mask_zero {
+            let tokens = x.tokens();
+            mask.narrow(tokens.nrows(), tokens.ncols(), |step, sample| tokens[[step, sample]] != 0);
         }
     }
 

@@ -5,7 +5,9 @@
 mod dense;
 mod dropout;
 mod embedding;
+mod masking;
 
 pub use dense::{Dense, DenseCache, DenseWeights};
 pub use dropout::{Dropout, DropoutCache};
 pub use embedding::{Embedding, EmbeddingWeights};
+pub use masking::Masking;

@@ -5,10 +5,12 @@
 
 use ndarray::{Array3, ArrayView2, ArrayView3, ArrayViewMut2, ArrayViewMut3, Axis, Zip};
 
+use super::inputs::Seen;
 use super::state::{State, StateSeries, Views, ViewsMut, Widths};
 use crate::error::Result;
 use crate::initializer::Init;
 use crate::layer::{Describe, MaskKind, Pass};
+use crate::mask;
 use crate::params::Params;
 use crate::scalar::Scalar;
 use crate::tensor::resize;
@@ -150,6 +152,8 @@ pub struct Run<'a, F> {
     /// If given, the inputs are rows of a table: `x` is (1, V, D), and sample b gets row `tokens[t, b]` at step t. Only a
     /// cell that [takes lookups](Cell::takes_lookups) gets such inputs.
     pub tokens: Option<ArrayView2<'a, u32>>,
+    /// Which steps count, (T, B): where one does not, the states stay what they were.
+    pub mask: Option<ArrayView2<'a, bool>>,
     /// The states, of which the initial one is set.
     pub states: &'a mut StateSeries<F>,
     /// Where to write the output of each step (T, B, H), if all are asked for.
@@ -165,6 +169,8 @@ pub struct RunBack<'a, F> {
     pub x: ArrayView3<'a, F>,
     /// The tokens of the run.
     pub tokens: Option<ArrayView2<'a, u32>>,
+    /// The mask of the run.
+    pub mask: Option<ArrayView2<'a, bool>>,
     /// The states of the run.
     pub states: &'a StateSeries<F>,
     /// The masks of the run.
@@ -177,22 +183,17 @@ pub struct RunBack<'a, F> {
     pub dstates: &'a mut State<F>,
 }
 
-/// T and B of inputs, or of the tokens that stand for them.
-pub(super) fn steps_and_batch<F>(x: &ArrayView3<'_, F>, tokens: &Option<ArrayView2<'_, u32>>) -> (usize, usize) {
-    tokens.as_ref().map_or((x.dim().0, x.dim().1), |tokens| tokens.dim())
-}
-
-impl<F> Run<'_, F> {
+impl<F: Scalar> Run<'_, F> {
     /// How many steps T and samples B there are.
     pub fn steps(&self) -> (usize, usize) {
-        steps_and_batch(&self.x, &self.tokens)
+        Seen { x: self.x, tokens: self.tokens, mask: None }.steps()
     }
 }
 
-impl<F> RunBack<'_, F> {
+impl<F: Scalar> RunBack<'_, F> {
     /// How many steps T and samples B there are.
     pub fn steps(&self) -> (usize, usize) {
-        steps_and_batch(&self.x, &self.tokens)
+        Seen { x: self.x, tokens: self.tokens, mask: None }.steps()
     }
 }
 
@@ -259,7 +260,7 @@ pub(crate) fn fill_masks<F: Scalar>(
     for (index, mut mask) in masks.outer_iter_mut().enumerate() {
         for (sample, mut row) in mask.rows_mut().into_iter().enumerate() {
             let row = row.as_slice_mut().expect("masks are in standard layout");
-            pass.mask(rate, kind, index % gates, index / gates, sample, row);
+            pass.dropout_mask(rate, kind, index % gates, index / gates, sample, row);
         }
     }
 }
@@ -300,6 +301,7 @@ struct Scratch<F> {
     dx: Array3<F>,
     dh: Array3<F>,
     dprevious: State<F>,
+    dnext: State<F>,
 }
 
 /// Writes `values` times each mask into `dropped` (gates, B, width), or `values` alone where nothing is dropped.
@@ -340,7 +342,7 @@ pub(crate) fn run_one_step<F: Scalar, C: Cell<F>>(
     // Copied only if it is a view that does not lie in one piece.
     let x = x.as_standard_layout();
     let (x, masks) = (x.view().insert_axis(Axis(0)), StepMasks::default());
-    cell.run(weights, Run { x, tokens: None, states: &mut states, outputs: None, masks: &masks }, memory);
+    cell.run(weights, Run { x, tokens: None, mask: None, states: &mut states, outputs: None, masks: &masks }, memory);
     states.copy_final(1, state);
     memory.series = states;
 }
@@ -369,6 +371,9 @@ pub(crate) fn step_by_step<F: Scalar, C: Cell<F>>(
         let at = Step { x: x.view(), h: state_masks.map(|_| h.view()), previous, t };
         let cache = &mut memory.steps[if keeps_all { t } else { 0 }];
         cell.step(weights, &at, next.reborrow(), cache);
+        if let Some(counts) = mask::step(&run.mask, t) {
+            next.keep(previous, counts);
+        }
         if let Some(outputs) = &mut run.outputs {
             outputs.index_axis_mut(Axis(0), t).assign(&next.view_mut(0));
         }
@@ -385,7 +390,7 @@ pub(crate) fn step_by_step_back<F: Scalar, C: Cell<F>>(
 ) {
     let (steps, batch, inputs) = run.x.dim();
     let widths = cell.states();
-    let Scratch { x, h, dx, dh, dprevious } = &mut memory.scratch;
+    let Scratch { x, h, dx, dh, dprevious, dnext } = &mut memory.scratch;
     for t in (0..steps).rev() {
         if let Some(doutputs) = &run.doutputs {
             run.dstates.parts[0] += &doutputs.index_axis(Axis(0), t);
@@ -403,8 +408,14 @@ pub(crate) fn step_by_step_back<F: Scalar, C: Cell<F>>(
         dprevious.reset(batch, widths);
 
         let at = Step { x: x.view(), h: state_masks.map(|_| h.view()), previous, t };
+        // Nothing comes back through a step that a mask leaves out.
+        let counts = mask::step(&run.mask, t);
+        if let Some(counts) = counts {
+            dnext.copy(run.dstates);
+            dnext.views_mut().clear(counts);
+        }
         let back = StepBack {
-            dnext: run.dstates.views(),
+            dnext: if counts.is_some() { dnext.views() } else { run.dstates.views() },
             dprevious: dprevious.views_mut(),
             dx: dx.view_mut(),
             dh: dh.view_mut(),
@@ -416,6 +427,9 @@ pub(crate) fn step_by_step_back<F: Scalar, C: Cell<F>>(
             let mut to = run_dx.index_axis_mut(Axis(0), t);
             to.fill(F::zero());
             undrop(dx, input_masks, to);
+        }
+        if let Some(counts) = counts {
+            dprevious.views_mut().keep(run.dstates.views(), counts);
         }
         std::mem::swap(run.dstates, dprevious);
     }

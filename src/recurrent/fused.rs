@@ -33,6 +33,7 @@ use super::gates::{Gates, blocks, kernel_blocks};
 use super::state::State;
 use crate::kernels::gemm::{self, Factor, Packed, Room, Rows, RowsMut, Start};
 use crate::kernels::pointwise::{self, Backward, Forward};
+use crate::mask;
 use crate::scalar::Scalar;
 use crate::tensor::{resize, slice, slice_mut};
 
@@ -128,6 +129,9 @@ impl<G: Gates> Gated<G> {
             gemm::product(h, u, start, RowsMut::new(z, width).columns(0, recurrent));
             let forward = Forward { gates: &self.gates, units: self.units, z, previous, next: next.reborrow() };
             F::vectorize(pointwise::width(self.units, batch), forward);
+            if let Some(counts) = mask::step(&run.mask, t) {
+                next.keep(previous, counts);
+            }
             if let Some(outputs) = &mut run.outputs {
                 outputs.index_axis_mut(Axis(0), t).assign(&next.view_mut(0));
             }
@@ -199,6 +203,10 @@ impl<G: Gates> Gated<G> {
                 dprevious: spare.views_mut(),
             };
             F::vectorize(pointwise::width(self.units, batch), backward);
+            if let Some(counts) = mask::step(&run.mask, t) {
+                mask::left_out(counts).for_each(|sample| dz[sample * width..][..width].fill(F::zero()));
+                spare.views_mut().keep(run.dstates.views(), counts);
+            }
             let dh = RowsMut::new(slice_mut(&mut spare.parts[0]), self.units);
             gemm::product(Rows::new(dz, width).columns(0, recurrent), u, Start::Sum, dh);
             if let Some(tokens) = tokens {

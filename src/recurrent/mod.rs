@@ -35,7 +35,7 @@
 //! Training keeps, for each step, the states (B·H each) and what the step saved (for gates B·N·H). Running keeps two
 //! slots of state, however long the sequence.
 //!
-//! Read `state`, `cell`, `rnn`, then `gates`, `gated`, `fused`, `streaming`, then the cells.
+//! Read `state`, `cell`, `inputs`, `rnn`, then `gates`, `gated`, `fused`, `streaming`, then the cells.
 
 mod cell;
 mod functions;
@@ -43,6 +43,7 @@ mod fused;
 mod gated;
 mod gates;
 mod gru;
+mod inputs;
 mod lstm;
 mod rnn;
 mod simple_rnn;

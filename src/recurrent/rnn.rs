@@ -1,19 +1,20 @@
-//! The driver: makes a layer of a cell. It owns what all cells share: the states of a sequence, dropout, and whether all
-//! outputs or the last one go on.
+//! The driver: makes a layer of a cell. It owns what all cells share: the states of a sequence, the order of time, dropout,
+//! and whether all outputs or the last one go on.
 //!
 //! Dropout without recurrent dropout has one mask for all gates, which is applied to the inputs before the cell sees them;
 //! with recurrent dropout every gate has its own, which only the step can apply. Both as in Keras.
 
-use ndarray::{Array3, ArrayView2, ArrayView3, Axis, Zip};
+use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
-use super::cell::{Cell, CellMemory, Run, RunBack, StepMasks, fill_masks, steps_and_batch};
+use super::cell::{Cell, CellMemory, Run, RunBack, StepMasks};
+use super::inputs::{Inputs, Order, Seen};
 use super::state::{State, StateSeries, Widths};
 use crate::error::Result;
 use crate::initializer::Init;
 use crate::layer::{Describe, Layer, MaskKind, Pass, check_count, check_rate};
 use crate::scalar::Scalar;
-use crate::tensor::{Form, Tensor, resize};
+use crate::tensor::{Form, Tensor};
 
 /// A recurrent layer over any [`Cell`].
 ///
@@ -30,9 +31,15 @@ use crate::tensor::{Form, Tensor, resize};
 /// | `dropout` | 0 | part of the inputs dropped in training | 0 ≤ rate < 1 |
 /// | `recurrent_dropout` | 0 | part of the state dropped from the products | 0 ≤ rate < 1 |
 /// | `dropout_per_step` | false | draw the input's mask anew at each step, as tf.keras 2 did | |
+/// | `go_backwards` | false | start at the last step; outputs come in that order, as in Keras | |
+/// | `zero_output_for_mask` | false | put out zero, not the last output, at steps that the mask leaves out | |
 ///
 /// Masks are drawn for each sample and, by default, shared by all steps (Gal and Ghahramani 2016), as in Keras 3. With
 /// `recurrent_dropout`, input and state have a mask for each gate.
+///
+/// # Masks
+///
+/// Where the mask of the input ([`Pass::mask`]) leaves a step out, the state stays what it was, and with it the output.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "C: Describe")]
 pub struct Rnn<C> {
@@ -41,12 +48,24 @@ pub struct Rnn<C> {
     dropout: f64,
     recurrent_dropout: f64,
     dropout_per_step: bool,
+    #[serde(default)]
+    go_backwards: bool,
+    #[serde(default)]
+    zero_output_for_mask: bool,
 }
 
 impl<C> Rnn<C> {
     /// The layer of this cell.
     pub fn from_cell(cell: C) -> Self {
-        Rnn { cell, return_sequences: false, dropout: 0.0, recurrent_dropout: 0.0, dropout_per_step: false }
+        Rnn {
+            cell,
+            return_sequences: false,
+            dropout: 0.0,
+            recurrent_dropout: 0.0,
+            dropout_per_step: false,
+            go_backwards: false,
+            zero_output_for_mask: false,
+        }
     }
 
     /// Whether every step's output is handed on, or only the last.
@@ -69,6 +88,16 @@ impl<C> Rnn<C> {
         Rnn { dropout_per_step, ..self }
     }
 
+    /// Whether the last step comes first. The outputs of all steps then start with that of the last one.
+    pub fn go_backwards(self, go_backwards: bool) -> Self {
+        Rnn { go_backwards, ..self }
+    }
+
+    /// Whether steps that the mask leaves out put out zero instead of the output before them.
+    pub fn zero_output_for_mask(self, zero_output_for_mask: bool) -> Self {
+        Rnn { zero_output_for_mask, ..self }
+    }
+
     /// The cell.
     pub fn cell(&self) -> &C {
         &self.cell
@@ -83,10 +112,9 @@ impl<C> Rnn<C> {
 /// What a recurrent layer keeps from a forward to its backward pass.
 pub struct RnnCache<F: Scalar, C: Cell<F>> {
     states: StateSeries<F>,
-    /// The mask of the inputs where all gates share it: (1 or T, B, D).
-    input_mask: Array3<F>,
-    /// The inputs times that mask (T, B, D).
-    dropped: Array3<F>,
+    inputs: Inputs<F>,
+    /// The gradient of the outputs without those that were set to zero.
+    doutputs: Tensor<F>,
     step_masks: StepMasks<F>,
     dstates: State<F>,
     memory: CellMemory<F, C>,
@@ -96,8 +124,8 @@ impl<F: Scalar, C: Cell<F>> Default for RnnCache<F, C> {
     fn default() -> Self {
         RnnCache {
             states: StateSeries::default(),
-            input_mask: Array3::default((0, 0, 0)),
-            dropped: Array3::default((0, 0, 0)),
+            inputs: Inputs::default(),
+            doutputs: Tensor::default(),
             step_masks: StepMasks::default(),
             dstates: State { parts: Vec::new() },
             memory: CellMemory::default(),
@@ -111,18 +139,16 @@ impl<F: Scalar, C: Cell<F>> std::fmt::Debug for RnnCache<F, C> {
     }
 }
 
-/// The inputs as a cell's run takes them: a sequence, or a table with the tokens that stand for its rows.
-fn inputs_of<F: Scalar>(x: &Tensor<F>) -> (ArrayView3<'_, F>, Option<ArrayView2<'_, u32>>) {
-    match x {
-        Tensor::Lookup(lookup) => (lookup.table.view(), Some(lookup.tokens.view())),
-        x => (x.sequence().view(), None),
-    }
-}
-
-/// Multiplies each step by its mask, or all steps by the only one.
-fn apply_mask<F: Scalar>(mask: &Array3<F>, sequence: &mut Array3<F>) {
-    for (t, mut step) in sequence.outer_iter_mut().enumerate() {
-        step *= &mask.index_axis(Axis(0), t.min(mask.dim().0 - 1));
+/// Sets the rows of outputs to zero that a mask leaves out: of all steps, or of the last one.
+fn clear_left_out<F: Scalar>(seen: Seen<'_, F>, outputs: &mut Tensor<F>) {
+    let Some(mask) = seen.mask else { return };
+    let last = mask.nrows().saturating_sub(1);
+    let first = if matches!(outputs, Tensor::Sequence(_)) { 0 } else { last };
+    let mut rows = outputs.rows_mut();
+    for (counts, mut row) in mask.outer_iter().skip(first).flatten().zip(rows.outer_iter_mut()) {
+        if !counts {
+            row.fill(F::zero());
+        }
     }
 }
 
@@ -202,18 +228,21 @@ impl<C: Describe> Rnn<C> {
     ) where
         C: Cell<F>,
     {
-        let (x, tokens) = inputs_of(x);
-        let (steps, batch) = steps_and_batch(&x, &tokens);
+        let got = Seen::of(x, pass.mask);
+        let (steps, batch) = got.steps();
         let widths = self.cell.states();
         let units = widths.as_slice()[0];
         for state in initial.into_iter().chain(last.as_deref()) {
             state.expect_size(batch, widths);
         }
         cache.states.reset(steps, batch, widths, pass.training, initial);
-        self.draw_masks(x, cache, pass);
+        cache.inputs.arrange(got, self.order(pass), pass);
+        self.draw_masks(got, cache, pass);
+        let seen = cache.inputs.seen(got);
         let run = Run {
-            x: if self.drops_inputs_before_cell(pass) { cache.dropped.view() } else { x },
-            tokens,
+            x: seen.x,
+            tokens: seen.tokens,
+            mask: seen.mask,
             states: &mut cache.states,
             outputs: self.return_sequences.then(|| y.as_sequence(steps, batch, units).view_mut()),
             masks: &cache.step_masks,
@@ -227,6 +256,9 @@ impl<C: Describe> Rnn<C> {
             if batch > 0 {
                 y.assign(&cache.states.before(steps).view(0));
             }
+        }
+        if self.zero_output_for_mask {
+            clear_left_out(seen, y);
         }
         if let Some(last) = last {
             cache.states.copy_final(steps, last);
@@ -256,8 +288,8 @@ impl<C: Describe> Rnn<C> {
         C: Cell<F>,
     {
         assert!(cache.states.keeps_all(), "a backward pass needs a forward pass of training before it");
-        let (x, tokens) = inputs_of(x);
-        let (steps, batch) = steps_and_batch(&x, &tokens);
+        let got = Seen::of(x, pass.mask);
+        let (steps, batch) = got.steps();
         for state in dlast.into_iter().chain(dinitial.as_deref()) {
             state.expect_size(batch, self.cell.states());
         }
@@ -267,6 +299,14 @@ impl<C: Describe> Rnn<C> {
                 *sum += part;
             }
         }
+        let seen = cache.inputs.seen(got);
+        let dy = if self.zero_output_for_mask && seen.mask.is_some() {
+            cache.doutputs.copy(dy);
+            clear_left_out(seen, &mut cache.doutputs);
+            &cache.doutputs
+        } else {
+            dy
+        };
         let doutputs = match dy {
             Tensor::Sequence(dy) => Some(dy.view()),
             _ => {
@@ -274,10 +314,11 @@ impl<C: Describe> Rnn<C> {
                 None
             }
         };
-        let mut dx = dx.map(|dx| dx.as_sequence(x.dim().0, x.dim().1, x.dim().2));
+        let mut dx = dx.map(|dx| dx.as_sequence(got.x.dim().0, got.x.dim().1, got.x.dim().2));
         let run = RunBack {
-            x: if self.drops_inputs_before_cell(pass) { cache.dropped.view() } else { x },
-            tokens,
+            x: seen.x,
+            tokens: seen.tokens,
+            mask: seen.mask,
             states: &cache.states,
             masks: &cache.step_masks,
             doutputs,
@@ -287,8 +328,8 @@ impl<C: Describe> Rnn<C> {
         if steps > 0 && batch > 0 {
             self.cell.run_back(weights, run, &mut cache.memory, gradients);
         }
-        if let Some(dx) = dx.filter(|_| self.drops_inputs_before_cell(pass)) {
-            apply_mask(&cache.input_mask, dx);
+        if let Some(dx) = dx {
+            cache.inputs.give_back(dx, got.tokens.is_some());
         }
         if let Some(dinitial) = dinitial {
             for (to, part) in dinitial.parts.iter_mut().zip(&cache.dstates.parts) {
@@ -297,27 +338,24 @@ impl<C: Describe> Rnn<C> {
         }
     }
 
-    /// All gates share the input's mask, so it is applied once, before the cell.
-    fn drops_inputs_before_cell(&self, pass: Pass<'_>) -> bool {
-        pass.training && self.dropout > 0.0 && self.recurrent_dropout == 0.0
+    /// How the cell sees its inputs. If all gates share the dropout mask, it is applied once, before the cell.
+    fn order(&self, pass: Pass<'_>) -> Order {
+        let drops = pass.training && self.dropout > 0.0 && self.recurrent_dropout == 0.0;
+        Order { backwards: self.go_backwards, dropout: drops.then_some((self.dropout, self.dropout_per_step)) }
     }
 
-    fn draw_masks<F: Scalar>(&self, x: ArrayView3<'_, F>, cache: &mut RnnCache<F, C>, pass: Pass<'_>)
+    /// Draws the masks that only a step can apply.
+    fn draw_masks<F: Scalar>(&self, got: Seen<'_, F>, cache: &mut RnnCache<F, C>, pass: Pass<'_>)
     where
         C: Cell<F>,
     {
-        let (steps, batch, features) = x.dim();
-        let periods = if self.dropout_per_step { steps } else { 1 };
         cache.step_masks.clear();
-        if self.drops_inputs_before_cell(pass) {
-            fill_masks(&mut cache.input_mask, MaskKind::Input, self.dropout, (periods, 1, batch, features), pass);
-            resize(&mut cache.dropped, x.raw_dim());
-            Zip::from(&mut cache.dropped).and(x).for_each(|dropped, &x| *dropped = x);
-            apply_mask(&cache.input_mask, &mut cache.dropped);
-        } else if pass.training && self.recurrent_dropout > 0.0 {
+        if pass.training && self.recurrent_dropout > 0.0 {
+            let (steps, batch, features) = got.x.dim();
             let gates = self.cell.masks();
             let units = self.cell.states().as_slice()[0];
             if self.dropout > 0.0 {
+                let periods = if self.dropout_per_step { steps } else { 1 };
                 cache.step_masks.draw(MaskKind::Input, self.dropout, (periods, gates, batch, features), pass);
             }
             cache.step_masks.draw(MaskKind::State, self.recurrent_dropout, (1, gates, batch, units), pass);

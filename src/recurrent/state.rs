@@ -6,8 +6,9 @@
 
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, ArrayViewMut2, s};
 
+use crate::mask::left_out;
 use crate::scalar::Scalar;
-use crate::tensor::{resize, slice_mut};
+use crate::tensor::{copy_row, resize, slice_mut};
 
 /// How many states a cell may carry.
 pub const MAX_STATES: usize = 4;
@@ -60,6 +61,15 @@ impl<F: Scalar> State<F> {
         let batch = self.batch();
         let slices = self.parts.iter_mut().map(|part| part.as_slice_mut().expect("states are in standard layout"));
         ViewsMut::new(slices, batch)
+    }
+
+    /// Makes it like another.
+    pub(crate) fn copy(&mut self, other: &State<F>) {
+        self.parts.resize_with(other.parts.len(), || Array2::default((0, 0)));
+        for (to, from) in self.parts.iter_mut().zip(&other.parts) {
+            resize(to, from.raw_dim());
+            to.assign(from);
+        }
     }
 
     /// Gives it this size, with any content.
@@ -141,6 +151,26 @@ impl<'a, F: Scalar> ViewsMut<'a, F> {
     /// The same views for a shorter time.
     pub(crate) fn reborrow(&mut self) -> ViewsMut<'_, F> {
         ViewsMut { slices: self.slices.each_mut().map(|slice| &mut **slice), batch: self.batch }
+    }
+
+    /// Writes the rows of samples that do not count as they are in `from`.
+    pub(crate) fn keep(&mut self, from: Views<'_, F>, counts: &[bool]) {
+        for (to, from) in self.slices.iter_mut().zip(from.slices) {
+            let width = to.len() / self.batch.max(1);
+            for sample in left_out(counts) {
+                copy_row(&from[sample * width..][..width], &mut to[sample * width..][..width]);
+            }
+        }
+    }
+
+    /// Sets the rows of samples that do not count to zero.
+    pub(crate) fn clear(&mut self, counts: &[bool]) {
+        for slice in &mut self.slices {
+            let width = slice.len() / self.batch.max(1);
+            for sample in left_out(counts) {
+                slice[sample * width..][..width].fill(F::zero());
+            }
+        }
     }
 
     /// State number `state`, row after row.

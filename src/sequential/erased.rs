@@ -10,6 +10,7 @@ use crate::activation::Activation;
 use crate::error::{Error, Result};
 use crate::initializer::Init;
 use crate::layer::{Layer, Pass};
+use crate::mask::Mask;
 use crate::params::{PairVisitor, Params, Path, set_zero, zeros_like};
 use crate::scalar::Scalar;
 use crate::tensor::{Form, Tensor};
@@ -29,6 +30,7 @@ pub(crate) trait Built<F: Scalar>: Debug + Send + Sync {
     fn final_activation(&self) -> Activation;
     fn vocabulary(&self) -> Option<usize>;
     fn takes_lookups(&self, pass: Pass<'_>) -> bool;
+    fn output_mask(&self, x: &Tensor<F>, mask: &mut Mask);
     fn weights(&self) -> &dyn Params<F>;
     fn weights_mut(&mut self) -> &mut dyn Params<F>;
     /// A new cache, and room for gradients.
@@ -126,6 +128,10 @@ impl<F: Scalar, L: Layer<F>> Built<F> for WithWeights<L, L::Weights> {
 
     fn takes_lookups(&self, pass: Pass<'_>) -> bool {
         self.layer.takes_lookups(pass)
+    }
+
+    fn output_mask(&self, x: &Tensor<F>, mask: &mut Mask) {
+        self.layer.output_mask(x, mask);
     }
 
     fn weights(&self) -> &dyn Params<F> {

@@ -4,6 +4,7 @@
 //! [`Model`], which has weights, and is compiled, trained, run and saved. `erased` turns typed layers into objects;
 //! `network` runs them; `registry` makes them from a saved file.
 
+mod counted;
 mod erased;
 mod model;
 mod network;

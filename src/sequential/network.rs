@@ -4,10 +4,12 @@
 
 use ndarray::{Array2, ArrayView2, ArrayViewD, ArrayViewMutD};
 
+use super::counted::Counted;
 use super::erased::{Built, LayerWorkspace};
 use crate::activation::Activation;
 use crate::layer::Pass;
 use crate::loss::Loss;
+use crate::mask::Mask;
 use crate::params::Path;
 use crate::scalar::Scalar;
 use crate::tensor::{Form, Tensor};
@@ -34,7 +36,10 @@ pub(crate) struct Workspace<F> {
     pub(crate) activations: Vec<Tensor<F>>,
     /// The gradient of each of these.
     pub(crate) gradients: Vec<Tensor<F>>,
+    /// Which steps of each activation count.
+    pub(crate) masks: Vec<Mask>,
     layers: Vec<LayerWorkspace>,
+    counted: Counted<F>,
     /// The targets, one row for each row of the output.
     pub(crate) targets: Array2<F>,
     /// The loss summed over the rows.
@@ -55,7 +60,9 @@ impl<F: Scalar> Network<F> {
         Workspace {
             activations: vec![Tensor::default(); tensors],
             gradients: vec![Tensor::default(); tensors],
+            masks: vec![Mask::default(); tensors],
             layers: self.nodes.iter().map(|node| node.layer.workspace()).collect(),
+            counted: Counted::default(),
             targets: Array2::default((0, 0)),
             loss: 0.0,
         }
@@ -86,9 +93,40 @@ impl<F: Scalar> Network<F> {
     pub(crate) fn forward(&self, workspace: &mut Workspace<F>, absorbed: bool, pass: Pass<'_>) {
         for (number, node) in self.nodes.iter().enumerate() {
             let (before, after) = workspace.activations.split_at_mut(number + 1);
-            let pass = self.pass_for(number, absorbed, pass);
-            node.layer.forward(&before[number], &mut after[0], &mut workspace.layers[number], pass);
+            let (masks, later_masks) = workspace.masks.split_at_mut(number + 1);
+            let (x, mask) = (&before[number], &mut later_masks[0]);
+            let pass = self.pass_for(number, absorbed, pass).masked(masks[number].get());
+            node.layer.forward(x, &mut after[0], &mut workspace.layers[number], pass);
+            mask.copy(&masks[number]);
+            if matches!(node.output, Form::Sequence { .. }) {
+                node.layer.output_mask(x, mask);
+            } else {
+                mask.clear();
+            }
         }
+    }
+
+    /// Computes the loss of the output in the workspace, over the rows that count, and if asked for its gradient.
+    pub(crate) fn measure(&self, workspace: &mut Workspace<F>, loss: &dyn Loss<F>, absorbed: bool, gradient: bool) {
+        let last = self.nodes.len();
+        let Workspace { activations, gradients, masks, counted, targets, .. } = workspace;
+        let (output, doutput) = (activations[last].rows(), &mut gradients[last]);
+        if gradient {
+            doutput.like(&activations[last], output.ncols());
+        }
+        workspace.loss = match masks[last].get() {
+            None => loss.sum(output, targets.view(), absorbed, gradient.then(|| doutput.rows_mut())),
+            Some(mask) => {
+                counted.gather(mask, output, targets.view());
+                let Counted { predictions, targets, gradient: dpredictions } = counted;
+                let dpredictions = gradient.then(|| dpredictions.view_mut());
+                let sum = loss.sum(predictions.view(), targets.view(), absorbed, dpredictions);
+                if gradient {
+                    counted.scatter(mask, doutput.rows_mut());
+                }
+                sum
+            }
+        };
     }
 
     /// Computes the loss of the output in the workspace and the gradients of all trainable weights, and of the input if
@@ -101,11 +139,8 @@ impl<F: Scalar> Network<F> {
         input_gradient: bool,
         pass: Pass<'_>,
     ) {
-        let last = self.nodes.len();
-        let Workspace { activations, gradients, layers, targets, .. } = workspace;
-        let output = &activations[last];
-        gradients[last].like(output, output.rows().ncols());
-        workspace.loss = loss.sum(output.rows(), targets.view(), absorbed, Some(gradients[last].rows_mut()));
+        self.measure(workspace, loss, absorbed, true);
+        let Workspace { activations, gradients, masks, layers, .. } = workspace;
         // Below the lowest layer that learns nothing needs a gradient.
         let input_gradient = input_gradient && !matches!(activations[0], Tensor::Tokens(_));
         let lowest = if input_gradient { Some(0) } else { self.nodes.iter().position(Node::learns) };
@@ -114,7 +149,7 @@ impl<F: Scalar> Network<F> {
             node.layer.clear_gradients(&mut layers[number]);
             let (below, above) = gradients.split_at_mut(number + 1);
             let dx = (number > lowest || input_gradient).then(|| &mut below[number]);
-            let pass = self.pass_for(number, absorbed, pass);
+            let pass = self.pass_for(number, absorbed, pass).masked(masks[number].get());
             let (x, y) = (&activations[number], &activations[number + 1]);
             node.layer.backward(x, y, &above[0], dx, &mut layers[number], pass);
         }
@@ -199,6 +234,7 @@ impl<F: Scalar> Workspace<F> {
     pub(crate) fn finish_outputs(&mut self, left_out: Option<Activation>) {
         if let (Some(activation), Some(output)) = (left_out, self.activations.last_mut()) {
             activation.apply_rows(output.rows_mut());
+            activation.apply_rows(self.counted.predictions.view_mut());
         }
     }
 
@@ -207,8 +243,16 @@ impl<F: Scalar> Workspace<F> {
         self.activations.last().expect("a workspace holds the input at least")
     }
 
-    /// The output, one row for each row of the targets.
-    pub(crate) fn output_rows(&self) -> ArrayView2<'_, F> {
-        self.output().rows()
+    /// The outputs that count and their targets, in rows.
+    pub(crate) fn results(&self) -> (ArrayView2<'_, F>, ArrayView2<'_, F>) {
+        match self.masks.last() {
+            Some(mask) if mask.get().is_some() => (self.counted.predictions.view(), self.counted.targets.view()),
+            _ => (self.output().rows(), self.targets.view()),
+        }
+    }
+
+    /// How many rows of output count.
+    pub(crate) fn rows(&self) -> usize {
+        self.results().1.nrows()
     }
 }

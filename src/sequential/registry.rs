@@ -6,7 +6,7 @@ use std::fmt;
 use super::erased::{Description, describe};
 use crate::error::{Error, Result};
 use crate::layer::Layer;
-use crate::layers::{Dense, Dropout, Embedding};
+use crate::layers::{Dense, Dropout, Embedding, Masking};
 use crate::recurrent::{Cell, Gated, Gates, Gru, Lstm, Rnn, SimpleRnn};
 use crate::scalar::Scalar;
 
@@ -43,6 +43,7 @@ impl<F: Scalar> Registry<F> {
         empty
             .layer::<Dense>()
             .layer::<Dropout>()
+            .layer::<Masking>()
             .layer::<Embedding>()
             .layer::<Gru>()
             .layer::<Lstm>()

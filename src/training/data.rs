@@ -16,41 +16,54 @@ use crate::tensor::{Form, Tensor, slice, slice_mut};
 /// | `&Array2<u32>` (N, T) | [`Form::tokens`] |
 /// | `&Array2<F>` (N, D) | [`Form::vector`] |
 /// | `&Array3<F>` (N, T, D) | [`Form::sequence`] |
+/// | one of these and a mask, `(&x, &mask)` | tokens or sequences, of which only the steps count where the mask (N, T) is true |
 #[derive(Clone, Copy, Debug)]
-pub enum Samples<'a, F> {
-    /// Token ids (N, T).
+pub struct Samples<'a, F> {
+    values: Values<'a, F>,
+    mask: Option<ArrayView2<'a, bool>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Values<'a, F> {
+    /// (N, T).
     Tokens(ArrayView2<'a, u32>),
-    /// Rows of features (N, D).
+    /// (N, D).
     Vectors(ArrayView2<'a, F>),
-    /// Sequences (N, T, D).
+    /// (N, T, D).
     Sequences(ArrayView3<'a, F>),
 }
 
 impl<'a, F: Scalar> From<&'a Array2<u32>> for Samples<'a, F> {
     fn from(tokens: &'a Array2<u32>) -> Self {
-        Samples::Tokens(tokens.view())
+        Samples { values: Values::Tokens(tokens.view()), mask: None }
     }
 }
 
 impl<'a, F: Scalar> From<&'a Array2<F>> for Samples<'a, F> {
     fn from(rows: &'a Array2<F>) -> Self {
-        Samples::Vectors(rows.view())
+        Samples { values: Values::Vectors(rows.view()), mask: None }
     }
 }
 
 impl<'a, F: Scalar> From<&'a Array3<F>> for Samples<'a, F> {
     fn from(sequences: &'a Array3<F>) -> Self {
-        Samples::Sequences(sequences.view())
+        Samples { values: Values::Sequences(sequences.view()), mask: None }
+    }
+}
+
+impl<'a, F: Scalar, S: Into<Samples<'a, F>>> From<(S, &'a Array2<bool>)> for Samples<'a, F> {
+    fn from((samples, mask): (S, &'a Array2<bool>)) -> Self {
+        Samples { mask: Some(mask.view()), ..samples.into() }
     }
 }
 
 impl<F: Scalar> Samples<'_, F> {
     /// How many samples.
     pub fn len(&self) -> usize {
-        match self {
-            Samples::Tokens(tokens) => tokens.nrows(),
-            Samples::Vectors(rows) => rows.nrows(),
-            Samples::Sequences(sequences) => sequences.dim().0,
+        match self.values {
+            Values::Tokens(tokens) => tokens.nrows(),
+            Values::Vectors(rows) => rows.nrows(),
+            Values::Sequences(sequences) => sequences.dim().0,
         }
     }
 
@@ -61,18 +74,23 @@ impl<F: Scalar> Samples<'_, F> {
 
     /// The time steps of each; 1 for rows of features.
     pub(crate) fn steps(&self) -> usize {
-        match self {
-            Samples::Tokens(tokens) => tokens.ncols(),
-            Samples::Vectors(_) => 1,
-            Samples::Sequences(sequences) => sequences.dim().1,
+        match self.values {
+            Values::Tokens(tokens) => tokens.ncols(),
+            Values::Vectors(_) => 1,
+            Values::Sequences(sequences) => sequences.dim().1,
         }
     }
 
+    /// They are token ids.
+    pub(crate) fn are_tokens(&self) -> bool {
+        matches!(self.values, Values::Tokens(_))
+    }
+
     fn form(&self) -> Form {
-        match self {
-            Samples::Tokens(tokens) => Form::tokens(tokens.ncols()),
-            Samples::Vectors(rows) => Form::vector(rows.ncols()),
-            Samples::Sequences(sequences) => Form::sequence(sequences.dim().1, sequences.dim().2),
+        match self.values {
+            Values::Tokens(tokens) => Form::tokens(tokens.ncols()),
+            Values::Vectors(rows) => Form::vector(rows.ncols()),
+            Values::Sequences(sequences) => Form::sequence(sequences.dim().1, sequences.dim().2),
         }
     }
 
@@ -94,8 +112,14 @@ impl<F: Scalar> Samples<'_, F> {
         if !fits {
             return Err(Error::Samples { got, needs: network.input });
         }
-        match self {
-            Samples::Tokens(tokens) => {
+        if let Some(mask) = self.mask {
+            let needs = if let Form::Vector { .. } = got { None } else { Some((self.len(), self.steps())) };
+            if needs != Some(mask.dim()) {
+                return Err(Error::Mask { got: mask.dim(), needs });
+            }
+        }
+        match self.values {
+            Values::Tokens(tokens) => {
                 let vocabulary = network.nodes.first().and_then(|node| node.layer.vocabulary()).unwrap_or(usize::MAX);
                 let unknown = |id: u32| id as usize >= vocabulary;
                 // First without places, which are slow to keep, for all is well nearly always. So below.
@@ -107,29 +131,38 @@ impl<F: Scalar> Samples<'_, F> {
                     None => Ok(()),
                 }
             }
-            Samples::Vectors(rows) => check_finite(rows.view().into_dyn()),
-            Samples::Sequences(sequences) => check_finite(sequences.view().into_dyn()),
+            Values::Vectors(rows) => check_finite(rows.into_dyn()),
+            Values::Sequences(sequences) => check_finite(sequences.into_dyn()),
         }
     }
 
     /// Copies these samples into a workspace's input, time first.
-    pub(crate) fn load(&self, rows: impl ExactSizeIterator<Item = usize>, workspace: &mut Workspace<F>) {
+    pub(crate) fn load(&self, rows: impl ExactSizeIterator<Item = usize> + Clone, workspace: &mut Workspace<F>) {
         let input = &mut workspace.activations[0];
         let batch = rows.len();
-        match self {
-            Samples::Tokens(tokens) => {
+        match self.mask {
+            Some(mask) => {
+                let to = workspace.masks[0].make(mask.ncols(), batch);
+                for (column, row) in rows.clone().enumerate() {
+                    to.column_mut(column).assign(&mask.row(row));
+                }
+            }
+            None => workspace.masks[0].clear(),
+        }
+        match self.values {
+            Values::Tokens(tokens) => {
                 let to = slice_mut(input.as_tokens(tokens.ncols(), batch));
                 for (column, row) in rows.enumerate() {
                     let steps = to.chunks_exact_mut(batch);
                     steps.zip(tokens.row(row)).for_each(|(step, &token)| step[column] = token);
                 }
             }
-            Samples::Vectors(vectors) => {
+            Values::Vectors(vectors) => {
                 let features = vectors.ncols();
                 let to = slice_mut(input.as_vector(batch, features)).chunks_exact_mut(features);
                 to.zip(rows).for_each(|(to, row)| copy(vectors.row(row), to));
             }
-            Samples::Sequences(sequences) => {
+            Values::Sequences(sequences) => {
                 let (_, steps, features) = sequences.dim();
                 let to = slice_mut(input.as_sequence(steps, batch, features));
                 for (column, row) in rows.enumerate() {

@@ -28,16 +28,18 @@ pub(crate) fn evaluate<F: Scalar>(
 ) -> Result<Logs> {
     let mut metrics: Vec<_> = metrics.iter().map(|metric| metric.fresh()).collect();
     let rows: Vec<usize> = (0..samples.len()).collect();
-    let mut sum = 0.0;
+    let (mut sum, mut rows_seen) = (0.0, 0);
     for rows in rows.chunks(BLOCK) {
         let batch = Batch { samples, targets, rows };
         for shard in run_batch(network, loss, threads, workspaces, batch, Pass::inference()) {
             sum += shard.loss;
-            metrics.iter_mut().for_each(|metric| metric.update(shard.output_rows(), shard.targets.view()));
+            rows_seen += shard.rows();
+            let (predictions, targets) = shard.results();
+            metrics.iter_mut().for_each(|metric| metric.update(predictions, targets));
         }
     }
     let mut logs = Logs::default();
-    logs.set("loss", mean(sum, samples.len() * targets.rows_per_sample())?);
+    logs.set("loss", mean(sum, rows_seen));
     for metric in &metrics {
         logs.set(metric.name(), metric.result());
     }

@@ -10,11 +10,12 @@ use std::time::Instant;
 use super::data::Samples;
 use super::evaluate::evaluate;
 use super::history::{History, Logs};
-use super::step::{Batch, Room, apply_gradients, run_batch};
+use super::step::{Batch, Room, apply_gradients, rows_of, run_batch};
 use super::targets::{ArrangedTargets, Targets};
 use crate::callbacks::Callback;
 use crate::error::{Error, Result};
 use crate::layer::{Pass, check_count};
+use crate::loss::mean;
 use crate::scalar::Scalar;
 use crate::sequential::{Compiled, Model};
 
@@ -156,12 +157,12 @@ impl<F: Scalar> Model<F> {
                 let shards = run_batch(network, &*compiled.loss, threads, &mut workspaces, work, pass);
                 for shard in shards.iter() {
                     sum += shard.loss;
-                    metrics.iter_mut().for_each(|metric| metric.update(shard.output_rows(), shard.targets.view()));
+                    let (predictions, targets) = shard.results();
+                    metrics.iter_mut().for_each(|metric| metric.update(predictions, targets));
                 }
-                let output_rows = rows.len() * targets.rows_per_sample();
-                rows_seen += output_rows;
-                apply_gradients(network, &mut compiled.optimizer, shards, output_rows)?;
-                logs.set("loss", sum / rows_seen as f64);
+                rows_seen += rows_of(shards);
+                apply_gradients(network, &mut compiled.optimizer, shards)?;
+                logs.set("loss", mean(sum, rows_seen));
                 metrics.iter().for_each(|metric| logs.set(metric.name(), metric.result()));
                 for callback in &mut callbacks {
                     let mut training = Training { model: self, epochs, batches, stop: &mut stop };
@@ -228,8 +229,8 @@ impl<F: Scalar> Model<F> {
         let batch = Batch { samples: &samples, targets: arranged, rows };
         let shards = run_batch(&self.network, &**loss, &self.threads, workspaces, batch, pass);
         let sum: f64 = shards.iter().map(|shard| shard.loss).sum();
-        let output_rows = rows.len() * arranged.rows_per_sample();
-        apply_gradients(&mut self.network, optimizer, shards, output_rows)?;
-        crate::loss::mean(sum, output_rows)
+        let mean = mean(sum, rows_of(shards));
+        apply_gradients(&mut self.network, optimizer, shards)?;
+        Ok(mean)
     }
 }

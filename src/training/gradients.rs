@@ -69,19 +69,17 @@ impl<F: Scalar> Model<F> {
         self.network.forward(&mut workspace, left_out.is_some(), pass);
         self.network.backward(&mut workspace, &*compiled.loss, left_out.is_some(), true, pass);
 
-        let output_rows = rows.len() * targets.rows_per_sample();
-        let scale = F::of(1.0 / output_rows as f64);
+        let output_rows = workspace.rows();
+        let scale = F::of(1.0 / output_rows.max(1) as f64);
         let mut weights = Vec::new();
         self.network.for_each_gradient(&mut workspace, |path, gradient| {
             weights.push((path.to_string(), gradient.mapv(|g| g * scale)));
         });
-        let samples = match samples {
-            Samples::Tokens(_) => None,
-            _ => Some(batch_first(&workspace.gradients[0]).mapv(|g| g * scale)),
-        };
+        let samples =
+            if samples.are_tokens() { None } else { Some(batch_first(&workspace.gradients[0]).mapv(|g| g * scale)) };
         workspace.finish_outputs(left_out);
         let output = workspace.activations.last().map(batch_first);
         let outputs = output.ok_or(Error::Empty { what: "the model", mend: "add at least one layer" })?;
-        Ok(Gradients { loss: mean(workspace.loss, output_rows)?, outputs, weights, samples })
+        Ok(Gradients { loss: mean(workspace.loss, output_rows), outputs, weights, samples })
     }
 }

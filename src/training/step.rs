@@ -70,20 +70,26 @@ pub(crate) fn run_batch<'w, F: Scalar>(
         if pass.training {
             network.backward(workspace, loss, left_out.is_some(), false, pass);
         } else {
-            workspace.loss = loss.sum(workspace.output_rows(), workspace.targets.view(), left_out.is_some(), None);
+            network.measure(workspace, loss, left_out.is_some(), false);
         }
         workspace.finish_outputs(left_out);
     });
     workspaces
 }
 
-/// Sums the shards' gradients in order, divides by the rows, clips, and changes the weights.
+/// How many rows of output count in these shards.
+pub(crate) fn rows_of<F: Scalar>(shards: &[Workspace<F>]) -> usize {
+    shards.iter().map(Workspace::rows).sum()
+}
+
+/// Sums the shards' gradients in order, divides by the rows that count, clips, and changes the weights.
 pub(crate) fn apply_gradients<F: Scalar>(
     network: &mut Network<F>,
     optimizer: &mut Optimizer<F>,
     shards: &mut [Workspace<F>],
-    rows: usize,
 ) -> Result<()> {
+    // Where none counts, all gradients are zero, whatever they are divided by.
+    let rows = rows_of(shards).max(1);
     let Some((sum, others)) = shards.split_first_mut() else { return Ok(()) };
     let mean = F::of(1.0 / rows as f64);
     match others.split_last_mut() {

@@ -127,9 +127,4 @@ impl<F: Scalar> ArrangedTargets<F> {
             }
         }
     }
-
-    /// Rows of output for each sample.
-    pub(crate) fn rows_per_sample(&self) -> usize {
-        self.0.dim().1
-    }
 }
