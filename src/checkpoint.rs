@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::Path;
 
+use ndarray::{ArrayViewD, ArrayViewMutD};
 use safetensors::tensor::{SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -62,11 +63,25 @@ pub(crate) fn save<F: Scalar>(network: &Network<F>, path: &Path) -> Result<()> {
     let json = serde_json::to_value(description).map_err(broken)?;
     let metadata = HashMap::from([(METADATA_KEY.to_string(), sorted(json).to_string())]);
 
+    save_tensors(path, Some(metadata), |visit| network.visit(|path, tensor| visit(path.to_string(), tensor)))
+}
+
+/// What is called with each tensor and its name.
+type Visit<'v, 'a, F> = &'v mut dyn FnMut(String, ArrayViewD<'a, F>);
+/// The same for tensors to be written.
+type VisitMut<'v, F> = &'v mut dyn FnMut(String, ArrayViewMutD<'_, F>);
+
+/// Writes the tensors that `each` visits.
+pub(crate) fn save_tensors<'a, F: Scalar>(
+    path: &Path,
+    metadata: Option<HashMap<String, String>>,
+    each: impl FnOnce(Visit<'_, 'a, F>),
+) -> Result<()> {
     let mut tensors: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
-    network.visit(|path, tensor| {
+    each(&mut |name, tensor| {
         let mut bytes = Vec::with_capacity(tensor.len() * size_of::<F>());
         tensor.iter().for_each(|value| value.push_bytes(&mut bytes));
-        tensors.push((path.to_string(), tensor.shape().to_vec(), bytes));
+        tensors.push((name, tensor.shape().to_vec(), bytes));
     });
     let in_file =
         |problem: String| Error::Checkpoint { path: path.into(), problem: CheckpointProblem::Format(problem) };
@@ -75,7 +90,7 @@ pub(crate) fn save<F: Scalar>(network: &Network<F>, path: &Path) -> Result<()> {
         let view = TensorView::new(F::DTYPE, shape.clone(), bytes).map_err(|error| in_file(error.to_string()))?;
         views.push((name.as_str(), view));
     }
-    let bytes = safetensors::serialize(views, Some(metadata)).map_err(|error| in_file(error.to_string()))?;
+    let bytes = safetensors::serialize(views, metadata).map_err(|error| in_file(error.to_string()))?;
     let mut file = WholeFile::create(path)?;
     file.write(&bytes)?;
     file.finish()
@@ -128,20 +143,32 @@ pub(crate) fn load<F: Scalar>(path: &Path, registry: &Registry<F>) -> Result<Mod
     for (node, trainable) in model.network.nodes.iter_mut().zip(trainable) {
         node.trainable = trainable;
     }
-    read_weights(&mut model.network, &bytes).map_err(problem)?;
+    read_tensors(&bytes, |visit| visit_weights(&mut model.network, visit)).map_err(problem)?;
     Ok(model)
 }
 
 /// Reads a file's weights into a network.
 pub(crate) fn load_weights<F: Scalar>(network: &mut Network<F>, path: &Path) -> Result<()> {
-    let bytes = fs::read(path).map_err(Error::io("read", path))?;
-    read_weights(network, &bytes).map_err(|problem| Error::Checkpoint { path: path.into(), problem })
+    load_tensors(path, |visit| visit_weights(network, visit))
 }
 
-fn read_weights<F: Scalar>(network: &mut Network<F>, bytes: &[u8]) -> std::result::Result<(), CheckpointProblem> {
+/// Reads a file into the tensors that `each` visits.
+pub(crate) fn load_tensors<F: Scalar>(path: &Path, each: impl FnMut(VisitMut<'_, F>)) -> Result<()> {
+    let bytes = fs::read(path).map_err(Error::io("read", path))?;
+    read_tensors(&bytes, each).map_err(|problem| Error::Checkpoint { path: path.into(), problem })
+}
+
+fn visit_weights<F: Scalar>(network: &mut Network<F>, visit: VisitMut<'_, F>) {
+    network.visit_mut(|path, tensor| visit(path.to_string(), tensor));
+}
+
+fn read_tensors<F: Scalar>(
+    bytes: &[u8],
+    mut each: impl FnMut(VisitMut<'_, F>),
+) -> std::result::Result<(), CheckpointProblem> {
     let tensors = SafeTensors::deserialize(bytes).map_err(|error| CheckpointProblem::Format(error.to_string()))?;
     let mut expected = Vec::new();
-    network.visit(|path, tensor| expected.push((path.to_string(), tensor.shape().to_vec())));
+    each(&mut |name, tensor| expected.push((name, tensor.shape().to_vec())));
 
     let missing: Vec<String> =
         expected.iter().filter(|(name, _)| tensors.tensor(name).is_err()).map(|(name, _)| name.clone()).collect();
@@ -166,10 +193,10 @@ fn read_weights<F: Scalar>(network: &mut Network<F>, bytes: &[u8]) -> std::resul
         }
     }
     // All is well, so nothing is left half read.
-    network.visit_mut(|path, mut weights| {
-        if let Ok(tensor) = tensors.tensor(&path.to_string()) {
+    each(&mut |name, mut to| {
+        if let Ok(tensor) = tensors.tensor(&name) {
             let values = tensor.data().chunks_exact(size_of::<F>());
-            weights.iter_mut().zip(values).for_each(|(weight, bytes)| *weight = F::from_bytes(bytes));
+            to.iter_mut().zip(values).for_each(|(to, bytes)| *to = F::from_bytes(bytes));
         }
     });
     Ok(())

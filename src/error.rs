@@ -97,6 +97,36 @@ pub enum Error {
         needs: Option<(usize, usize)>,
     },
 
+    /// A layer that cannot go on from a state.
+    #[error(
+        "it looks at the whole sequence and cannot go on from a state; leave it out (or its go_backwards), or run the model \
+         on whole sequences"
+    )]
+    WholeSequence,
+
+    /// A state for another number of samples.
+    #[error("the state is for {got} samples, not {needs}; make one for as many with model.state({needs})")]
+    StateSize {
+        /// The samples that the state is for.
+        got: usize,
+        /// The samples that there are.
+        needs: usize,
+    },
+
+    /// A state that another model made, or whose matrices were replaced by some of other sizes.
+    #[error("the state does not fit the layers of this model; make one with model.state(samples)")]
+    ForeignState,
+
+    /// Training in windows of a model without an output for each step.
+    #[error(
+        "windows are learnt from one by one, but the model puts out {got} for a whole sequence; set \
+             return_sequences(true) on its last recurrent layer"
+    )]
+    Windows {
+        /// The form of its output.
+        got: Form,
+    },
+
     /// A token id that the embedding does not know.
     #[error(
         "token id {id} at sample {sample}, step {step} is not below the vocabulary of {vocabulary}; give the Embedding \

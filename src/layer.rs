@@ -20,6 +20,7 @@ use crate::initializer::Init;
 use crate::mask::Mask;
 use crate::params::Params;
 use crate::random::Key;
+use crate::recurrent::{State, Widths};
 use crate::scalar::Scalar;
 use crate::tensor::{Form, Tensor};
 
@@ -97,10 +98,42 @@ pub trait Layer<F: Scalar>: Describe {
     /// treats each step alike; for an output without steps it ends by itself.
     fn output_mask(&self, _x: &Tensor<F>, _mask: &mut Mask) {}
 
+    /// What the layer must remember to go on from one part of a sequence to the next. By default it needs the whole sequence.
+    fn carry(&self) -> Carry {
+        Carry::Everything
+    }
+
+    /// [`Layer::forward`] that goes on from a state of the widths that [`Layer::carry`] names, and leaves in it the state
+    /// after `kept` steps: all of them, unless in training, where it may be fewer. A layer without state has none to care for.
+    #[allow(clippy::too_many_arguments, reason = "those of Layer::forward, the state and a number")]
+    fn resume(
+        &self,
+        weights: &Self::Weights,
+        x: &Tensor<F>,
+        y: &mut Tensor<F>,
+        _state: &mut State<F>,
+        _kept: usize,
+        cache: &mut Self::Cache,
+        pass: Pass<'_>,
+    ) {
+        self.forward(weights, x, y, cache, pass);
+    }
+
     /// How many token ids the layer knows, if it takes token ids: 0 to one less than this.
     fn vocabulary(&self) -> Option<usize> {
         None
     }
+}
+
+/// What a layer must remember of the steps that it has seen, to go on with the next ones: see [`Layer::resume`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carry {
+    /// Nothing: it treats each step by itself.
+    Nothing,
+    /// A state with these widths, which a [`State`] of the batch holds.
+    State(Widths),
+    /// Everything: it looks at the whole sequence, as one that goes backwards does.
+    Everything,
 }
 
 /// What a pass needs to know besides its data.

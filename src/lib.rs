@@ -98,7 +98,7 @@ pub use initializer::{Init, Initializer};
 pub use kernels::measure;
 pub use kernels::path::instructions;
 pub use lane::Lane;
-pub use layer::{Describe, Layer, MaskKind, MaskSite, Pass};
+pub use layer::{Carry, Describe, Layer, MaskKind, MaskSite, Pass};
 pub use layers::{Dense, DenseCache, DenseWeights, Dropout, DropoutCache, Embedding, EmbeddingWeights, Masking};
 pub use loss::{BinaryCrossentropy, CategoricalCrossentropy, Loss, MeanSquaredError, SparseCategoricalCrossentropy};
 pub use mask::Mask;
@@ -112,9 +112,9 @@ pub use recurrent::{
     StepMasks, Views, ViewsMut, Widths,
 };
 pub use scalar::Scalar;
-pub use sequential::{Compiled, Model, Registry, Sequential};
+pub use sequential::{Compiled, Model, ModelState, Registry, Sequential};
 pub use tensor::{Form, Lookup, Tensor, resize};
-pub use training::{Fit, Gradients, History, Logs, Predictor, Samples, Targets, Training};
+pub use training::{Fit, Gradients, History, Logs, Predictor, Samples, Targets, Training, Window};
 
 /// The README's example is compiled and run with the documentation's.
 #[cfg(doctest)]

@@ -74,6 +74,15 @@ impl Form {
         }
     }
 
+    /// The same form with any number of steps.
+    pub(crate) fn any_length(self) -> Self {
+        match self {
+            Form::Tokens { .. } => Form::Tokens { steps: None },
+            Form::Sequence { features, .. } => Form::Sequence { steps: None, features },
+            form => form,
+        }
+    }
+
     /// The steps and features of a sequence; an error for anything else.
     pub fn expect_sequence(&self) -> Result<(Option<usize>, usize)> {
         match *self {

@@ -10,7 +10,7 @@ use crate::activation::Activation;
 use crate::error::Result;
 use crate::initializer::{Init, Initializer};
 use crate::kernels::gemm::{self, Packed, Room, Rows, RowsMut, Start};
-use crate::layer::{Describe, Layer, Pass, check_count};
+use crate::layer::{Carry, Describe, Layer, Pass, check_count};
 use crate::scalar::Scalar;
 use crate::tensor::{Form, Tensor, resize, slice, slice_mut};
 
@@ -131,6 +131,10 @@ impl<F: Scalar> Layer<F> for Dense {
         check_count("units", self.units)?;
         input.features()?;
         Ok(input.with_features(self.units))
+    }
+
+    fn carry(&self) -> Carry {
+        Carry::Nothing
     }
 
     fn build(&self, input: Form, init: &mut Init) -> Result<DenseWeights<F>> {

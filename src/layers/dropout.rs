@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::initializer::Init;
-use crate::layer::{Describe, Layer, MaskKind, Pass, check_rate};
+use crate::layer::{Carry, Describe, Layer, MaskKind, Pass, check_rate};
 use crate::scalar::Scalar;
 use crate::tensor::{Form, Tensor, resize};
 
@@ -66,6 +66,10 @@ impl<F: Scalar> Layer<F> for Dropout {
         check_rate("rate", self.rate)?;
         input.features()?;
         Ok(input)
+    }
+
+    fn carry(&self) -> Carry {
+        Carry::Nothing
     }
 
     fn build(&self, _: Form, _: &mut Init) -> Result<()> {

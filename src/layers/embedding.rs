@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::initializer::{Init, Initializer};
-use crate::layer::{Describe, Layer, Pass, check_count};
+use crate::layer::{Carry, Describe, Layer, Pass, check_count};
 use crate::mask::Mask;
 use crate::scalar::Scalar;
 use crate::tensor::{Form, Tensor, copy_row, resize, slice, slice_mut};
@@ -95,6 +95,10 @@ impl<F: Scalar> Layer<F> for Embedding {
                 mend: "make it the first layer and build the model for Form::tokens",
             }),
         }
+    }
+
+    fn carry(&self) -> Carry {
+        Carry::Nothing
     }
 
     fn build(&self, _: Form, init: &mut Init) -> Result<EmbeddingWeights<F>> {

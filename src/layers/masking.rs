@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::initializer::Init;
-use crate::layer::{Describe, Layer, Pass};
+use crate::layer::{Carry, Describe, Layer, Pass};
 use crate::mask::Mask;
 use crate::scalar::Scalar;
 use crate::tensor::{Form, Tensor, copy_row, slice, slice_mut};
@@ -81,6 +81,10 @@ impl<F: Scalar> Layer<F> for Masking {
             return Err(Error::InvalidOption { option: "mask_value", value, allowed: "a finite number" });
         }
         Ok(input)
+    }
+
+    fn carry(&self) -> Carry {
+        Carry::Nothing
     }
 
     fn build(&self, _: Form, _: &mut Init) -> Result<()> {

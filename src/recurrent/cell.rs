@@ -343,7 +343,7 @@ pub(crate) fn run_one_step<F: Scalar, C: Cell<F>>(
     let x = x.as_standard_layout();
     let (x, masks) = (x.view().insert_axis(Axis(0)), StepMasks::default());
     cell.run(weights, Run { x, tokens: None, mask: None, states: &mut states, outputs: None, masks: &masks }, memory);
-    states.copy_final(1, state);
+    states.copy_after(1, state);
     memory.series = states;
 }
 

@@ -4,7 +4,7 @@
 //! Dropout without recurrent dropout has one mask for all gates, which is applied to the inputs before the cell sees them;
 //! with recurrent dropout every gate has its own, which only the step can apply. Both as in Keras.
 
-use ndarray::ArrayView2;
+use ndarray::{ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
 use super::cell::{Cell, CellMemory, Run, RunBack, StepMasks};
@@ -12,7 +12,7 @@ use super::inputs::{Inputs, Order, Seen};
 use super::state::{State, StateSeries, Widths};
 use crate::error::Result;
 use crate::initializer::Init;
-use crate::layer::{Describe, Layer, MaskKind, Pass, check_count, check_rate};
+use crate::layer::{Carry, Describe, Layer, MaskKind, Pass, check_count, check_rate};
 use crate::scalar::Scalar;
 use crate::tensor::{Form, Tensor};
 
@@ -261,7 +261,7 @@ impl<C: Describe> Rnn<C> {
             clear_left_out(seen, y);
         }
         if let Some(last) = last {
-            cache.states.copy_final(steps, last);
+            cache.states.copy_after(steps, last);
         }
     }
 
@@ -385,6 +385,38 @@ impl<F: Scalar, C: Cell<F>> Layer<F> for Rnn<C> {
     fn takes_lookups(&self, pass: Pass<'_>) -> bool {
         let drops = pass.training && (self.dropout > 0.0 || self.recurrent_dropout > 0.0);
         !drops && self.cell.takes_lookups()
+    }
+
+    fn carry(&self) -> Carry {
+        if self.go_backwards { Carry::Everything } else { Carry::State(self.cell.states()) }
+    }
+
+    fn resume(
+        &self,
+        w: &C::Weights,
+        x: &Tensor<F>,
+        y: &mut Tensor<F>,
+        state: &mut State<F>,
+        kept: usize,
+        cache: &mut Self::Cache,
+        pass: Pass<'_>,
+    ) {
+        match x {
+            // A step by itself has a way of its own, which is much shorter.
+            Tensor::Sequence(steps) if steps.dim().0 == 1 && !pass.training && pass.mask.is_none() => {
+                self.step(w, steps.index_axis(Axis(0), 0), state, cache);
+                let (batch, units) = state.parts[0].dim();
+                if self.return_sequences {
+                    y.as_sequence(1, batch, units).index_axis_mut(Axis(0), 0).assign(&state.parts[0]);
+                } else {
+                    y.as_vector(batch, units).assign(&state.parts[0]);
+                }
+            }
+            _ => {
+                self.forward_from(w, x, Some(state), y, None, cache, pass);
+                cache.states.copy_after(kept, state);
+            }
+        }
     }
 
     fn build(&self, input: Form, init: &mut Init) -> Result<C::Weights> {

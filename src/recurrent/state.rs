@@ -238,7 +238,8 @@ impl<F: Scalar> StateSeries<F> {
         }
     }
 
-    pub(crate) fn copy_final(&self, steps: usize, state: &mut State<F>) {
+    /// Copies the states after this many steps.
+    pub(crate) fn copy_after(&self, steps: usize, state: &mut State<F>) {
         let last = self.before(steps);
         for (part, to) in state.parts.iter_mut().enumerate() {
             match to.as_slice_mut() {

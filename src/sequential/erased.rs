@@ -9,9 +9,10 @@ use std::fmt::Debug;
 use crate::activation::Activation;
 use crate::error::{Error, Result};
 use crate::initializer::Init;
-use crate::layer::{Layer, Pass};
+use crate::layer::{Carry, Layer, Pass};
 use crate::mask::Mask;
 use crate::params::{PairVisitor, Params, Path, set_zero, zeros_like};
+use crate::recurrent::State;
 use crate::scalar::Scalar;
 use crate::tensor::{Form, Tensor};
 
@@ -31,11 +32,21 @@ pub(crate) trait Built<F: Scalar>: Debug + Send + Sync {
     fn vocabulary(&self) -> Option<usize>;
     fn takes_lookups(&self, pass: Pass<'_>) -> bool;
     fn output_mask(&self, x: &Tensor<F>, mask: &mut Mask);
+    fn carry(&self) -> Carry;
     fn weights(&self) -> &dyn Params<F>;
     fn weights_mut(&mut self) -> &mut dyn Params<F>;
     /// A new cache, and room for gradients.
     fn workspace(&self) -> LayerWorkspace;
     fn forward(&self, x: &Tensor<F>, y: &mut Tensor<F>, workspace: &mut LayerWorkspace, pass: Pass<'_>);
+    fn resume(
+        &self,
+        x: &Tensor<F>,
+        y: &mut Tensor<F>,
+        state: &mut State<F>,
+        kept: usize,
+        workspace: &mut LayerWorkspace,
+        pass: Pass<'_>,
+    );
     #[allow(clippy::too_many_arguments, reason = "those of Layer::backward")]
     fn backward(
         &self,
@@ -134,6 +145,10 @@ impl<F: Scalar, L: Layer<F>> Built<F> for WithWeights<L, L::Weights> {
         self.layer.output_mask(x, mask);
     }
 
+    fn carry(&self) -> Carry {
+        self.layer.carry()
+    }
+
     fn weights(&self) -> &dyn Params<F> {
         &self.weights
     }
@@ -148,6 +163,18 @@ impl<F: Scalar, L: Layer<F>> Built<F> for WithWeights<L, L::Weights> {
 
     fn forward(&self, x: &Tensor<F>, y: &mut Tensor<F>, workspace: &mut LayerWorkspace, pass: Pass<'_>) {
         self.layer.forward(&self.weights, x, y, &mut typed::<F, L>(workspace).cache, pass);
+    }
+
+    fn resume(
+        &self,
+        x: &Tensor<F>,
+        y: &mut Tensor<F>,
+        state: &mut State<F>,
+        kept: usize,
+        workspace: &mut LayerWorkspace,
+        pass: Pass<'_>,
+    ) {
+        self.layer.resume(&self.weights, x, y, state, kept, &mut typed::<F, L>(workspace).cache, pass);
     }
 
     fn backward(

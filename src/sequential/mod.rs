@@ -1,20 +1,22 @@
 //! Models that are a stack of layers.
 //!
 //! [`Sequential`] is the description: layers in order, no numbers. [`Sequential::build`] checks every shape once and gives a
-//! [`Model`], which has weights, and is compiled, trained, run and saved. `erased` turns typed layers into objects;
+//! [`Model`], which has weights, and is compiled, trained, run and saved; [`ModelState`] is what it goes on from. `erased` turns typed layers into objects;
 //! `network` runs them; `registry` makes them from a saved file.
 
 mod counted;
 mod erased;
 mod model;
+mod model_state;
 mod network;
 mod registry;
 mod summary;
 
 pub(crate) use erased::Description;
-pub(crate) use network::{Network, Workspace};
+pub(crate) use network::{Network, Part, Workspace};
 
 pub use model::{Compiled, Model};
+pub use model_state::ModelState;
 pub use registry::Registry;
 
 use crate::error::{Error, Result};

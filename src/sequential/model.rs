@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use ndarray::{ArrayBase, ArrayD, Data, Dimension, IxDyn};
 
+use super::model_state::ModelState;
 use super::network::Network;
 use super::registry::Registry;
 use super::summary::summarize;
@@ -163,6 +164,48 @@ impl<F: Scalar> Model<F> {
     pub fn predict<'a>(&self, samples: impl Into<Samples<'a, F>>) -> Result<ArrayD<F>> {
         let mut outputs = ArrayD::default(IxDyn(&[0]));
         Predictor::new().predict_into(self, samples, &mut outputs)?;
+        Ok(outputs)
+    }
+
+    /// The state from which a sequence starts, for so many samples: all zero.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Layer`] with [`Error::WholeSequence`] if one of the layers needs the whole sequence at once, as one that goes
+    /// backwards does.
+    pub fn state(&self, samples: usize) -> Result<ModelState<F>> {
+        ModelState::zeros(&self.network, samples)
+    }
+
+    /// The outputs for the next steps of each sample's sequence, one or more, going on from a state and leaving the one after
+    /// them in it. Without `return_sequences` it is the output after the last of them.
+    ///
+    /// A [`Predictor`] does the same again and again in memory that it keeps.
+    ///
+    /// ```
+    /// use bptt::{Dense, Form, Gru, Sequential};
+    /// use ndarray::{Array3, s};
+    ///
+    /// let model = Sequential::new().add(Gru::new(4)).add(Dense::new(2)).build(Form::sequence(None, 3), 1)?;
+    /// let x = Array3::from_shape_fn((1, 6, 3), |(_, t, d)| ((3 * t + d) as f32).sin());
+    /// let whole = model.predict(&x)?;
+    ///
+    /// let mut state = model.state(1)?;
+    /// for t in 0..6 {
+    ///     let output = model.step(&x.slice(s![.., t..t + 1, ..]).to_owned(), &mut state)?;
+    ///     if t == 5 {
+    ///         assert!((output - &whole).iter().all(|difference| difference.abs() < 1e-6));
+    ///     }
+    /// }
+    /// # Ok::<(), bptt::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Model::predict`]; [`Error::StateSize`] or [`Error::ForeignState`] if the state does not fit.
+    pub fn step<'a>(&self, samples: impl Into<Samples<'a, F>>, state: &mut ModelState<F>) -> Result<ArrayD<F>> {
+        let mut outputs = ArrayD::default(IxDyn(&[0]));
+        Predictor::new().step(self, samples, state, &mut outputs)?;
         Ok(outputs)
     }
 

@@ -7,10 +7,11 @@ use ndarray::{Array2, ArrayView2, ArrayViewD, ArrayViewMutD};
 use super::counted::Counted;
 use super::erased::{Built, LayerWorkspace};
 use crate::activation::Activation;
-use crate::layer::Pass;
+use crate::layer::{Carry, Pass};
 use crate::loss::Loss;
 use crate::mask::Mask;
 use crate::params::Path;
+use crate::recurrent::State;
 use crate::scalar::Scalar;
 use crate::tensor::{Form, Tensor};
 
@@ -30,6 +31,14 @@ pub(crate) struct Network<F: Scalar> {
     pub(crate) nodes: Vec<Node<F>>,
 }
 
+/// A pass over a part of a sequence: the layers go on from the states in the workspace, and leave there those after `kept`
+/// steps; of the outputs the `newest` count.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Part {
+    pub(crate) kept: usize,
+    pub(crate) newest: usize,
+}
+
 /// What one shard's pass changes.
 pub(crate) struct Workspace<F> {
     /// The input, then the output of each layer.
@@ -38,6 +47,8 @@ pub(crate) struct Workspace<F> {
     pub(crate) gradients: Vec<Tensor<F>>,
     /// Which steps of each activation count.
     pub(crate) masks: Vec<Mask>,
+    /// The state of each layer, when the pass goes on from one.
+    pub(crate) states: Vec<State<F>>,
     layers: Vec<LayerWorkspace>,
     counted: Counted<F>,
     /// The targets, one row for each row of the output.
@@ -61,6 +72,7 @@ impl<F: Scalar> Network<F> {
             activations: vec![Tensor::default(); tensors],
             gradients: vec![Tensor::default(); tensors],
             masks: vec![Mask::default(); tensors],
+            states: vec![State::default(); self.nodes.len()],
             layers: self.nodes.iter().map(|node| node.layer.workspace()).collect(),
             counted: Counted::default(),
             targets: Array2::default((0, 0)),
@@ -90,18 +102,42 @@ impl<F: Scalar> Network<F> {
     }
 
     /// Runs the layers on the input in the workspace. With `absorbed` the last activation is left out.
-    pub(crate) fn forward(&self, workspace: &mut Workspace<F>, absorbed: bool, pass: Pass<'_>) {
+    pub(crate) fn forward(&self, workspace: &mut Workspace<F>, absorbed: bool, part: Option<Part>, pass: Pass<'_>) {
         for (number, node) in self.nodes.iter().enumerate() {
             let (before, after) = workspace.activations.split_at_mut(number + 1);
             let (masks, later_masks) = workspace.masks.split_at_mut(number + 1);
             let (x, mask) = (&before[number], &mut later_masks[0]);
             let pass = self.pass_for(number, absorbed, pass).masked(masks[number].get());
-            node.layer.forward(x, &mut after[0], &mut workspace.layers[number], pass);
+            let (y, layer) = (&mut after[0], &mut workspace.layers[number]);
+            match part {
+                None => node.layer.forward(x, y, layer, pass),
+                Some(Part { kept, .. }) => node.layer.resume(x, y, &mut workspace.states[number], kept, layer, pass),
+            }
             mask.copy(&masks[number]);
             if matches!(node.output, Form::Sequence { .. }) {
                 node.layer.output_mask(x, mask);
             } else {
                 mask.clear();
+            }
+        }
+        if let (Some(Part { newest, .. }), Tensor::Sequence(output)) = (part, workspace.output()) {
+            let (steps, batch, _) = output.dim();
+            if newest < steps {
+                workspace.masks[self.nodes.len()].narrow(steps, batch, |step, _| step + newest >= steps);
+            }
+        }
+    }
+
+    /// Whether the layers can go on from one part of a sequence to the next.
+    pub(crate) fn resumes(&self) -> bool {
+        self.nodes.iter().all(|node| node.layer.carry() != Carry::Everything)
+    }
+
+    /// Sets the states in the workspace to those that a sequence starts from.
+    pub(crate) fn start(&self, workspace: &mut Workspace<F>, batch: usize) {
+        for (node, state) in self.nodes.iter().zip(&mut workspace.states) {
+            if let Carry::State(widths) = node.layer.carry() {
+                state.reset(batch, widths);
             }
         }
     }

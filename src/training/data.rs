@@ -2,7 +2,9 @@
 //!
 //! Inside, time comes first and nothing is checked again.
 
-use ndarray::{Array2, Array3, ArrayD, ArrayView1, ArrayView2, ArrayView3, ArrayViewD, Axis, Dimension};
+use std::ops::Range;
+
+use ndarray::{Array2, Array3, ArrayD, ArrayView1, ArrayView2, ArrayView3, ArrayViewD, Dimension, s};
 
 use crate::error::{Error, Result};
 use crate::scalar::Scalar;
@@ -96,11 +98,20 @@ impl<F: Scalar> Samples<'_, F> {
 
     /// Refuses what the network cannot take: empty data, other shapes, unknown tokens, NaN and infinities.
     pub(crate) fn check(&self, network: &Network<F>) -> Result<()> {
+        self.check_for(network.input, network)
+    }
+
+    /// The same for parts of sequences, which may have any number of steps.
+    pub(crate) fn check_part(&self, network: &Network<F>) -> Result<()> {
+        self.check_for(network.input.any_length(), network)
+    }
+
+    fn check_for(&self, input: Form, network: &Network<F>) -> Result<()> {
         if self.is_empty() {
             return Err(Error::Empty { what: "the data", mend: "pass at least one sample" });
         }
         let got = self.form();
-        let fits = match (network.input, got) {
+        let fits = match (input, got) {
             (Form::Tokens { steps: None }, Form::Tokens { steps: Some(steps) }) => steps > 0,
             (Form::Sequence { steps: None, features }, Form::Sequence { steps: Some(steps), features: given }) => {
                 steps > 0 && features == given
@@ -110,7 +121,7 @@ impl<F: Scalar> Samples<'_, F> {
             }
         };
         if !fits {
-            return Err(Error::Samples { got, needs: network.input });
+            return Err(Error::Samples { got, needs: input });
         }
         if let Some(mask) = self.mask {
             let needs = if let Form::Vector { .. } = got { None } else { Some((self.len(), self.steps())) };
@@ -136,25 +147,30 @@ impl<F: Scalar> Samples<'_, F> {
         }
     }
 
-    /// Copies these samples into a workspace's input, time first.
-    pub(crate) fn load(&self, rows: impl ExactSizeIterator<Item = usize> + Clone, workspace: &mut Workspace<F>) {
+    /// Copies these steps of these samples into a workspace's input, time first.
+    pub(crate) fn load(
+        &self,
+        rows: impl ExactSizeIterator<Item = usize> + Clone,
+        steps: Range<usize>,
+        workspace: &mut Workspace<F>,
+    ) {
         let input = &mut workspace.activations[0];
         let batch = rows.len();
         match self.mask {
             Some(mask) => {
-                let to = workspace.masks[0].make(mask.ncols(), batch);
+                let to = workspace.masks[0].make(steps.len(), batch);
                 for (column, row) in rows.clone().enumerate() {
-                    to.column_mut(column).assign(&mask.row(row));
+                    to.column_mut(column).assign(&mask.slice(s![row, steps.clone()]));
                 }
             }
             None => workspace.masks[0].clear(),
         }
         match self.values {
             Values::Tokens(tokens) => {
-                let to = slice_mut(input.as_tokens(tokens.ncols(), batch));
+                let to = slice_mut(input.as_tokens(steps.len(), batch));
                 for (column, row) in rows.enumerate() {
-                    let steps = to.chunks_exact_mut(batch);
-                    steps.zip(tokens.row(row)).for_each(|(step, &token)| step[column] = token);
+                    let tokens = tokens.slice(s![row, steps.clone()]);
+                    to.chunks_exact_mut(batch).zip(tokens).for_each(|(step, &token)| step[column] = token);
                 }
             }
             Values::Vectors(vectors) => {
@@ -163,11 +179,11 @@ impl<F: Scalar> Samples<'_, F> {
                 to.zip(rows).for_each(|(to, row)| copy(vectors.row(row), to));
             }
             Values::Sequences(sequences) => {
-                let (_, steps, features) = sequences.dim();
-                let to = slice_mut(input.as_sequence(steps, batch, features));
+                let features = sequences.dim().2;
+                let to = slice_mut(input.as_sequence(steps.len(), batch, features));
                 for (column, row) in rows.enumerate() {
-                    let steps = to.chunks_exact_mut(batch * features);
-                    for (step, from) in steps.zip(sequences.index_axis(Axis(0), row).rows()) {
+                    let sequence = sequences.slice(s![row, steps.clone(), ..]);
+                    for (step, from) in to.chunks_exact_mut(batch * features).zip(sequence.rows()) {
                         copy(from, &mut step[column * features..][..features]);
                     }
                 }
@@ -202,13 +218,14 @@ pub(crate) fn batch_first<F: Scalar>(tensor: &Tensor<F>) -> ArrayD<F> {
     }
 }
 
-/// Writes a tensor of numbers with the batch first. Panics on tokens, and if it has another size.
-pub(crate) fn write_batch_first<F: Scalar>(tensor: &Tensor<F>, to: &mut [F]) {
+/// Writes a tensor of numbers with the batch first: a sequence from step `first` on. Panics on tokens.
+pub(crate) fn write_batch_first<F: Scalar>(tensor: &Tensor<F>, first: usize, to: &mut [F]) {
     match tensor {
         Tensor::Sequence(sequence) => {
             let (_, batch, features) = sequence.dim();
-            let from = slice(sequence);
-            for (sample, to) in to.chunks_exact_mut(from.len() / batch).enumerate() {
+            let (from, length) = (slice(sequence), to.len() / batch);
+            for (sample, to) in to.chunks_exact_mut(length).enumerate() {
+                let to = &mut to[first * features..];
                 for (from, to) in from.chunks_exact(batch * features).zip(to.chunks_exact_mut(features)) {
                     to.copy_from_slice(&from[sample * features..][..features]);
                 }

@@ -30,7 +30,7 @@ pub(crate) fn evaluate<F: Scalar>(
     let rows: Vec<usize> = (0..samples.len()).collect();
     let (mut sum, mut rows_seen) = (0.0, 0);
     for rows in rows.chunks(BLOCK) {
-        let batch = Batch { samples, targets, rows };
+        let batch = Batch { samples, targets, rows, window: None, state: None };
         for shard in run_batch(network, loss, threads, workspaces, batch, Pass::inference()) {
             sum += shard.loss;
             rows_seen += shard.rows();

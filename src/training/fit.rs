@@ -4,7 +4,7 @@
 //! `on_epoch_end`; last `on_train_end`. Callbacks are called in the order in which they were added, and share one
 //! [`Logs`], which then goes into [`History`].
 
-use std::sync::PoisonError;
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use super::data::Samples;
@@ -12,12 +12,14 @@ use super::evaluate::evaluate;
 use super::history::{History, Logs};
 use super::step::{Batch, Room, apply_gradients, rows_of, run_batch};
 use super::targets::{ArrangedTargets, Targets};
+use super::window::Window;
 use crate::callbacks::Callback;
 use crate::error::{Error, Result};
 use crate::layer::{Pass, check_count};
 use crate::loss::mean;
 use crate::scalar::Scalar;
-use crate::sequential::{Compiled, Model};
+use crate::sequential::{Compiled, Model, ModelState};
+use crate::tensor::Form;
 
 /// How to train: everything that [`Model::fit`] wants to know besides the data.
 ///
@@ -26,6 +28,7 @@ use crate::sequential::{Compiled, Model};
 /// | `epochs` | 1 | how often to go through the data |
 /// | `batch_size` | 32 | samples for each step of the optimizer; the last batch may be smaller |
 /// | `shuffle` | true | a new order of the samples for each epoch |
+/// | `truncated` | none | learn from windows of long sequences: truncated backpropagation through time |
 /// | `validation` | none | data for the `val_` figures |
 /// | `callback` | none | what to call along the way; may be given several times |
 #[derive(Default)]
@@ -33,6 +36,7 @@ pub struct Fit<'a, F> {
     epochs: Option<usize>,
     batch_size: Option<usize>,
     keep_order: bool,
+    truncated: Option<(usize, usize)>,
     validation: Option<(Samples<'a, F>, Targets<'a>)>,
     callbacks: Vec<&'a mut dyn Callback<F>>,
 }
@@ -50,7 +54,14 @@ impl<F> std::fmt::Debug for Fit<'_, F> {
 impl<'a, F: Scalar> Fit<'a, F> {
     /// One epoch in batches of 32.
     pub fn new() -> Self {
-        Fit { epochs: None, batch_size: None, keep_order: false, validation: None, callbacks: Vec::new() }
+        Fit {
+            epochs: None,
+            batch_size: None,
+            keep_order: false,
+            truncated: None,
+            validation: None,
+            callbacks: Vec::new(),
+        }
     }
 
     /// How often to go through the data.
@@ -66,6 +77,14 @@ impl<'a, F: Scalar> Fit<'a, F> {
     /// Whether each epoch takes the samples in a new order.
     pub fn shuffle(self, shuffle: bool) -> Self {
         Fit { keep_order: !shuffle, ..self }
+    }
+
+    /// Learns `every` k₁ steps from the newest k₁ outputs, with gradients that go back `through` the last k₂ steps: see
+    /// [`Window`]. States start at zero with each batch and are carried from window to window; the model needs an output
+    /// for each step.
+    #[doc(alias = "stateful")]
+    pub fn truncated(self, every: usize, through: usize) -> Self {
+        Fit { truncated: Some((every, through)), ..self }
     }
 
     /// Data to look at after each epoch, without learning from it.
@@ -130,6 +149,13 @@ impl<F: Scalar> Model<F> {
             }
             None => None,
         };
+        let windows = match fit.truncated {
+            Some((every, through)) => {
+                self.check_windows()?;
+                Window::all(samples.steps(), every, through)?.map(Some).collect()
+            }
+            None => vec![None],
+        };
         let mut callbacks = fit.callbacks;
         let mut history = History::default();
         let (mut workspaces, mut validation_workspaces) = (Vec::new(), Vec::new());
@@ -150,18 +176,21 @@ impl<F: Scalar> Model<F> {
             logs = Logs::default();
             let (mut sum, mut rows_seen) = (0.0, 0);
             for (batch, rows) in order.chunks(batch_size).enumerate() {
-                let pass = self.training_pass()?;
-                let Model { network, compiled, threads, .. } = self;
-                let compiled = compiled.as_mut().ok_or(Error::NotCompiled)?;
-                let work = Batch { samples: &samples, targets: &targets, rows };
-                let shards = run_batch(network, &*compiled.loss, threads, &mut workspaces, work, pass);
-                for shard in shards.iter() {
-                    sum += shard.loss;
-                    let (predictions, targets) = shard.results();
-                    metrics.iter_mut().for_each(|metric| metric.update(predictions, targets));
+                for window in &windows {
+                    let pass = self.training_pass()?;
+                    let Model { network, compiled, threads, .. } = self;
+                    let compiled = compiled.as_mut().ok_or(Error::NotCompiled)?;
+                    let window = window.as_ref();
+                    let work = Batch { samples: &samples, targets: &targets, rows, window, state: None };
+                    let shards = run_batch(network, &*compiled.loss, threads, &mut workspaces, work, pass);
+                    for shard in shards.iter() {
+                        sum += shard.loss;
+                        let (predictions, targets) = shard.results();
+                        metrics.iter_mut().for_each(|metric| metric.update(predictions, targets));
+                    }
+                    rows_seen += rows_of(shards);
+                    apply_gradients(network, &mut compiled.optimizer, shards)?;
                 }
-                rows_seen += rows_of(shards);
-                apply_gradients(network, &mut compiled.optimizer, shards)?;
                 logs.set("loss", mean(sum, rows_seen));
                 metrics.iter().for_each(|metric| logs.set(metric.name(), metric.result()));
                 for callback in &mut callbacks {
@@ -216,17 +245,82 @@ impl<F: Scalar> Model<F> {
         self.train_batch_with(samples, targets.into(), pass)
     }
 
+    /// One step of the optimizer on one window of long sequences, going on from a state and leaving in it the one from which
+    /// the next window starts; the loss of the window's newest outputs before the step. [`Fit::truncated`] as a plain loop:
+    ///
+    /// ```
+    /// use bptt::{Adam, Dense, Form, Lstm, MeanSquaredError, Sequential, Window};
+    /// use ndarray::Array3;
+    ///
+    /// let layers = Sequential::new().add(Lstm::new(4).return_sequences(true)).add(Dense::new(1));
+    /// let mut model = layers.build(Form::sequence(None, 2), 1)?;
+    /// model.compile(Adam::new(0.01), MeanSquaredError);
+    /// let (x, y) = (Array3::<f32>::ones((3, 100, 2)), Array3::<f32>::zeros((3, 100, 1)));
+    ///
+    /// let mut state = model.state(3)?;
+    /// for window in Window::all(100, 10, 20)? {
+    ///     model.train_window(&x, &y, &window, &mut state)?;
+    /// }
+    /// # Ok::<(), bptt::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Model::fit`]; [`Error::StateSize`] or [`Error::ForeignState`] if the state does not fit;
+    /// [`Error::InvalidOption`] if the window does not lie within the sequences.
+    pub fn train_window<'a>(
+        &mut self,
+        samples: impl Into<Samples<'a, F>>,
+        targets: impl Into<Targets<'a>>,
+        window: &Window,
+        state: &mut ModelState<F>,
+    ) -> Result<f64> {
+        let samples = samples.into();
+        self.check_windows()?;
+        samples.check_part(&self.network)?;
+        state.check(&self.network, samples.len())?;
+        let Window { steps, newest, kept } = window;
+        if steps.is_empty() || steps.end > samples.steps() || *newest > steps.len() || *kept > steps.len() {
+            let allowed = "some of the steps that the samples have";
+            return Err(Error::InvalidOption { option: "window", value: format!("{window:?}"), allowed });
+        }
+        let pass = self.training_pass()?;
+        self.train_part(samples, targets.into(), Some((window, state)), pass)
+    }
+
+    /// Refuses windows for a model without an output for each step, or with layers that need the whole sequence.
+    fn check_windows(&self) -> Result<()> {
+        let output = self.network.output();
+        if !matches!(output, Form::Sequence { .. }) {
+            return Err(Error::Windows { got: output });
+        }
+        self.state(0).map(drop)
+    }
+
     /// [`Model::train_batch`] with a pass of the caller's.
     #[doc(hidden)]
     pub fn train_batch_with(&mut self, samples: Samples<'_, F>, targets: Targets<'_>, pass: Pass<'_>) -> Result<f64> {
+        samples.check(&self.network)?;
+        self.train_part(samples, targets, None, pass)
+    }
+
+    fn train_part(
+        &mut self,
+        samples: Samples<'_, F>,
+        targets: Targets<'_>,
+        part: Option<(&Window, &mut ModelState<F>)>,
+        pass: Pass<'_>,
+    ) -> Result<f64> {
         let Compiled { optimizer, loss, room, .. } = self.compiled.as_mut().ok_or(Error::NotCompiled)?;
         optimizer.check()?;
-        samples.check(&self.network)?;
         let Room { workspaces, targets: arranged, rows } = room.get_mut().unwrap_or_else(PoisonError::into_inner);
-        arranged.arrange(&targets, &samples, self.network.output(), &**loss)?;
+        let output = self.network.output();
+        let output = if part.is_some() { output.any_length() } else { output };
+        arranged.arrange(&targets, &samples, output, &**loss)?;
         rows.clear();
         rows.extend(0..samples.len());
-        let batch = Batch { samples: &samples, targets: arranged, rows };
+        let (window, state) = part.map(|(window, state)| (window, Mutex::new(state))).unzip();
+        let batch = Batch { samples: &samples, targets: arranged, rows, window, state: state.as_ref() };
         let shards = run_batch(&self.network, &**loss, &self.threads, workspaces, batch, pass);
         let sum: f64 = shards.iter().map(|shard| shard.loss).sum();
         let mean = mean(sum, rows_of(shards));

@@ -64,9 +64,9 @@ impl<F: Scalar> Model<F> {
         let left_out = left_out(&self.network, &*compiled.loss);
         let rows: Vec<usize> = (0..samples.len()).collect();
         let mut workspace = self.network.workspace();
-        samples.load(0..samples.len(), &mut workspace);
-        targets.load(&rows, &mut workspace);
-        self.network.forward(&mut workspace, left_out.is_some(), pass);
+        samples.load(0..samples.len(), 0..samples.steps(), &mut workspace);
+        targets.load(&rows, None, &mut workspace);
+        self.network.forward(&mut workspace, left_out.is_some(), None, pass);
         self.network.backward(&mut workspace, &*compiled.loss, left_out.is_some(), true, pass);
 
         let output_rows = workspace.rows();

@@ -1,7 +1,7 @@
 //! Training: data in, shards of batches through the network, gradients summed in a fixed order, the optimizer, callbacks.
 //!
 //! `data` and `targets` are the public edge, where samples and targets are checked once. `step` runs one batch on
-//! `threads`. `fit` is the loop over epochs, `gradients` a single look, `evaluate` and `predict` are the loops without
+//! `threads`. `fit` is the loop over epochs, `window` cuts long sequences for it, `gradients` a single look, `evaluate` and `predict` are the loops without
 //! learning. `history` is what is left afterwards.
 //!
 //! A batch is cut into shards of [`SHARD`] samples whatever the number of threads, and their gradients are summed in
@@ -17,6 +17,7 @@ mod predict;
 mod step;
 mod targets;
 mod threads;
+mod window;
 
 pub use data::Samples;
 pub(crate) use evaluate::evaluate;
@@ -25,6 +26,7 @@ pub use gradients::Gradients;
 pub use history::{History, Logs};
 pub use predict::Predictor;
 pub use targets::Targets;
+pub use window::Window;
 
 pub(crate) use step::Room;
 pub(crate) use targets::ArrangedTargets;

@@ -1,6 +1,7 @@
 //! Running a model on data without learning: the outputs.
 
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 
 use ndarray::{ArrayD, IxDyn};
 
@@ -9,8 +10,11 @@ use super::data::{Samples, write_batch_first};
 use crate::error::Result;
 use crate::layer::Pass;
 use crate::scalar::Scalar;
-use crate::sequential::{Model, Workspace};
+use crate::sequential::{Model, ModelState, Part, Workspace};
 use crate::tensor::{Form, resize, slice_mut};
+
+/// The steps after which layers go on from their state, if they can, so that memory does not grow with the sequence.
+const WINDOW: usize = 1024;
 
 /// The memory that [`Model::predict`] works in, kept from call to call: predicting with one allocates nothing once it was
 /// used with as many samples and steps.
@@ -64,11 +68,44 @@ impl<F: Scalar> Predictor<F> {
         samples: impl Into<Samples<'a, F>>,
         outputs: &mut ArrayD<F>,
     ) -> Result<()> {
-        let (samples, network, threads) = (samples.into(), &model.network, &model.threads);
-        samples.check(network)?;
+        self.run(model, samples.into(), None, outputs)
+    }
+
+    /// [`Model::step`] into an array.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Model::step`]; array and state are unchanged then.
+    pub fn step<'a>(
+        &mut self,
+        model: &Model<F>,
+        samples: impl Into<Samples<'a, F>>,
+        state: &mut ModelState<F>,
+        outputs: &mut ArrayD<F>,
+    ) -> Result<()> {
+        self.run(model, samples.into(), Some(state), outputs)
+    }
+
+    fn run(
+        &mut self,
+        model: &Model<F>,
+        samples: Samples<'_, F>,
+        state: Option<&mut ModelState<F>>,
+        outputs: &mut ArrayD<F>,
+    ) -> Result<()> {
+        let (network, threads) = (&model.network, &model.threads);
         let count = samples.len();
+        match &state {
+            Some(state) => {
+                samples.check_part(network)?;
+                state.check(network, count)?;
+            }
+            None => samples.check(network)?,
+        }
         let (steps, features) = match network.output() {
-            Form::Sequence { steps, features } => (Some(steps.unwrap_or(samples.steps())), features),
+            Form::Sequence { steps, features } => {
+                (Some(steps.filter(|_| state.is_none()).unwrap_or(samples.steps())), features)
+            }
             form => (None, form.features()?),
         };
         match steps {
@@ -83,11 +120,28 @@ impl<F: Scalar> Predictor<F> {
             self.workspaces.push(network.workspace());
         }
         let shards = slice_mut(outputs).chunks_mut(SHARD * steps.unwrap_or(1) * features).enumerate();
+        let length = samples.steps();
+        let resumes = state.is_some() || (length > WINDOW && network.resumes());
+        let window = if resumes { WINDOW } else { length };
+        // Locked only to copy rows.
+        let state = state.map(Mutex::new);
+        let state = state.as_ref().map(|state| || state.lock().unwrap_or_else(PoisonError::into_inner));
         threads.share(&mut self.workspaces[..workers], shards, |workspace, (shard, outputs)| {
-            let first = shard * SHARD;
-            samples.load(first..count.min(first + SHARD), workspace);
-            network.forward(workspace, false, Pass::inference());
-            write_batch_first(workspace.output(), outputs);
+            let rows = shard * SHARD..count.min((shard + 1) * SHARD);
+            match &state {
+                Some(state) => state().load_into(rows.clone(), workspace),
+                None => network.start(workspace, rows.len()),
+            }
+            for first in (0..length).step_by(window) {
+                let steps = first..length.min(first + window);
+                let part = resumes.then_some(Part { kept: steps.len(), newest: steps.len() });
+                samples.load(rows.clone(), steps, workspace);
+                network.forward(workspace, false, part, Pass::inference());
+                write_batch_first(workspace.output(), first, outputs);
+            }
+            if let Some(state) = &state {
+                state().take_from(rows, workspace);
+            }
         });
         Ok(())
     }

@@ -1,11 +1,14 @@
 //! One batch of training: shards through the network on any thread, their gradients summed in order, clipped and applied.
 
+use std::sync::{Mutex, PoisonError};
+
 use ndarray::ArrayViewD;
 
 use super::SHARD;
 use super::data::Samples;
 use super::targets::ArrangedTargets;
 use super::threads::Threads;
+use super::window::Window;
 use crate::activation::Activation;
 use crate::error::{Error, Result};
 use crate::lane::Lane;
@@ -13,7 +16,7 @@ use crate::layer::Pass;
 use crate::loss::Loss;
 use crate::optimizer::{Clip, Optimizer};
 use crate::scalar::Scalar;
-use crate::sequential::{Network, Workspace};
+use crate::sequential::{ModelState, Network, Part, Workspace};
 
 /// What the loss leaves out of the network: its last activation, if it absorbs it.
 pub(crate) fn left_out<F: Scalar>(network: &Network<F>, loss: &dyn Loss<F>) -> Option<Activation> {
@@ -26,6 +29,10 @@ pub(crate) struct Batch<'a, 's, F> {
     pub(crate) samples: &'a Samples<'s, F>,
     pub(crate) targets: &'a ArrangedTargets<F>,
     pub(crate) rows: &'a [usize],
+    /// Some of the steps alone, if the model learns in windows.
+    pub(crate) window: Option<&'a Window>,
+    /// Where such a window starts from; else from what the window before it left.
+    pub(crate) state: Option<&'a Mutex<&'a mut ModelState<F>>>,
 }
 
 /// What single steps of training change besides the model, kept from one to the next.
@@ -63,10 +70,21 @@ pub(crate) fn run_batch<'w, F: Scalar>(
     threads.share(&mut workers, workspaces.iter_mut().enumerate(), |(), (shard, workspace)| {
         let first = shard * SHARD;
         let rows = &batch.rows[first..batch.rows.len().min(first + SHARD)];
-        batch.samples.load(rows.iter().copied(), workspace);
-        batch.targets.load(rows, workspace);
+        let steps = batch.window.map(|window| window.steps.clone());
+        let part = batch.window.map(|window| Part { kept: window.kept, newest: window.newest });
+        let state = batch.state.map(|state| || state.lock().unwrap_or_else(PoisonError::into_inner));
+        match &state {
+            Some(state) => state().load_into(first..first + rows.len(), workspace),
+            None if batch.window.is_some_and(Window::is_first) => network.start(workspace, rows.len()),
+            None => {}
+        }
+        batch.samples.load(rows.iter().copied(), steps.clone().unwrap_or(0..batch.samples.steps()), workspace);
+        batch.targets.load(rows, steps, workspace);
         let pass = pass.from_sample(first);
-        network.forward(workspace, left_out.is_some(), pass);
+        network.forward(workspace, left_out.is_some(), part, pass);
+        if let Some(state) = &state {
+            state().take_from(first..first + rows.len(), workspace);
+        }
         if pass.training {
             network.backward(workspace, loss, left_out.is_some(), false, pass);
         } else {

@@ -1,5 +1,7 @@
 //! Targets at the public edge: arrays or vectors of any number type, batch first, checked once before they flow.
 
+use std::ops::Range;
+
 use ndarray::{Array, Array3, ArrayView, ArrayViewD, Axis, Dimension};
 
 use super::data::Samples;
@@ -116,14 +118,16 @@ impl<F: Scalar> ArrangedTargets<F> {
         Ok(())
     }
 
-    /// Copies the targets of these samples into a workspace, in the order of the output's rows.
-    pub(crate) fn load(&self, rows: &[usize], workspace: &mut Workspace<F>) {
+    /// Copies the targets of these samples into a workspace, in the order of the output's rows: those of some steps, or all.
+    pub(crate) fn load(&self, rows: &[usize], steps: Option<Range<usize>>, workspace: &mut Workspace<F>) {
         let (_, positions, width) = self.0.dim();
-        resize(&mut workspace.targets, (positions * rows.len(), width));
-        for position in 0..positions {
-            for (index, &row) in rows.iter().enumerate() {
+        let positions = steps.unwrap_or(0..positions);
+        resize(&mut workspace.targets, (positions.len() * rows.len(), width));
+        let mut to = workspace.targets.rows_mut().into_iter();
+        for position in positions {
+            for &row in rows {
                 let from = self.0.index_axis(Axis(0), row);
-                workspace.targets.row_mut(position * rows.len() + index).assign(&from.row(position));
+                to.by_ref().take(1).for_each(|mut to| to.assign(&from.row(position)));
             }
         }
     }

@@ -1,0 +1,158 @@
+//! The state of a whole model: what its layers must remember to go on from one part of a sequence to the next.
+
+use std::ops::Range;
+use std::path::Path as FilePath;
+
+use ndarray::{Array2, Axis};
+
+use super::network::{Network, Node, Workspace};
+use crate::checkpoint;
+use crate::error::{Error, Result};
+use crate::layer::Carry;
+use crate::recurrent::State;
+use crate::scalar::Scalar;
+use crate::tensor::resize;
+
+/// The states of all layers of a model for a batch of samples: made by [`Model::state`](crate::Model::state), changed by
+/// [`Predictor::step`](crate::Predictor::step) and [`Model::train_window`](crate::Model::train_window).
+///
+/// It is a value: clone it to try two continuations, save it to go on another day.
+///
+/// ```
+/// use bptt::{Dense, Form, Lstm, Sequential};
+/// use ndarray::Array3;
+///
+/// let model = Sequential::new().add(Lstm::new(4)).add(Dense::new(1)).build(Form::sequence(None, 2), 1)?;
+/// let mut state = model.state(3)?;
+/// model.step(&Array3::<f32>::ones((3, 5, 2)), &mut state)?;
+/// assert_eq!(state.layer("lstm").unwrap().parts[0].dim(), (3, 4));
+/// state.reset_sample(1)?;
+/// assert!(state.layer("lstm").unwrap().parts[0].row(1).iter().all(|&h| h == 0.0));
+/// # Ok::<(), bptt::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelState<F = f32> {
+    batch: usize,
+    /// Each layer of the model by name; a layer that remembers nothing has a state without parts.
+    layers: Vec<(String, State<F>)>,
+}
+
+impl<F: Scalar> ModelState<F> {
+    /// Zero for each layer.
+    pub(super) fn zeros(network: &Network<F>, batch: usize) -> Result<Self> {
+        let layers = network.nodes.iter().map(|node| match node.layer.carry() {
+            Carry::Nothing => Ok((node.name.clone(), State::default())),
+            Carry::State(widths) => Ok((node.name.clone(), State::zeros(batch, widths))),
+            Carry::Everything => Err(Error::Layer { layer: node.name.clone(), source: Box::new(Error::WholeSequence) }),
+        });
+        Ok(ModelState { batch, layers: layers.collect::<Result<_>>()? })
+    }
+
+    /// How many samples it is for.
+    pub fn samples(&self) -> usize {
+        self.batch
+    }
+
+    /// The state of the layer with this name, if it has one: a matrix (B, H) for each of its parts.
+    pub fn layer(&self, name: &str) -> Option<&State<F>> {
+        self.layers.iter().find(|(layer, state)| layer == name && !state.parts.is_empty()).map(|(_, state)| state)
+    }
+
+    /// The same to be changed, for example to start a decoder from what an encoder ended with. The sizes of its matrices
+    /// must stay what they are.
+    pub fn layer_mut(&mut self, name: &str) -> Option<&mut State<F>> {
+        self.layers.iter_mut().find(|(layer, state)| layer == name && !state.parts.is_empty()).map(|(_, state)| state)
+    }
+
+    /// Sets everything to zero, as at the start of a sequence.
+    pub fn reset(&mut self) {
+        self.parts_mut().for_each(|(_, part)| part.fill(F::zero()));
+    }
+
+    /// Sets one sample to zero, when its sequence has ended and another one takes its place.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::StateSize`] if there is no such sample.
+    pub fn reset_sample(&mut self, sample: usize) -> Result<()> {
+        if sample >= self.batch {
+            return Err(Error::StateSize { got: self.batch, needs: sample + 1 });
+        }
+        self.parts_mut().for_each(|(_, part)| part.row_mut(sample).fill(F::zero()));
+        Ok(())
+    }
+
+    /// Writes it to a file: one tensor for each part, named by layer and number, such as `lstm/0`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if the file cannot be written.
+    pub fn save(&self, path: impl AsRef<FilePath>) -> Result<()> {
+        checkpoint::save_tensors(path.as_ref(), None, |visit| {
+            for (name, state) in &self.layers {
+                for (number, part) in state.parts.iter().enumerate() {
+                    visit(format!("{name}/{number}"), part.view().into_dyn());
+                }
+            }
+        })
+    }
+
+    /// Reads what [`ModelState::save`] wrote. `self` must be a state of the same model and number of samples.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] or [`Error::Checkpoint`]; the state is unchanged then.
+    pub fn load(&mut self, path: impl AsRef<FilePath>) -> Result<()> {
+        checkpoint::load_tensors(path.as_ref(), |visit| {
+            for (name, part) in self.parts_mut() {
+                visit(name, part.view_mut().into_dyn());
+            }
+        })
+    }
+
+    /// Each part with its name in files.
+    fn parts_mut(&mut self) -> impl Iterator<Item = (String, &mut Array2<F>)> {
+        self.layers.iter_mut().flat_map(|(name, state)| {
+            let parts = state.parts.iter_mut().enumerate();
+            parts.map(move |(number, part)| (format!("{name}/{number}"), part))
+        })
+    }
+
+    /// Refuses a state of another model, or for another number of samples.
+    pub(crate) fn check(&self, network: &Network<F>, samples: usize) -> Result<()> {
+        if samples != self.batch {
+            return Err(Error::StateSize { got: self.batch, needs: samples });
+        }
+        let fits = |(node, (name, state)): (&Node<F>, &(String, State<F>))| {
+            let sizes = state.parts.iter().map(|part| part.dim());
+            node.name == *name
+                && match node.layer.carry() {
+                    Carry::Nothing => state.parts.is_empty(),
+                    Carry::State(widths) => sizes.eq(widths.as_slice().iter().map(|&width| (samples, width))),
+                    Carry::Everything => false,
+                }
+        };
+        let same = network.nodes.len() == self.layers.len() && network.nodes.iter().zip(&self.layers).all(fits);
+        if same { Ok(()) } else { Err(Error::ForeignState) }
+    }
+
+    /// Copies the states of these samples into a workspace.
+    pub(crate) fn load_into(&self, samples: Range<usize>, workspace: &mut Workspace<F>) {
+        for ((_, from), to) in self.layers.iter().zip(&mut workspace.states) {
+            to.parts.resize_with(from.parts.len(), Default::default);
+            for (from, to) in from.parts.iter().zip(&mut to.parts) {
+                resize(to, (samples.len(), from.ncols()));
+                to.assign(&from.slice_axis(Axis(0), samples.clone().into()));
+            }
+        }
+    }
+
+    /// Copies the states of these samples back.
+    pub(crate) fn take_from(&mut self, samples: Range<usize>, workspace: &Workspace<F>) {
+        for ((_, to), from) in self.layers.iter_mut().zip(&workspace.states) {
+            for (to, from) in to.parts.iter_mut().zip(&from.parts) {
+                to.slice_axis_mut(Axis(0), samples.clone().into()).assign(from);
+            }
+        }
+    }
+}
