@@ -10,12 +10,15 @@
 //! | to see | compare |
 //! | --- | --- |
 //! | the cost of a step of a sample stays what it is | `lstm/train/T100_B64_D16_H8` with `T1000_B64_…`, `T100_B1024_…`, `T1000_B1024_…`; the same of `H128` |
+//! | a mask is free when absent and cheap when present | `masks/lstm/…/none`, `all` and `half` |
 //! | a rule of a user's runs as fast as a built-in one | `user_lstm/…` with `lstm/…`: the same arithmetic, written here |
 
 use std::time::Duration;
 
+use bptt::workload::{Kind, Task, Workload};
 use bptt::{Describe, Gated, Gates, Gru, Lane, Lstm, Rnn, SimpleRnn};
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 /// The LSTM's rule as a user of the crate would write it.
@@ -62,6 +65,26 @@ fn cells(criterion: &mut Criterion) {
     bptt::bench_cell!(criterion, "user_lstm", |units| Rnn::from_cell(Gated::new(UserLstm, units)));
 }
 
+/// What a mask costs: none, one that leaves nothing out, one that leaves half of the steps out, as padding does.
+fn masks(criterion: &mut Criterion) {
+    for (features, units) in [(16, 8), (128, 128)] {
+        let task = Task { kind: Kind::Train, steps: 100, batch: 64, features, units };
+        let mut group = criterion.benchmark_group(format!("masks/lstm/{task}"));
+        group.throughput(Throughput::Elements(task.elements()));
+        let all = Array2::from_elem((task.steps, task.batch), true);
+        let half = Array2::from_shape_fn((task.steps, task.batch), |(t, b)| t * task.batch > b * task.steps);
+        for (name, mask) in [("none", None), ("all", Some(all)), ("half", Some(half))] {
+            let workload = Workload::new(task, Lstm::new(units)).expect("the layer takes the task's sizes");
+            let mut workload = match mask {
+                Some(mask) => workload.masked(mask),
+                None => workload,
+            };
+            group.bench_function(name, |bencher| bencher.iter(|| workload.run()));
+        }
+        group.finish();
+    }
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default()
@@ -69,6 +92,6 @@ criterion_group! {
         .measurement_time(Duration::from_millis(1200))
         .sample_size(12)
         .without_plots();
-    targets = cells
+    targets = cells, masks
 }
 criterion_main!(benches);

@@ -64,7 +64,7 @@
 
 use std::fmt;
 
-use ndarray::{Array3, Axis};
+use ndarray::{Array2, Array3, Axis};
 
 use crate::error::Result;
 use crate::initializer::Init;
@@ -166,6 +166,7 @@ pub struct Workload<C: Cell<f32>> {
     dx: Tensor<f32>,
     cache: RnnCache<f32, C>,
     state: State<f32>,
+    mask: Option<Array2<bool>>,
 }
 
 impl<C: Cell<f32>> fmt::Debug for Workload<C> {
@@ -202,6 +203,7 @@ impl<C: Cell<f32>> Workload<C> {
             dx: Tensor::default(),
             cache: RnnCache::default(),
             state: State::zeros(batch, layer.states::<f32>()),
+            mask: None,
             layer,
             weights,
         };
@@ -209,6 +211,11 @@ impl<C: Cell<f32>> Workload<C> {
         workload.dy = workload.y.clone();
         workload.dy.rows_mut().iter_mut().enumerate().for_each(|(index, dy)| *dy = wave(index));
         Ok(workload)
+    }
+
+    /// The same work with a mask (T, B): steps do not count where it is false. A stream has none.
+    pub fn masked(self, mask: Array2<bool>) -> Self {
+        Workload { mask: Some(mask), ..self }
     }
 
     /// Does what the task says, once.
@@ -222,13 +229,14 @@ impl<C: Cell<f32>> Workload<C> {
 
     /// A forward pass that keeps nothing.
     pub fn forward(&mut self) {
-        self.layer.forward(&self.weights, &self.x, &mut self.y, &mut self.cache, Pass::inference());
+        let pass = Pass::inference().masked(self.mask.as_ref().map(|mask| mask.view()));
+        self.layer.forward(&self.weights, &self.x, &mut self.y, &mut self.cache, pass);
     }
 
     /// A forward and a backward pass. Gradients add up from run to run, as over the shards of a batch.
     pub fn train(&mut self) {
-        let Workload { layer, weights, gradients, x, y, dy, dx, cache, .. } = self;
-        let pass = Pass::training(Key::new(2));
+        let Workload { layer, weights, gradients, x, y, dy, dx, cache, mask, .. } = self;
+        let pass = Pass::training(Key::new(2)).masked(mask.as_ref().map(|mask| mask.view()));
         layer.forward(weights, x, y, cache, pass);
         layer.backward(weights, x, y, dy, Some(dx), cache, gradients, pass);
     }
