@@ -101,7 +101,10 @@ pub use layer::{Describe, Layer, MaskKind, MaskSite, Pass};
 pub use layers::{Dense, DenseCache, DenseWeights, Dropout, DropoutCache, Embedding, EmbeddingWeights};
 pub use loss::{BinaryCrossentropy, CategoricalCrossentropy, Loss, MeanSquaredError, SparseCategoricalCrossentropy};
 pub use metrics::{MeanMetric, Metric};
-pub use optimizer::{Adam, Clip, Optimizer, RmsProp, Rule, Sgd};
+pub use optimizer::{
+    Adagrad, Adam, AdamW, Clip, CosineDecay, CosineDecayRestarts, Ema, ExponentialDecay, InverseTimeDecay, Nadam,
+    OneCycle, Optimizer, PiecewiseConstantDecay, PolynomialDecay, RmsProp, Rule, Schedule, Sgd,
+};
 pub use params::{PairVisitor, Params, Path, Visitor, VisitorMut};
 pub use random::Key;
 pub use recurrent::{

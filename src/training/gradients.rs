@@ -72,7 +72,7 @@ impl<F: Scalar> Model<F> {
         let output_rows = rows.len() * targets.rows_per_sample();
         let scale = F::of(1.0 / output_rows as f64);
         let mut weights = Vec::new();
-        self.network.for_each_gradient(&mut workspace, |path, gradient| {
+        self.network.for_each_gradient(&mut workspace, |_, path, gradient| {
             weights.push((path.to_string(), gradient.mapv(|g| g * scale)));
         });
         let samples = match samples {
