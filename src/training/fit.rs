@@ -1,8 +1,8 @@
 //! The training loop: epochs of shuffled batches, validation after each, callbacks in between.
 //!
 //! Order of calls: `on_train_begin`; for each epoch `on_epoch_begin`, for each batch `on_batch_end`, validation,
-//! `on_epoch_end`; last, with the weights' moving averages in their place if there are any, `on_train_end`. Callbacks are called in the order in which they were added, and share one
-//! [`Logs`], which then goes into [`History`].
+//! `on_epoch_end`; last, after the weights' moving averages, if there are any, have taken their place, `on_train_end`.
+//! Callbacks are called in the order in which they were added, and share one [`Logs`], which then goes into [`History`].
 
 use std::sync::PoisonError;
 use std::time::Instant;

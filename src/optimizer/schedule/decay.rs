@@ -83,8 +83,8 @@ staircase_decay!(
 
 /// (η₀ − ηₑ)·(1 − step / n)ᵏ + ηₑ up to the step n, then ηₑ.
 ///
-/// With `cycle` n is, for each step, the least multiple of `decay_steps` that is not below it: the rate jumps up again after
-/// each, and falls more and more slowly.
+/// With `cycle` n is, for each step, the least multiple of `decay_steps` that is not below it: the rate jumps up again
+/// after each, and falls more and more slowly.
 ///
 /// | option | default | range |
 /// | --- | --- | --- |

@@ -18,11 +18,11 @@ use crate::optimizer::{check, check_decay, check_positive};
 ///
 /// ```
 /// use bptt::{OneCycle, Schedule};
-/// let cycle = OneCycle::new(1.0, 101).pct_start(0.5).div_factor(10.0).final_div_factor(10.0);
+/// let cycle = OneCycle::new(1.0, 102).pct_start(0.5).div_factor(10.0).final_div_factor(10.0);
 /// assert!((cycle.rate(0) - 0.1).abs() < 1e-12);
-/// assert!(cycle.rate(49) < cycle.rate(50) && cycle.rate(51) < cycle.rate(50));
-/// assert!((cycle.rate(100) - 0.01).abs() < 1e-12);
-/// assert_eq!(cycle.rate(1000), cycle.rate(100));
+/// assert_eq!(cycle.rate(50), 1.0);
+/// assert!((cycle.rate(101) - 0.01).abs() < 1e-12);
+/// assert_eq!(cycle.rate(1000), cycle.rate(101));
 /// ```
 #[derive(Clone, Debug)]
 #[doc(alias = "OneCycleLR")]
