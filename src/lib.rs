@@ -103,7 +103,10 @@ pub use layers::{Dense, DenseCache, DenseWeights, Dropout, DropoutCache, Embeddi
 pub use loss::{BinaryCrossentropy, CategoricalCrossentropy, Loss, MeanSquaredError, SparseCategoricalCrossentropy};
 pub use mask::Mask;
 pub use metrics::{MeanMetric, Metric};
-pub use optimizer::{Adam, Clip, Optimizer, RmsProp, Rule, Sgd};
+pub use optimizer::{
+    Adagrad, Adam, AdamW, Clip, CosineDecay, CosineDecayRestarts, Ema, ExponentialDecay, InverseTimeDecay, Nadam,
+    OneCycle, Optimizer, PiecewiseConstantDecay, PolynomialDecay, RmsProp, Rule, Schedule, Sgd,
+};
 pub use params::{PairVisitor, Params, Path, Visitor, VisitorMut};
 pub use random::Key;
 pub use recurrent::{

@@ -14,9 +14,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bptt::callbacks::Callback;
 use bptt::{
-    Activation, Adam, BinaryCrossentropy, Clip, Dense, Dropout, Embedding, Fit, Form, Gru, Init, Key, Layer, Logs,
-    Lstm, MeanMetric, MeanSquaredError, Model, Optimizer, Pass, Predictor, Result, RmsProp, Rnn, RnnCache, Sequential,
-    SimpleRnn, State, Tensor, Training,
+    Activation, Adam, BinaryCrossentropy, Clip, CosineDecay, Dense, Dropout, Ema, Embedding, Fit, Form, Gru, Init, Key,
+    Layer, Logs, Lstm, MeanMetric, MeanSquaredError, Model, Nadam, Optimizer, Pass, Predictor, Result, RmsProp, Rnn,
+    RnnCache, Sequential, SimpleRnn, State, Tensor, Training,
 };
 use ndarray::{Array1, Array2, Array3, ArrayD, Axis};
 
@@ -135,7 +135,13 @@ fn models() -> [Model; 3] {
     let optimizers = [
         Optimizer::new(RmsProp::new(1e-3)),
         Optimizer::new(Adam::new(1e-3)),
-        Optimizer::new(Adam::new(1e-3)).clip(Clip::GlobalNorm(1.0)),
+        Optimizer::new(Nadam::new(1e-3))
+            .schedule(CosineDecay::new(1e-3, 50))
+            .gradient_accumulation_steps(3)
+            .clip(Clip::GlobalNorm(1.0))
+            .weight_decay(0.01)
+            .exclude_from_weight_decay(["bias"])
+            .ema(Ema::new().overwrite_frequency(2)),
     ];
     let mut optimizers = optimizers.into_iter();
     stacks.map(|stack| {

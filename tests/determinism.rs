@@ -7,8 +7,8 @@ use std::path::Path;
 
 use bptt::callbacks::ModelCheckpoint;
 use bptt::{
-    Activation, Adam, BinaryCrossentropy, Dense, Embedding, Fit, Form, Key, Layer, Lstm, MaskKind, MeanMetric, Model,
-    Pass, Sequential, Tensor,
+    Activation, Adam, BinaryCrossentropy, Clip, Dense, Ema, Embedding, Fit, Form, Key, Layer, Lstm, MaskKind,
+    MeanMetric, Model, Optimizer, Pass, Sequential, Tensor,
 };
 use ndarray::{Array1, Array2, Array3, ArrayD, Axis};
 use ndarray_rand::rand::Rng;
@@ -30,7 +30,12 @@ fn model(seed: u64) -> Model {
         .add(Dense::new(1).activation(Activation::Sigmoid))
         .build(Form::tokens(9), seed)
         .unwrap();
-    model.compile(Adam::new(0.01), BinaryCrossentropy::new()).metric(MeanMetric::binary_accuracy());
+    let optimizer = Optimizer::new(Adam::new(0.01))
+        .gradient_accumulation_steps(2)
+        .clip(Clip::GlobalNorm(0.5))
+        .weight_decay(0.01)
+        .ema(Ema::new().momentum(0.5).overwrite_frequency(3));
+    model.compile(optimizer, BinaryCrossentropy::new()).metric(MeanMetric::binary_accuracy());
     model
 }
 

@@ -9,9 +9,11 @@ use std::path::Path;
 
 use bptt::callbacks::{Callback, EarlyStopping, Mode, ModelCheckpoint};
 use bptt::{
-    Activation, Adam, BinaryCrossentropy, CategoricalCrossentropy, Clip, Dense, Dropout, Embedding, Fit, Form, Gru,
-    Key, Logs, Lstm, MaskKind, MaskSite, MeanMetric, MeanSquaredError, Metric, Model, Optimizer, Pass, Result, RmsProp,
-    Samples, Scalar, Sequential, Sgd, SimpleRnn, SparseCategoricalCrossentropy, Targets, Training,
+    Activation, Adagrad, Adam, AdamW, BinaryCrossentropy, CategoricalCrossentropy, Clip, CosineDecay,
+    CosineDecayRestarts, Dense, Dropout, Ema, Embedding, ExponentialDecay, Fit, Form, Gru, InverseTimeDecay, Key, Logs,
+    Lstm, MaskKind, MaskSite, MeanMetric, MeanSquaredError, Metric, Model, Nadam, OneCycle, Optimizer, Pass,
+    PiecewiseConstantDecay, PolynomialDecay, Result, RmsProp, Samples, Scalar, Schedule, Sequential, Sgd, SimpleRnn,
+    SparseCategoricalCrossentropy, Targets, Training,
 };
 use ndarray::{Array2, Array3, ArrayD, Axis, IxDyn};
 use serde_json::Value;
@@ -83,7 +85,14 @@ fn optimizer<F: Scalar>(options: &Value) -> Optimizer<F> {
     let get = |key: &str, default: f64| options[key].as_f64().unwrap_or(default);
     let flag = |key: &str| options[key].as_bool().unwrap_or(false);
     let rate = options["learning_rate"].as_f64().unwrap();
-    let optimizer: Optimizer<F> = match options["class"].as_str().unwrap() {
+    let adam = || {
+        Adam::new(rate)
+            .beta_1(get("beta_1", 0.9))
+            .beta_2(get("beta_2", 0.999))
+            .epsilon(get("epsilon", 1e-7))
+            .amsgrad(flag("amsgrad"))
+    };
+    let mut optimizer: Optimizer<F> = match options["class"].as_str().unwrap() {
         "SGD" => Sgd::new(rate).momentum(get("momentum", 0.0)).nesterov(flag("nesterov")).into(),
         "RMSprop" => RmsProp::new(rate)
             .rho(get("rho", 0.9))
@@ -91,20 +100,106 @@ fn optimizer<F: Scalar>(options: &Value) -> Optimizer<F> {
             .epsilon(get("epsilon", 1e-7))
             .centered(flag("centered"))
             .into(),
-        "Adam" => {
-            Adam::new(rate).beta_1(get("beta_1", 0.9)).beta_2(get("beta_2", 0.999)).epsilon(get("epsilon", 1e-7)).into()
-        }
+        "Adam" => adam().into(),
+        "AdamW" => AdamW::of(adam()).into(),
+        "Nadam" => Nadam::new(rate)
+            .beta_1(get("beta_1", 0.9))
+            .beta_2(get("beta_2", 0.999))
+            .epsilon(get("epsilon", 1e-7))
+            .into(),
+        "Adagrad" => Adagrad::new(rate)
+            .initial_accumulator_value(get("initial_accumulator_value", 0.1))
+            .epsilon(get("epsilon", 1e-7))
+            .into(),
         class => panic!("no optimizer for {class}"),
     };
-    let limit = |key: &str| options[key].as_f64();
-    let clip = limit("clipvalue")
+    let number = |key: &str| options[key].as_f64();
+    let count = |key: &str| options[key].as_u64().map(|count| count as usize);
+    let clip = number("clipvalue")
         .map(Clip::Value)
-        .or(limit("clipnorm").map(Clip::Norm))
-        .or(limit("global_clipnorm").map(Clip::GlobalNorm));
-    match clip {
-        Some(clip) => optimizer.clip(clip),
-        None => optimizer,
+        .or(number("clipnorm").map(Clip::Norm))
+        .or(number("global_clipnorm").map(Clip::GlobalNorm));
+    if let Some(clip) = clip {
+        optimizer = optimizer.clip(clip);
     }
+    if let Some(decay) = number("weight_decay") {
+        optimizer = optimizer.weight_decay(decay);
+    }
+    if let Some(names) = options["exclude"].as_array() {
+        optimizer = optimizer.exclude_from_weight_decay(names.iter().map(|name| name.as_str().unwrap()));
+    }
+    if flag("use_ema") {
+        let ema = Ema::new().momentum(get("ema_momentum", 0.99));
+        optimizer = optimizer.ema(count("ema_overwrite_frequency").map_or(ema, |steps| ema.overwrite_frequency(steps)));
+    }
+    if let Some(batches) = count("gradient_accumulation_steps") {
+        optimizer = optimizer.gradient_accumulation_steps(batches);
+    }
+    if options["schedule"].is_object() {
+        let schedule = schedule(&options["schedule"], rate);
+        optimizer = optimizer.schedule(schedule);
+    }
+    optimizer
+}
+
+/// Any schedule, with Keras' or PyTorch's options.
+#[derive(Debug)]
+struct AnySchedule(Box<dyn Schedule>);
+
+impl Schedule for AnySchedule {
+    fn rate(&self, step: u64) -> f64 {
+        self.0.rate(step)
+    }
+    fn check(&self) -> Result<()> {
+        self.0.check()
+    }
+}
+
+/// The schedule of these options, which starts at `rate` unless they tell.
+fn schedule(options: &Value, rate: f64) -> AnySchedule {
+    let get = |key: &str, default: f64| options[key].as_f64().unwrap_or(default);
+    let flag = |key: &str| options[key].as_bool().unwrap_or(false);
+    let count = |key: &str| options[key].as_u64().unwrap();
+    let initial = get("initial_learning_rate", rate);
+    let decay = || get("decay_rate", f64::NAN);
+    AnySchedule(match options["class"].as_str().unwrap() {
+        "ExponentialDecay" => {
+            Box::new(ExponentialDecay::new(initial, count("decay_steps"), decay()).staircase(flag("staircase")))
+        }
+        "InverseTimeDecay" => {
+            Box::new(InverseTimeDecay::new(initial, count("decay_steps"), decay()).staircase(flag("staircase")))
+        }
+        "PolynomialDecay" => Box::new(
+            PolynomialDecay::new(initial, count("decay_steps"))
+                .end_learning_rate(get("end_learning_rate", 1e-4))
+                .power(get("power", 1.0))
+                .cycle(flag("cycle")),
+        ),
+        "PiecewiseConstantDecay" => {
+            let boundaries: Vec<u64> = numbers(&options["boundaries"]).into_iter().map(|step| step as u64).collect();
+            Box::new(PiecewiseConstantDecay::new(boundaries, numbers(&options["values"])))
+        }
+        "CosineDecay" => {
+            let decay = CosineDecay::new(initial, count("decay_steps")).alpha(get("alpha", 0.0));
+            match options["warmup_target"].as_f64() {
+                Some(target) => Box::new(decay.warmup(target, count("warmup_steps"))),
+                None => Box::new(decay),
+            }
+        }
+        "CosineDecayRestarts" => Box::new(
+            CosineDecayRestarts::new(initial, count("first_decay_steps"))
+                .t_mul(get("t_mul", 2.0))
+                .m_mul(get("m_mul", 1.0))
+                .alpha(get("alpha", 0.0)),
+        ),
+        "OneCycle" => Box::new(
+            OneCycle::new(get("max_learning_rate", f64::NAN), count("total_steps"))
+                .pct_start(get("pct_start", 0.3))
+                .div_factor(get("div_factor", 25.0))
+                .final_div_factor(get("final_div_factor", 1e4)),
+        ),
+        class => panic!("no schedule for {class}"),
+    })
 }
 
 fn compile<F: Scalar>(model: &mut Model<F>, case: &Value) {
@@ -259,6 +354,64 @@ macro_rules! files {
     )+};
 }
 files!(dense, dropout, embedding, gru, losses, lstm, optimizers, simple_rnn, stacks);
+
+#[test]
+fn schedules() {
+    let golden = golden("schedules");
+    let cases = golden["cases"].as_array().unwrap();
+    assert!(!cases.is_empty());
+    for case in cases {
+        let schedule = schedule(&case["schedule"], number(&case["learning_rate"]));
+        schedule.check().unwrap();
+        for (step, golden) in numbers(&case["rates"]).into_iter().enumerate() {
+            let rate = schedule.rate(step as u64);
+            // Rates are small: relative to themselves, but for those that are nothing but rounding.
+            let error = (rate - golden).abs() / golden.abs().max(1e-6);
+            assert!(error <= 1e-9, "{} at step {step}: {rate}, but should be {golden}", case["name"]);
+        }
+    }
+}
+
+fn run_trajectory<F: Scalar>(case: &Value, tolerance: f64) {
+    let name = case["name"].as_str().unwrap();
+    let rows = |key: &str| -> Array2<f64> { tensor(&case[key]).into_dimensionality().unwrap() };
+    let (x, y, batch) = (rows("input").mapv(F::of), rows("target"), case["batch"].as_u64().unwrap() as usize);
+    let stack = case["layers"].as_array().unwrap().iter().fold(Sequential::<F>::default(), add);
+    let mut model = stack.build(Form::vector(x.ncols()), 1).unwrap();
+    for (weight, value) in case["weights"].as_object().unwrap() {
+        model.set_weight(weight, &tensor(value).mapv(F::of)).unwrap();
+    }
+    compile(&mut model, case);
+    let losses = numbers(&case["losses"]);
+    assert_eq!(losses.len(), 50);
+    for (step, golden) in losses.into_iter().enumerate() {
+        let from = step * batch % x.nrows();
+        let part = ndarray::s![from..from + batch, ..];
+        let loss = model.train_batch(&x.slice(part).to_owned(), &y.slice(part).to_owned()).unwrap();
+        expect_number(loss, golden, tolerance, &format!("{name}: loss of step {step}"));
+    }
+    let expect_weights = |model: &Model<F>, key: &str| {
+        for (weight, golden) in case[key].as_object().into_iter().flatten() {
+            let what = format!("{name}: {weight} in {key}");
+            expect_close(&model.weight(weight).unwrap(), &tensor(golden), tolerance, &what);
+        }
+    };
+    expect_weights(&model, "final_weights");
+    model.use_averages().unwrap();
+    expect_weights(&model, if case["averages"].is_object() { "averages" } else { "final_weights" });
+}
+
+#[test]
+fn trajectories() {
+    let golden = golden("trajectories");
+    let cases = golden["cases"].as_array().unwrap();
+    assert!(!cases.is_empty());
+    for case in cases {
+        run_trajectory::<f64>(case, 1e-9);
+        run_trajectory::<f32>(case, 1e-5);
+    }
+    println!("trajectories: {} cases in f64 and f32", cases.len());
+}
 
 #[test]
 fn anchors_of_keras_own_tests() {

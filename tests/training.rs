@@ -101,6 +101,9 @@ impl Loss<f64> for Quartic {
 struct SignDescent(Arc<Mutex<Vec<(u64, f64)>>>);
 
 impl Rule<f64> for SignDescent {
+    fn name(&self) -> &'static str {
+        "SignDescent"
+    }
     fn slots(&self) -> usize {
         1
     }

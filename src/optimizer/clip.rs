@@ -1,5 +1,7 @@
 //! Clipping: limits on gradients, so that one steep batch does not throw the weights away (Pascanu et al. 2013).
 
+use crate::scalar::Scalar;
+
 /// A limit on gradients. At most one, as in Keras.
 ///
 /// | name | limits |
@@ -20,13 +22,12 @@ pub enum Clip {
     GlobalNorm(f64),
 }
 
-impl Clip {
-    /// By what a gradient of this length is multiplied, given the length of the whole gradient; 1 for `Value`.
-    pub(crate) fn scale(self, norm: f64, global_norm: f64) -> f64 {
-        match self {
-            Clip::Value(_) => 1.0,
-            Clip::Norm(limit) => limit / norm.max(limit),
-            Clip::GlobalNorm(limit) => limit / global_norm.max(limit),
-        }
+/// The length of a gradient, in eight sums, for one alone would wait for itself at each number.
+pub(crate) fn norm<F: Scalar>(gradient: &[F]) -> f64 {
+    let (eights, rest) = gradient.as_chunks::<8>();
+    let mut sums = [0.0; 8];
+    for part in eights.iter().map(|eight| &eight[..]).chain([rest]) {
+        sums.iter_mut().zip(part).for_each(|(sum, g)| *sum += g.widen() * g.widen());
     }
+    sums.iter().sum::<f64>().sqrt()
 }

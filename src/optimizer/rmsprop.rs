@@ -55,6 +55,10 @@ impl RmsProp {
 }
 
 impl<F: Scalar> Rule<F> for RmsProp {
+    fn name(&self) -> &'static str {
+        "RmsProp"
+    }
+
     // The mean square, then the mean if centered, then the momentum if there is any.
     fn slots(&self) -> usize {
         1 + usize::from(self.centered) + usize::from(self.momentum > 0.0)
@@ -70,34 +74,48 @@ impl<F: Scalar> Rule<F> for RmsProp {
         check_positive("epsilon", self.epsilon)
     }
 
+    #[inline(always)]
     fn update(&self, rate: f64, _: u64, weights: &mut [F], gradients: &[F], slots: &mut [Vec<F>]) {
+        let none: &mut [F] = &mut [];
+        match (slots, self.centered) {
+            ([v], _) => self.run::<F, false, false>(rate, weights, gradients, v, none, &mut []),
+            ([v, a], true) => self.run::<F, true, false>(rate, weights, gradients, v, a, none),
+            ([v, m], false) => self.run::<F, false, true>(rate, weights, gradients, v, none, m),
+            ([v, a, m], _) => self.run::<F, true, true>(rate, weights, gradients, v, a, m),
+            _ => unreachable!("RMSprop has one slot to three"),
+        }
+    }
+}
+
+impl RmsProp {
+    /// The loop for each combination of the options: what a slot is not there for is not asked for each weight.
+    #[inline(always)]
+    fn run<F: Scalar, const CENTERED: bool, const MOMENTUM: bool>(
+        &self,
+        rate: f64,
+        weights: &mut [F],
+        gradients: &[F],
+        squares: &mut [F],
+        means: &mut [F],
+        momenta: &mut [F],
+    ) {
         let (rate, rho, momentum, epsilon) = (F::of(rate), F::of(self.rho), F::of(self.momentum), F::of(self.epsilon));
         let rest = F::of(1.0 - self.rho);
-        let (squares, others) = slots.split_first_mut().expect("RMSprop has at least one slot");
-        if others.is_empty() {
-            for ((w, &g), v) in weights.iter_mut().zip(gradients).zip(squares) {
-                *v = rho * *v + rest * g * g;
-                *w -= rate * g / (*v + epsilon).sqrt();
-            }
-            return;
-        }
-        for (index, (w, &g)) in weights.iter_mut().zip(gradients).enumerate() {
-            let v = &mut squares[index];
+        for (index, ((w, &g), v)) in weights.iter_mut().zip(gradients).zip(squares).enumerate() {
             *v = rho * *v + rest * g * g;
-            let mut square = *v + epsilon;
-            if self.centered {
-                let mean = &mut others[0][index];
-                *mean = rho * *mean + rest * g;
-                square -= *mean * *mean;
+            let mut square = *v;
+            if CENTERED {
+                let a = &mut means[index];
+                *a = rho * *a + rest * g;
+                square -= *a * *a;
             }
-            let step = rate * g / square.sqrt();
-            if self.momentum > 0.0 {
-                let m = &mut others[usize::from(self.centered)][index];
+            let mut step = rate * g / (square + epsilon).sqrt();
+            if MOMENTUM {
+                let m = &mut momenta[index];
                 *m = momentum * *m + step;
-                *w -= *m;
-            } else {
-                *w -= step;
+                step = *m;
             }
+            *w -= step;
         }
     }
 }

@@ -37,6 +37,10 @@ impl Sgd {
 }
 
 impl<F: Scalar> Rule<F> for Sgd {
+    fn name(&self) -> &'static str {
+        "Sgd"
+    }
+
     fn slots(&self) -> usize {
         if self.momentum > 0.0 { 1 } else { 0 }
     }
@@ -49,6 +53,7 @@ impl<F: Scalar> Rule<F> for Sgd {
         check_decay("momentum", self.momentum)
     }
 
+    #[inline(always)]
     fn update(&self, rate: f64, _: u64, weights: &mut [F], gradients: &[F], slots: &mut [Vec<F>]) {
         let (rate, momentum) = (F::of(rate), F::of(self.momentum));
         let Some(velocity) = slots.first_mut() else {

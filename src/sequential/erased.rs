@@ -66,7 +66,12 @@ pub(crate) trait Built<F: Scalar>: Debug + Send + Sync {
     /// The gradients, if there are any yet.
     fn gradients<'a>(&self, workspace: &'a mut LayerWorkspace) -> Option<&'a mut dyn Params<F>>;
     /// Visits each weight with its gradient.
-    fn visit_with_gradients<'a>(&'a mut self, workspace: &'a LayerWorkspace, visitor: PairVisitor<'_, 'a, F>);
+    fn visit_with_gradients<'a>(
+        &'a mut self,
+        path: Path<'_>,
+        workspace: &'a LayerWorkspace,
+        visitor: PairVisitor<'_, 'a, F>,
+    );
 }
 
 /// What one shard's pass through one layer changes.
@@ -214,10 +219,15 @@ impl<F: Scalar, L: Layer<F>> Built<F> for WithWeights<L, L::Weights> {
         typed::<F, L>(workspace).gradients.as_mut().map(|gradients| gradients as &mut dyn Params<F>)
     }
 
-    fn visit_with_gradients<'a>(&'a mut self, workspace: &'a LayerWorkspace, visitor: PairVisitor<'_, 'a, F>) {
+    fn visit_with_gradients<'a>(
+        &'a mut self,
+        path: Path<'_>,
+        workspace: &'a LayerWorkspace,
+        visitor: PairVisitor<'_, 'a, F>,
+    ) {
         let gradients = workspace.downcast_ref::<Typed<F, L>>().and_then(|typed| typed.gradients.as_ref());
         if let Some(gradients) = gradients {
-            self.weights.visit_pair(gradients, Path::root(""), visitor);
+            self.weights.visit_pair(gradients, path, visitor);
         }
     }
 }

@@ -127,7 +127,8 @@ impl<F: Scalar> Sequential<F> {
             let in_layer = |source| Error::Layer { layer: name.clone(), source: Box::new(source) };
             let output = description.output_form(form).map_err(in_layer)?;
             let layer = description.build(form, &mut init(number)).map_err(in_layer)?;
-            nodes.push(Node { name, trainable: true, layer, output });
+            let first_tensor = nodes.last().map_or(0, |node| node.first_tensor + node.tensors());
+            nodes.push(Node { name, trainable: true, layer, output, first_tensor });
             form = output;
         }
         Ok(Model::new(Network { input, nodes }, key))

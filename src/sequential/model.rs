@@ -340,6 +340,23 @@ impl<F: Scalar> Model<F> {
         });
     }
 
+    /// Puts the moving averages that the optimizer keeps ([`Ema`](crate::Ema)) in the place of the weights, but for those
+    /// of frozen layers. Without averages nothing changes. [`Model::fit`] does it at its end.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotCompiled`] before [`Model::compile`].
+    #[doc(alias = "finalize_variable_values")]
+    pub fn use_averages(&mut self) -> Result<()> {
+        let compiled = self.compiled.as_ref().ok_or(Error::NotCompiled)?;
+        self.network.visit_trainable(|tensor, weights| {
+            if let Some(average) = compiled.optimizer.average(tensor) {
+                weights.copy_from_slice(average);
+            }
+        });
+        Ok(())
+    }
+
     pub(crate) fn metrics(&self) -> Result<&[Box<dyn Metric<F>>]> {
         self.compiled.as_ref().map(|compiled| compiled.metrics.as_slice()).ok_or(Error::NotCompiled)
     }
@@ -353,6 +370,6 @@ impl<F: Scalar> Model<F> {
     /// The pass of the next step.
     pub(crate) fn training_pass(&self) -> Result<Pass<'static>> {
         let compiled = self.compiled.as_ref().ok_or(Error::NotCompiled)?;
-        Ok(Pass::training(self.key.fold(DROPOUT).fold(compiled.optimizer.iterations())))
+        Ok(Pass::training(self.key.fold(DROPOUT).fold(compiled.optimizer.batches())))
     }
 }

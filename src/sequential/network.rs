@@ -22,6 +22,8 @@ pub(crate) struct Node<F: Scalar> {
     pub(crate) trainable: bool,
     pub(crate) layer: Box<dyn Built<F>>,
     pub(crate) output: Form,
+    /// The number of its first tensor among those of all layers: freezing a layer does not renumber the others'.
+    pub(crate) first_tensor: usize,
 }
 
 /// All layers, in order.
@@ -206,33 +208,44 @@ impl<F: Scalar> Network<F> {
         }
     }
 
-    /// Visits the gradients of the trainable layers.
+    /// Visits the gradients of the trainable layers, with the number of each tensor.
     pub(crate) fn for_each_gradient(
         &self,
         workspace: &mut Workspace<F>,
-        mut visit: impl FnMut(Path<'_>, ArrayViewMutD<'_, F>),
+        mut visit: impl FnMut(usize, Path<'_>, ArrayViewMutD<'_, F>),
     ) {
         for (number, node) in self.nodes.iter().enumerate().filter(|(_, node)| node.trainable) {
             if let Some(gradients) = node.layer.gradients(&mut workspace.layers[number]) {
-                gradients.visit_mut(Path::root(&node.name), &mut |path, tensor| visit(path, tensor));
+                let mut tensor = node.first_tensor;
+                gradients.visit_mut(Path::root(&node.name), &mut |path, gradient| {
+                    visit(tensor, path, gradient);
+                    tensor += 1;
+                });
             }
         }
     }
 
-    /// Visits the weights of the trainable layers with their gradients. The number counts the tensors of all layers, so
-    /// that freezing one does not renumber the others.
-    pub(crate) fn update(&mut self, workspace: &Workspace<F>, mut visit: impl FnMut(usize, &mut [F], &[F])) {
-        let mut first = 0;
-        for (number, node) in self.nodes.iter_mut().enumerate() {
-            let mut tensor = first;
-            node.layer.weights().visit(Path::root(""), &mut |_, _| first += 1);
-            if node.trainable {
-                node.layer.visit_with_gradients(&workspace.layers[number], &mut |_, mut weights, gradients| {
-                    let weights = weights.as_slice_mut().expect("weights are in standard layout");
-                    visit(tensor, weights, gradients.as_slice().expect("gradients are in standard layout"));
-                    tensor += 1;
-                });
-            }
+    /// Visits the weights of the trainable layers with their numbers, names and gradients.
+    pub(crate) fn update(&mut self, workspace: &Workspace<F>, mut visit: impl FnMut(usize, Path<'_>, &mut [F], &[F])) {
+        for (number, node) in self.nodes.iter_mut().enumerate().filter(|(_, node)| node.trainable) {
+            let mut tensor = node.first_tensor;
+            let name = Path::root(&node.name);
+            node.layer.visit_with_gradients(name, &workspace.layers[number], &mut |path, mut weights, gradients| {
+                let weights = weights.as_slice_mut().expect("weights are in standard layout");
+                visit(tensor, path, weights, gradients.as_slice().expect("gradients are in standard layout"));
+                tensor += 1;
+            });
+        }
+    }
+
+    /// Visits the weights of the trainable layers with their numbers.
+    pub(crate) fn visit_trainable(&mut self, mut visit: impl FnMut(usize, &mut [F])) {
+        for node in self.nodes.iter_mut().filter(|node| node.trainable) {
+            let mut tensor = node.first_tensor;
+            node.layer.weights_mut().visit_mut(Path::root(""), &mut |_, mut weights| {
+                visit(tensor, weights.as_slice_mut().expect("weights are in standard layout"));
+                tensor += 1;
+            });
         }
     }
 
@@ -255,6 +268,13 @@ impl<F: Scalar> Node<F> {
     /// Whether training changes it: it is not frozen and has weights.
     fn learns(&self) -> bool {
         self.trainable && self.parameters() > 0
+    }
+
+    /// The count of its tensors.
+    pub(crate) fn tensors(&self) -> usize {
+        let mut count = 0;
+        self.layer.weights().visit(Path::root(""), &mut |_, _| count += 1);
+        count
     }
 
     /// The count of its weights.

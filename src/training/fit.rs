@@ -1,8 +1,8 @@
 //! The training loop: epochs of shuffled batches, validation after each, callbacks in between.
 //!
 //! Order of calls: `on_train_begin`; for each epoch `on_epoch_begin`, for each batch `on_batch_end`, validation,
-//! `on_epoch_end`; last `on_train_end`. Callbacks are called in the order in which they were added, and share one
-//! [`Logs`], which then goes into [`History`].
+//! `on_epoch_end`; last, after the weights' moving averages, if there are any, have taken their place, `on_train_end`.
+//! Callbacks are called in the order in which they were added, and share one [`Logs`], which then goes into [`History`].
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -125,8 +125,9 @@ impl<F: Scalar> Model<F> {
     ///
     /// [`Error::NotCompiled`] before [`Model::compile`]; [`Error::Empty`], [`Error::Samples`], [`Error::Token`],
     /// [`Error::NotFinite`], [`Error::Targets`] or [`Error::Target`] for data that do not fit, validation data too;
-    /// [`Error::InvalidOption`] for options out of range; [`Error::Gradient`] if clipping meets a gradient that is not
-    /// finite; and what callbacks return. All but the last two before the first step.
+    /// [`Error::InvalidOption`] for options out of range; the same if a schedule or a callback gives a learning rate that
+    /// is negative or not finite; [`Error::Gradient`] if clipping meets a gradient that is not finite; and what callbacks
+    /// return. All but the last three before the first step.
     pub fn fit<'a>(
         &mut self,
         samples: impl Into<Samples<'a, F>>,
@@ -220,6 +221,7 @@ impl<F: Scalar> Model<F> {
                 break;
             }
         }
+        self.use_averages()?;
         for callback in &mut callbacks {
             callback.on_train_end(&logs, &mut Training { model: self, epochs, batches, stop: &mut stop })?;
         }

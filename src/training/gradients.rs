@@ -72,7 +72,7 @@ impl<F: Scalar> Model<F> {
         let output_rows = workspace.rows();
         let scale = F::of(1.0 / output_rows.max(1) as f64);
         let mut weights = Vec::new();
-        self.network.for_each_gradient(&mut workspace, |path, gradient| {
+        self.network.for_each_gradient(&mut workspace, |_, path, gradient| {
             weights.push((path.to_string(), gradient.mapv(|g| g * scale)));
         });
         let samples =

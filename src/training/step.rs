@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use ndarray::ArrayViewD;
+use ndarray::{ArrayViewD, ArrayViewMutD};
 
 use super::SHARD;
 use super::data::Samples;
@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::lane::Lane;
 use crate::layer::Pass;
 use crate::loss::Loss;
-use crate::optimizer::{Clip, Optimizer};
+use crate::optimizer::{Clip, Optimizer, norm};
 use crate::scalar::Scalar;
 use crate::sequential::{ModelState, Network, Part, Workspace};
 
@@ -100,7 +100,7 @@ pub(crate) fn rows_of<F: Scalar>(shards: &[Workspace<F>]) -> usize {
     shards.iter().map(Workspace::rows).sum()
 }
 
-/// Sums the shards' gradients in order, divides by the rows that count, clips, and changes the weights.
+/// Sums the shards' gradients in order, divides by the rows that count, accumulates, clips, and changes the weights.
 pub(crate) fn apply_gradients<F: Scalar>(
     network: &mut Network<F>,
     optimizer: &mut Optimizer<F>,
@@ -116,21 +116,32 @@ pub(crate) fn apply_gradients<F: Scalar>(
             others.iter().for_each(|shard| network.add_gradients(sum, shard, F::one()));
             network.add_gradients(sum, last, mean);
         }
-        None => network.for_each_gradient(sum, |_, mut gradient| gradient.mapv_inplace(|g| g * mean)),
+        None => network.for_each_gradient(sum, |_, _, mut gradient| gradient.mapv_inplace(|g| g * mean)),
     }
-    if let Some(clip) = optimizer.clipping() {
+    let step = optimizer.begin_batch()?;
+    if optimizer.accumulates() {
+        network.for_each_gradient(sum, |tensor, _, mut gradient| {
+            let gradient = gradient.as_slice_mut().expect("gradients are in standard layout");
+            optimizer.accumulate(step, tensor, gradient);
+        });
+    }
+    if let Some(clip) = optimizer.clipping().filter(|_| step.updates) {
         clip_gradients(network, sum, clip)?;
     }
-    optimizer.begin_step();
-    network.update(sum, |tensor, weights, gradients| optimizer.update(tensor, weights, gradients));
+    network.update(sum, |tensor, path, weights, gradients| optimizer.update(step, tensor, path, weights, gradients));
+    optimizer.end_batch();
     Ok(())
 }
 
 fn clip_gradients<F: Scalar>(network: &Network<F>, sum: &mut Workspace<F>, clip: Clip) -> Result<()> {
-    let norm = |gradient: ArrayViewD<'_, F>| gradient.iter().map(|g| g.widen() * g.widen()).sum::<f64>().sqrt();
+    let norm = |gradient: ArrayViewD<'_, F>| norm(gradient.as_slice().expect("gradients are in standard layout"));
+    let shorten = |length: f64, limit: f64, mut gradient: ArrayViewMutD<'_, F>| {
+        let scale = F::of(limit / length.max(limit));
+        gradient.mapv_inplace(|g| g * scale);
+    };
     let mut global = 0.0;
     let mut broken = None;
-    network.for_each_gradient(sum, |path, gradient| {
+    network.for_each_gradient(sum, |_, path, gradient| {
         let norm = norm(gradient.view());
         if !norm.is_finite() && broken.is_none() {
             broken = Some(path.to_string());
@@ -141,15 +152,13 @@ fn clip_gradients<F: Scalar>(network: &Network<F>, sum: &mut Workspace<F>, clip:
         return Err(Error::Gradient { tensor });
     }
     let global = global.sqrt();
-    network.for_each_gradient(sum, |_, mut gradient| match clip {
+    network.for_each_gradient(sum, |_, _, mut gradient| match clip {
         Clip::Value(limit) => {
             let limit = F::of(limit);
             gradient.mapv_inplace(|g| Lane::max(-limit, Lane::min(limit, g)));
         }
-        Clip::Norm(_) | Clip::GlobalNorm(_) => {
-            let scale = F::of(clip.scale(norm(gradient.view()), global));
-            gradient.mapv_inplace(|g| g * scale);
-        }
+        Clip::Norm(limit) => shorten(norm(gradient.view()), limit, gradient),
+        Clip::GlobalNorm(limit) => shorten(global, limit, gradient),
     });
     Ok(())
 }

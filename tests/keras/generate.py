@@ -31,6 +31,8 @@ import callbacks
 import cases
 import metrics
 import runner
+import schedules
+import trajectories
 
 GOLDENS = Path(__file__).parent / "goldens"
 OTHERS = {
@@ -38,6 +40,8 @@ OTHERS = {
     "early_stopping": callbacks.early_stopping_cases,
     "model_checkpoint": callbacks.model_checkpoint_cases,
     "anchors": anchors.all_cases,
+    "schedules": schedules.all_cases,
+    "trajectories": trajectories.all_cases,
 }
 
 
