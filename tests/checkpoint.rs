@@ -272,7 +272,7 @@ fn a_model_with_layers_of_ones_own_comes_back_by_a_registry() {
     assert_eq!(back.predict(&x).unwrap(), model.predict(&x).unwrap());
     assert_eq!(saved(&back, "registry").1, bytes);
 
-    let builtin = "Dense, Dropout, Embedding, Gru, Lstm, SimpleRnn";
+    let builtin = "Dense, Dropout, Embedding, Gru, Lstm, Masking, SimpleRnn";
     for (registry, lacks, knows) in [
         (Registry::new(), "tests::Gain", builtin.to_string()),
         (Registry::new().layer::<Gain>(), "tests::Plain", format!("{builtin}, tests::Gain")),
