@@ -92,7 +92,7 @@ pub mod workload;
 
 pub use activation::Activation;
 pub use error::{CheckpointProblem, Error, Result};
-pub use initializer::{Init, Initializer};
+pub use initializer::{Distribution, Fan, Init, Initializer};
 #[doc(hidden)]
 pub use kernels::measure;
 pub use kernels::path::instructions;
