@@ -8,11 +8,15 @@
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
+use crate::constraint::Constraint;
 use crate::error::{Error, Result};
 use crate::initializer::{Init, Initializer};
 use crate::layer::{Describe, Layer, Pass, check_count};
+use crate::params::Path;
+use crate::regularizer::Regularizer;
 use crate::scalar::Scalar;
 use crate::tensor::{Form, Tensor, resize, slice, slice_mut};
+use crate::weight_options::WeightOptions;
 
 /// Turns token ids into vectors that are learnt.
 ///
@@ -30,6 +34,8 @@ use crate::tensor::{Form, Tensor, resize, slice, slice_mut};
 /// | `input_dim` | | size of the vocabulary; ids are 0 to `input_dim` − 1 | at least 1 |
 /// | `output_dim` | | features of each vector | at least 1 |
 /// | `embeddings_initializer` | uniform ±0.05 | start of the table | any [`Initializer`] |
+/// | `embeddings_regularizer` | none | a penalty on the table, all of it at every step | any [`Regularizer`] |
+/// | `embeddings_constraint` | none | what holds for the table after each step | any [`Constraint`] |
 ///
 /// ```
 /// use bptt::{Embedding, Form, Layer};
@@ -43,17 +49,30 @@ pub struct Embedding {
     input_dim: usize,
     output_dim: usize,
     embeddings_initializer: Initializer,
+    #[serde(default, skip_serializing_if = "WeightOptions::is_empty")]
+    embeddings: WeightOptions,
 }
 
 impl Embedding {
     /// A table of `input_dim` vectors of `output_dim` features.
     pub fn new(input_dim: usize, output_dim: usize) -> Self {
-        Embedding { input_dim, output_dim, embeddings_initializer: Initializer::uniform() }
+        let embeddings = WeightOptions::default();
+        Embedding { input_dim, output_dim, embeddings_initializer: Initializer::uniform(), embeddings }
     }
 
     /// How the table starts.
     pub fn embeddings_initializer(self, embeddings_initializer: Initializer) -> Self {
         Embedding { embeddings_initializer, ..self }
+    }
+
+    /// A penalty on the table, a term of the loss.
+    pub fn embeddings_regularizer(self, regularizer: Regularizer) -> Self {
+        Embedding { embeddings: WeightOptions { regularizer: Some(regularizer), ..self.embeddings }, ..self }
+    }
+
+    /// What holds for the table after each step of the optimizer. Along axis 1 lie the vectors of single tokens.
+    pub fn embeddings_constraint(self, constraint: Constraint) -> Self {
+        Embedding { embeddings: WeightOptions { constraint: Some(constraint), ..self.embeddings }, ..self }
     }
 }
 
@@ -141,6 +160,10 @@ impl<F: Scalar> Layer<F> for Embedding {
             let sums = &mut table[token as usize * self.output_dim..][..self.output_dim];
             sums.iter_mut().zip(row).for_each(|(sum, &d)| *sum += d);
         }
+    }
+
+    fn weight_options(&self, _: Path<'_>) -> WeightOptions {
+        self.embeddings
     }
 
     fn vocabulary(&self) -> Option<usize> {

@@ -12,8 +12,10 @@ use super::state::{State, StateSeries, Widths};
 use crate::error::Result;
 use crate::initializer::Init;
 use crate::layer::{Describe, Layer, MaskKind, Pass, check_count, check_rate};
+use crate::params::Path;
 use crate::scalar::Scalar;
 use crate::tensor::{Form, Tensor, resize};
+use crate::weight_options::WeightOptions;
 
 /// A recurrent layer over any [`Cell`].
 ///
@@ -347,6 +349,10 @@ impl<F: Scalar, C: Cell<F>> Layer<F> for Rnn<C> {
     fn takes_lookups(&self, pass: Pass<'_>) -> bool {
         let drops = pass.training && (self.dropout > 0.0 || self.recurrent_dropout > 0.0);
         !drops && self.cell.takes_lookups()
+    }
+
+    fn weight_options(&self, path: Path<'_>) -> WeightOptions {
+        self.cell.weight_options(path)
     }
 
     fn build(&self, input: Form, init: &mut Init) -> Result<C::Weights> {

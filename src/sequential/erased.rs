@@ -13,6 +13,7 @@ use crate::layer::{Layer, Pass};
 use crate::params::{PairVisitor, Params, Path, set_zero, zeros_like};
 use crate::scalar::Scalar;
 use crate::tensor::{Form, Tensor};
+use crate::weight_options::WeightOptions;
 
 /// A layer before building.
 pub(crate) trait Description<F: Scalar>: Debug + Send + Sync {
@@ -29,6 +30,7 @@ pub(crate) trait Built<F: Scalar>: Debug + Send + Sync {
     fn final_activation(&self) -> Activation;
     fn vocabulary(&self) -> Option<usize>;
     fn takes_lookups(&self, pass: Pass<'_>) -> bool;
+    fn weight_options(&self, path: Path<'_>) -> WeightOptions;
     fn weights(&self) -> &dyn Params<F>;
     fn weights_mut(&mut self) -> &mut dyn Params<F>;
     /// A new cache, and room for gradients.
@@ -50,8 +52,13 @@ pub(crate) trait Built<F: Scalar>: Debug + Send + Sync {
     fn fits(&self, workspace: &LayerWorkspace) -> bool;
     /// Adds the gradients of `from` to those of `into`, and multiplies the sums by `scale`.
     fn add_gradients(&self, into: &mut LayerWorkspace, from: &LayerWorkspace, scale: F);
-    /// The gradients, if there are any yet.
-    fn gradients<'a>(&self, workspace: &'a mut LayerWorkspace) -> Option<&'a mut dyn Params<F>>;
+    /// Visits each gradient with its weight, if there are gradients yet.
+    fn visit_gradients<'a>(
+        &'a self,
+        workspace: &'a mut LayerWorkspace,
+        path: Path<'_>,
+        visitor: PairVisitor<'_, 'a, F>,
+    );
     /// Visits each weight with its gradient.
     fn visit_with_gradients<'a>(&'a mut self, workspace: &'a LayerWorkspace, visitor: PairVisitor<'_, 'a, F>);
 }
@@ -128,6 +135,10 @@ impl<F: Scalar, L: Layer<F>> Built<F> for WithWeights<L, L::Weights> {
         self.layer.takes_lookups(pass)
     }
 
+    fn weight_options(&self, path: Path<'_>) -> WeightOptions {
+        self.layer.weight_options(path)
+    }
+
     fn weights(&self) -> &dyn Params<F> {
         &self.weights
     }
@@ -177,8 +188,15 @@ impl<F: Scalar, L: Layer<F>> Built<F> for WithWeights<L, L::Weights> {
         }
     }
 
-    fn gradients<'a>(&self, workspace: &'a mut LayerWorkspace) -> Option<&'a mut dyn Params<F>> {
-        typed::<F, L>(workspace).gradients.as_mut().map(|gradients| gradients as &mut dyn Params<F>)
+    fn visit_gradients<'a>(
+        &'a self,
+        workspace: &'a mut LayerWorkspace,
+        path: Path<'_>,
+        visitor: PairVisitor<'_, 'a, F>,
+    ) {
+        if let Some(gradients) = &mut typed::<F, L>(workspace).gradients {
+            gradients.visit_pair(&self.weights, path, visitor);
+        }
     }
 
     fn visit_with_gradients<'a>(&'a mut self, workspace: &'a LayerWorkspace, visitor: PairVisitor<'_, 'a, F>) {

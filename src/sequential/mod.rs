@@ -124,7 +124,8 @@ impl<F: Scalar> Sequential<F> {
             let in_layer = |source| Error::Layer { layer: name.clone(), source: Box::new(source) };
             let output = description.output_form(form).map_err(in_layer)?;
             let layer = description.build(form, &mut init(number)).map_err(in_layer)?;
-            nodes.push(Node { name, trainable: true, layer, output });
+            let weight_options = network::weight_options(&*layer).map_err(in_layer)?;
+            nodes.push(Node { name, trainable: true, layer, output, weight_options });
             form = output;
         }
         Ok(Model::new(Network { input, nodes }, key))

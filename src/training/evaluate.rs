@@ -37,7 +37,7 @@ pub(crate) fn evaluate<F: Scalar>(
         }
     }
     let mut logs = Logs::default();
-    logs.set("loss", mean(sum, samples.len() * targets.rows_per_sample())?);
+    logs.set("loss", mean(sum, samples.len() * targets.rows_per_sample())? + network.penalty());
     for metric in &metrics {
         logs.set(metric.name(), metric.result());
     }

@@ -160,6 +160,7 @@ impl<F: Scalar> Model<F> {
                 }
                 let output_rows = rows.len() * targets.rows_per_sample();
                 rows_seen += output_rows;
+                sum += network.penalty() * output_rows as f64;
                 apply_gradients(network, &mut compiled.optimizer, shards, output_rows)?;
                 logs.set("loss", sum / rows_seen as f64);
                 metrics.iter().for_each(|metric| logs.set(metric.name(), metric.result()));
@@ -197,7 +198,7 @@ impl<F: Scalar> Model<F> {
         Ok(history)
     }
 
-    /// One step of the optimizer on one batch, in the order given; the batch's loss before the step.
+    /// One step of the optimizer on one batch, in the order given; the batch's loss before the step, with penalties.
     ///
     /// The model keeps the memory of the step for the next one, until it is compiled anew.
     ///
@@ -229,7 +230,8 @@ impl<F: Scalar> Model<F> {
         let shards = run_batch(&self.network, &**loss, &self.threads, workspaces, batch, pass);
         let sum: f64 = shards.iter().map(|shard| shard.loss).sum();
         let output_rows = rows.len() * arranged.rows_per_sample();
+        let loss = crate::loss::mean(sum, output_rows)? + self.network.penalty();
         apply_gradients(&mut self.network, optimizer, shards, output_rows)?;
-        crate::loss::mean(sum, output_rows)
+        Ok(loss)
     }
 }

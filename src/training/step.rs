@@ -77,7 +77,8 @@ pub(crate) fn run_batch<'w, F: Scalar>(
     workspaces
 }
 
-/// Sums the shards' gradients in order, divides by the rows, clips, and changes the weights.
+/// Sums the shards' gradients in order, divides by the rows, adds those of penalties, clips, changes the weights and
+/// constrains them.
 pub(crate) fn apply_gradients<F: Scalar>(
     network: &mut Network<F>,
     optimizer: &mut Optimizer<F>,
@@ -94,11 +95,13 @@ pub(crate) fn apply_gradients<F: Scalar>(
         }
         None => network.for_each_gradient(sum, |_, mut gradient| gradient.mapv_inplace(|g| g * mean)),
     }
+    network.add_penalty_gradients(sum);
     if let Some(clip) = optimizer.clipping() {
         clip_gradients(network, sum, clip)?;
     }
     optimizer.begin_step();
     network.update(sum, |tensor, weights, gradients| optimizer.update(tensor, weights, gradients));
+    network.constrain();
     Ok(())
 }
 
