@@ -35,7 +35,7 @@ const STRIP: usize = 64;
 /// # let _ = layer;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Constraint {
     /// No vector is longer than this (Srivastava et al. 2014).
