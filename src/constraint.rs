@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::lane::Lane;
 use crate::params::Path;
+use crate::regularizer::sum;
 use crate::scalar::Scalar;
 
 /// What is added to a length before something is divided by it: Keras' `backend.epsilon()`.
@@ -127,6 +128,12 @@ impl Constraint {
         }
     }
 
+    /// What a vector is multiplied by, told from the sum of its squares.
+    fn factor<F: Scalar>(self, squares: f64) -> F {
+        let norm = F::of(squares.sqrt());
+        self.desired(norm) / (F::of(EPSILON) + norm)
+    }
+
     /// Brings a weight in standard layout back to what holds for it.
     pub(crate) fn apply<F: Scalar>(self, mut weight: ArrayViewMutD<'_, F>) {
         let Some(axis) = self.axis() else {
@@ -139,8 +146,14 @@ impl Constraint {
         if all.is_empty() {
             return;
         }
-        // Row by row, for a vector along the first axis goes across the whole memory.
         for rows in all.chunks_exact_mut(length * inner) {
+            // Along the last axis a vector is one piece of memory.
+            if inner == 1 {
+                let factor = self.factor(sum(rows, |w| w * w));
+                rows.iter_mut().for_each(|w| *w *= factor);
+                continue;
+            }
+            // Along another it goes across the memory, so these are taken side by side, row by row.
             for first in (0..inner).step_by(STRIP) {
                 let strip = first..inner.min(first + STRIP);
                 let mut squares = [0.0_f64; STRIP];
@@ -148,9 +161,8 @@ impl Constraint {
                     squares.iter_mut().zip(&row[strip.clone()]).for_each(|(sum, w)| *sum += w.widen() * w.widen());
                 }
                 let mut factors = [F::one(); STRIP];
-                for (factor, sum) in factors.iter_mut().zip(&squares[..strip.len()]) {
-                    let norm = F::of(sum.sqrt());
-                    *factor = self.desired(norm) / (F::of(EPSILON) + norm);
+                for (factor, &squares) in factors.iter_mut().zip(&squares[..strip.len()]) {
+                    *factor = self.factor(squares);
                 }
                 for row in rows.chunks_exact_mut(inner) {
                     row[strip.clone()].iter_mut().zip(&factors).for_each(|(w, &factor)| *w *= factor);

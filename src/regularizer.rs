@@ -62,26 +62,30 @@ impl Regularizer {
 
     /// The penalty on these weights.
     pub(crate) fn penalty<F: Scalar>(self, weights: &[F]) -> f64 {
-        self.l1 * sum(weights, f64::abs) + self.l2 * sum(weights, |w| w * w)
+        let l1 = if self.l1 > 0.0 { self.l1 * sum(weights, f64::abs) } else { 0.0 };
+        let l2 = if self.l2 > 0.0 { self.l2 * sum(weights, |w| w * w) } else { 0.0 };
+        l1 + l2
     }
 
     /// Adds the gradient of the penalty.
     pub(crate) fn add_gradient<F: Scalar>(self, weights: &[F], gradient: &mut [F]) {
-        let (l1, twice_l2) = (F::of(self.l1), F::of(2.0 * self.l2));
+        let (zero, l1, twice_l2) = (F::zero(), F::of(self.l1), F::of(2.0 * self.l2));
         for (gradient, &w) in gradient.iter_mut().zip(weights) {
-            // A comparison with zero instead of a sign, which is 1 for the zero that biases start at.
-            let sign = F::of(f64::from(i8::from(w > F::zero()) - i8::from(w < F::zero())));
-            *gradient += l1 * sign + twice_l2 * w;
+            // Comparisons with zero instead of a sign, which is 1 for the zero that biases start at.
+            let slope = if w > zero { l1 } else { zero } - if w < zero { l1 } else { zero };
+            *gradient += slope + twice_l2 * w;
         }
     }
 }
 
 /// The sum of a term of each weight: as eight sums, for one alone would wait for each addition.
-fn sum<F: Scalar>(weights: &[F], term: impl Fn(f64) -> f64) -> f64 {
+pub(crate) fn sum<F: Scalar>(weights: &[F], term: impl Fn(f64) -> f64) -> f64 {
     let mut sums = [0.0; 8];
-    for weights in weights.chunks(8) {
+    let (eights, rest) = weights.as_chunks::<8>();
+    for weights in eights {
         sums.iter_mut().zip(weights).for_each(|(sum, w)| *sum += term(w.widen()));
     }
+    sums.iter_mut().zip(rest).for_each(|(sum, w)| *sum += term(w.widen()));
     sums.iter().sum()
 }
 
