@@ -18,11 +18,12 @@ use crate::activation::Activation;
 use crate::error::{Error, Result};
 use crate::initializer::Init;
 use crate::mask::Mask;
-use crate::params::Params;
+use crate::params::{Params, Path};
 use crate::random::Key;
 use crate::recurrent::{State, Widths};
 use crate::scalar::Scalar;
 use crate::tensor::{Form, Tensor};
+use crate::weight_options::WeightOptions;
 
 /// What layers, cells and gates have in common: plain data that can be saved under the name of its kind.
 pub trait Describe: Clone + Debug + Serialize + DeserializeOwned + Send + Sync + 'static {
@@ -117,6 +118,12 @@ pub trait Layer<F: Scalar>: Describe {
         pass: Pass<'_>,
     ) {
         self.forward(weights, x, y, cache, pass);
+    }
+
+    /// The regularizer and the constraint of the weight at this path, as [`Params`] of [`Layer::Weights`] names it. A model
+    /// asks once, when it is built.
+    fn weight_options(&self, _path: Path<'_>) -> WeightOptions {
+        WeightOptions::default()
     }
 
     /// How many token ids the layer knows, if it takes token ids: 0 to one less than this.

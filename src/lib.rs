@@ -67,6 +67,7 @@
 mod activation;
 pub mod callbacks;
 mod checkpoint;
+mod constraint;
 pub mod datasets;
 mod error;
 pub mod gradcheck;
@@ -84,16 +85,19 @@ mod params;
 pub mod preprocessing;
 mod random;
 pub mod recurrent;
+mod regularizer;
 mod scalar;
 mod sequential;
 mod tensor;
 mod training;
+mod weight_options;
 mod whole_file;
 pub mod workload;
 
 pub use activation::Activation;
+pub use constraint::Constraint;
 pub use error::{CheckpointProblem, Error, Result};
-pub use initializer::{Init, Initializer};
+pub use initializer::{Distribution, Fan, Init, Initializer};
 #[doc(hidden)]
 pub use kernels::measure;
 pub use kernels::path::instructions;
@@ -114,10 +118,12 @@ pub use recurrent::{
     LstmGates, MAX_STATES, Rnn, RnnCache, Run, RunBack, SimpleGates, SimpleRnn, State, StateSeries, Step, StepBack,
     StepMasks, Views, ViewsMut, Widths,
 };
+pub use regularizer::Regularizer;
 pub use scalar::Scalar;
 pub use sequential::{Compiled, Model, ModelState, Registry, Sequential};
 pub use tensor::{Form, Lookup, Tensor, resize};
 pub use training::{Fit, Gradients, History, Logs, Predictor, Samples, Targets, Training, Window};
+pub use weight_options::WeightOptions;
 
 /// The README's example is compiled and run with the documentation's.
 #[cfg(doctest)]

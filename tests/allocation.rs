@@ -14,9 +14,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bptt::callbacks::Callback;
 use bptt::{
-    Activation, Adam, BinaryCrossentropy, Clip, CosineDecay, Dense, Dropout, Ema, Embedding, Fit, Form, Gru, Init, Key,
-    Layer, Logs, Lstm, MeanMetric, MeanSquaredError, Model, Nadam, Optimizer, Pass, Predictor, Result, RmsProp, Rnn,
-    RnnCache, Sequential, SimpleRnn, State, Tensor, Training,
+    Activation, Adam, BinaryCrossentropy, Clip, Constraint, CosineDecay, Dense, Dropout, Ema, Embedding, Fit, Form,
+    Gru, Init, Key, Layer, Logs, Lstm, MeanMetric, MeanSquaredError, Model, Nadam, Optimizer, Pass, Predictor,
+    Regularizer, Result, RmsProp, Rnn, RnnCache, Sequential, SimpleRnn, State, Tensor, Training,
 };
 use ndarray::{Array1, Array2, Array3, ArrayD, Axis};
 
@@ -117,7 +117,7 @@ fn sequences(samples: usize, steps: usize) -> Array3<f32> {
     Array3::from_shape_fn((samples, steps, 6), |(n, t, d)| ((n * 7 + t * 3 + d) as f32).sin())
 }
 
-/// Models on tokens with every kind of layer.
+/// Models on tokens with every kind of layer, the last with penalties and constraints.
 fn models() -> [Model; 3] {
     let stacks = [
         Sequential::new().add(Embedding::new(50, 16)).add(Lstm::new(8)),
@@ -126,11 +126,11 @@ fn models() -> [Model; 3] {
             .add(Lstm::new(8).dropout(0.3).return_sequences(true))
             .add(Lstm::new(5)),
         Sequential::new()
-            .add(Embedding::new(50, 6))
-            .add(Gru::new(20).dropout(0.2).return_sequences(true))
+            .add(Embedding::new(50, 6).embeddings_constraint(Constraint::MaxNorm { max_value: 1.0, axis: 1 }))
+            .add(Gru::new(20).dropout(0.2).return_sequences(true).bias_constraint(Constraint::NonNeg))
             .add(Dropout::new(0.1))
-            .add(Dense::new(12).activation(Activation::Relu))
-            .add(SimpleRnn::new(33)),
+            .add(Dense::new(12).activation(Activation::Relu).kernel_regularizer(Regularizer::l1_l2(1e-3, 1e-3)))
+            .add(SimpleRnn::new(33).recurrent_constraint(Constraint::unit_norm())),
     ];
     let optimizers = [
         Optimizer::new(RmsProp::new(1e-3)),

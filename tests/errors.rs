@@ -5,8 +5,9 @@
 
 use bptt::callbacks::ModelCheckpoint;
 use bptt::{
-    Activation, BinaryCrossentropy, CategoricalCrossentropy, Clip, Dense, Dropout, Embedding, Fit, Form, Gru, Layer,
-    Loss, Lstm, MeanSquaredError, Model, Optimizer, Result, Sequential, Sgd, SimpleRnn, SparseCategoricalCrossentropy,
+    Activation, BinaryCrossentropy, CategoricalCrossentropy, Clip, Constraint, Dense, Dropout, Embedding, Fit, Form,
+    Gru, Layer, Loss, Lstm, MeanSquaredError, Model, Optimizer, Regularizer, Result, Sequential, Sgd, SimpleRnn,
+    SparseCategoricalCrossentropy,
 };
 use ndarray::{Array1, Array2, Array3, array};
 
@@ -117,6 +118,31 @@ fn dropout_rates_out_of_range() {
         let recurrent = Gru::new(1).recurrent_dropout(rate);
         expect(build(Sequential::new().add(recurrent)), &message("gru", "recurrent_dropout"));
     }
+}
+
+#[test]
+fn regularizers_and_constraints_out_of_range() {
+    let build = |model: Sequential| model.build(Form::sequence(2, 2), 1);
+    for (value, text) in [(-0.1, "-0.1"), (f64::NAN, "NaN"), (f64::INFINITY, "inf")] {
+        let message =
+            |option| format!("layer \"gru\": {option} for recurrent_kernel, but must be a finite number of at least 0");
+        let gru = |regularizer| Sequential::new().add(Gru::new(1).recurrent_regularizer(regularizer));
+        expect(build(gru(Regularizer::l1(value))), &message(format!("l1 is {text}")));
+        expect(build(gru(Regularizer::l1_l2(0.1, value))), &message(format!("l2 is {text}")));
+        let lstm = Lstm::new(1).bias_constraint(Constraint::max_norm(value));
+        let message = format!("layer \"lstm\": max_value is {text} for bias, but must be a finite number above 0");
+        expect(build(Sequential::new().add(lstm)), &message);
+    }
+    let dense = Dense::new(1).kernel_constraint(Constraint::min_max_norm(3.0, 2.0));
+    let message = "layer \"dense\": min_value is 3 for kernel, but must be at least 0 and at most max_value";
+    expect(build(Sequential::new().add(dense)), message);
+    // An LSTM's bias is a vector; that of a GRU has two rows.
+    let axis = Constraint::UnitNorm { axis: 1 };
+    let message = "layer \"lstm\": axis is 1 for bias, but must be an axis of the weight, counted from 0";
+    expect(build(Sequential::new().add(Lstm::new(1).bias_constraint(axis))), message);
+    assert!(build(Sequential::new().add(Gru::new(1).bias_constraint(axis))).is_ok());
+    // Without a bias there is nothing to hold.
+    assert!(build(Sequential::new().add(Lstm::new(1).bias_constraint(axis).use_bias(false))).is_ok());
 }
 
 #[test]

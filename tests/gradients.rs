@@ -3,8 +3,9 @@
 use std::cell::Cell as Counter;
 
 use bptt::{
-    Activation, BinaryCrossentropy, CategoricalCrossentropy, Cell, Dense, Dropout, Embedding, Form, Gru, Key, Layer,
-    Loss, Lstm, Masking, MeanSquaredError, Pass, Rnn, SimpleRnn, SparseCategoricalCrossentropy, gradcheck,
+    Activation, BinaryCrossentropy, CategoricalCrossentropy, Cell, Dense, Dropout, Embedding, Form, Gru, Initializer,
+    Key, Layer, Loss, Lstm, Masking, MeanSquaredError, Pass, Regularizer, Rnn, Sequential, Sgd, SimpleRnn,
+    SparseCategoricalCrossentropy, gradcheck,
 };
 use ndarray::{Array2, array};
 
@@ -248,6 +249,56 @@ fn losses() {
         expect(gradcheck::loss(loss, predictions, targets, absorbed), name);
     }
     print_count("losses");
+}
+
+/// The loss of a whole model with its penalties, against differences of what it reports as its loss.
+fn regularized_loss(layer: impl Layer<f64>) {
+    let what = format!("{layer:?}");
+    let (l1, l2) = (Regularizer::l1(0.07), Regularizer::l2(0.05));
+    let head = Dense::new(2).kernel_regularizer(l2).bias_regularizer(l1).bias_initializer(Initializer::uniform());
+    let stack = Sequential::<f64>::default().add(Embedding::new(5, 3).embeddings_regularizer(l1)).add(layer).add(head);
+    let mut model = stack.build(Form::tokens(3), 5).unwrap();
+    model.compile(Sgd::new(0.1), MeanSquaredError);
+    // Token 3 does not come: its row has the gradient of the penalty alone.
+    let (tokens, targets) = (array![[0, 1, 4], [2, 1, 1]], array![[0.5, -1.0], [0.2, 0.9]]);
+    let gradients = model.gradients(&tokens, &targets).unwrap();
+    let mut compared = 0;
+    for (name, gradient) in gradients.weights {
+        let weight = model.weight(&name).unwrap();
+        for (index, &g) in gradient.indexed_iter() {
+            let mut at = |by: f64| {
+                let mut moved = weight.clone();
+                moved[&index] += by;
+                model.set_weight(&name, &moved).unwrap();
+                model.gradients(&tokens, &targets).unwrap().loss
+            };
+            let difference = (at(1e-5) - at(-1e-5)) / 2e-5;
+            assert!((g - difference).abs() < gradcheck::TOLERANCE, "{what}: {name} {index:?}: {g}, not {difference}");
+            assert!(g != 0.0, "{what}: no gradient of {name} {index:?}");
+            compared += 1;
+        }
+        model.set_weight(&name, &weight).unwrap();
+    }
+    assert_eq!(compared, model.parameters());
+    CONFIGURATIONS.set(CONFIGURATIONS.get() + 1);
+}
+
+#[test]
+fn regularized_losses() {
+    let (l1, l2, both) = (Regularizer::l1(0.04), Regularizer::l2(0.06), Regularizer::l1_l2(0.02, 0.03));
+    macro_rules! each {
+        ($($layer:expr),+) => {$(
+            for [kernel, recurrent, bias] in [[l1, l2, both], [both, l1, l2], [l2, both, l1]] {
+                for dropout in [0.0, 0.2] {
+                    let layer = $layer.bias_initializer(Initializer::uniform()).dropout(dropout);
+                    let layer = layer.kernel_regularizer(kernel).recurrent_regularizer(recurrent);
+                    regularized_loss(layer.bias_regularizer(bias));
+                }
+            }
+        )+};
+    }
+    each!(SimpleRnn::new(2), Lstm::new(2), Gru::new(2), Gru::new(2).reset_after(false));
+    print_count("regularized losses");
 }
 
 /// The check itself finds a gradient that is wrong.

@@ -9,11 +9,11 @@ use std::path::Path;
 
 use bptt::callbacks::{Callback, EarlyStopping, Mode, ModelCheckpoint};
 use bptt::{
-    Activation, Adagrad, Adam, AdamW, BinaryCrossentropy, CategoricalCrossentropy, Clip, CosineDecay,
+    Activation, Adagrad, Adam, AdamW, BinaryCrossentropy, CategoricalCrossentropy, Clip, Constraint, CosineDecay,
     CosineDecayRestarts, Dense, Dropout, Ema, Embedding, ExponentialDecay, Fit, Form, Gru, InverseTimeDecay, Key, Logs,
     Lstm, MaskKind, MaskSite, MeanMetric, MeanSquaredError, Metric, Model, Nadam, OneCycle, Optimizer, Pass,
-    PiecewiseConstantDecay, PolynomialDecay, Result, RmsProp, Samples, Scalar, Schedule, Sequential, Sgd, SimpleRnn,
-    SparseCategoricalCrossentropy, Targets, Training,
+    PiecewiseConstantDecay, PolynomialDecay, Regularizer, Result, RmsProp, Samples, Scalar, Schedule, Sequential, Sgd,
+    SimpleRnn, SparseCategoricalCrossentropy, Targets, Training,
 };
 use ndarray::{Array2, Array3, ArrayD, Axis, IxDyn};
 use serde_json::Value;
@@ -45,6 +45,38 @@ fn activation(options: &Value, key: &str) -> Activation {
     serde_json::from_value(options[key].clone()).unwrap()
 }
 
+fn regularizer(options: &Value) -> Regularizer {
+    Regularizer::l1_l2(options["l1"].as_f64().unwrap_or(0.0), options["l2"].as_f64().unwrap_or(0.0))
+}
+
+fn constraint(options: &Value) -> Constraint {
+    let get = |key: &str| options[key].as_f64().unwrap();
+    let axis = options["axis"].as_u64().unwrap_or(0) as usize;
+    match options["class"].as_str().unwrap() {
+        "MaxNorm" => Constraint::MaxNorm { max_value: get("max_value"), axis },
+        "NonNeg" => Constraint::NonNeg,
+        "UnitNorm" => Constraint::UnitNorm { axis },
+        "MinMaxNorm" => {
+            Constraint::MinMaxNorm { min_value: get("min_value"), max_value: get("max_value"), rate: get("rate"), axis }
+        }
+        class => panic!("no constraint for {class}"),
+    }
+}
+
+/// The layer with what Keras' options of the same names hold its weights to.
+macro_rules! held {
+    ($layer:expr, $options:ident, [$($regularizer:ident),+], [$($constraint:ident),+]) => {{
+        let mut layer = $layer;
+        $(if $options[stringify!($regularizer)].is_object() {
+            layer = layer.$regularizer(regularizer(&$options[stringify!($regularizer)]));
+        })+
+        $(if $options[stringify!($constraint)].is_object() {
+            layer = layer.$constraint(constraint(&$options[stringify!($constraint)]));
+        })+
+        layer
+    }};
+}
+
 /// Adds Keras' layer to the stack.
 fn add<F: Scalar>(stack: Sequential<F>, options: &Value) -> Sequential<F> {
     let name = options["name"].as_str().unwrap();
@@ -53,18 +85,28 @@ fn add<F: Scalar>(stack: Sequential<F>, options: &Value) -> Sequential<F> {
     let flag = |key: &str| options[key].as_bool().unwrap();
     macro_rules! recurrent {
         ($layer:expr) => {
-            $layer
-                .activation(activation(options, "activation"))
-                .use_bias(flag("use_bias"))
-                .return_sequences(flag("return_sequences"))
-                .dropout(rate("dropout"))
-                .recurrent_dropout(rate("recurrent_dropout"))
+            held!(
+                $layer,
+                options,
+                [kernel_regularizer, recurrent_regularizer, bias_regularizer],
+                [kernel_constraint, recurrent_constraint, bias_constraint]
+            )
+            .activation(activation(options, "activation"))
+            .use_bias(flag("use_bias"))
+            .return_sequences(flag("return_sequences"))
+            .dropout(rate("dropout"))
+            .recurrent_dropout(rate("recurrent_dropout"))
         };
     }
     match options["class"].as_str().unwrap() {
-        "Embedding" => stack.add_named(name, Embedding::new(count("input_dim"), count("output_dim"))),
+        "Embedding" => {
+            let layer = Embedding::new(count("input_dim"), count("output_dim"));
+            stack.add_named(name, held!(layer, options, [embeddings_regularizer], [embeddings_constraint]))
+        }
         "Dense" => {
             let layer = Dense::new(count("units")).activation(activation(options, "activation"));
+            let layer =
+                held!(layer, options, [kernel_regularizer, bias_regularizer], [kernel_constraint, bias_constraint]);
             stack.add_named(name, layer.use_bias(flag("use_bias")))
         }
         "Dropout" => stack.add_named(name, Dropout::new(rate("rate"))),
@@ -353,7 +395,7 @@ macro_rules! files {
         }
     )+};
 }
-files!(dense, dropout, embedding, gru, losses, lstm, optimizers, simple_rnn, stacks);
+files!(constraints, dense, dropout, embedding, gru, losses, lstm, optimizers, regularizers, simple_rnn, stacks);
 
 #[test]
 fn schedules() {

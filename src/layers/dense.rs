@@ -7,12 +7,16 @@ use ndarray::{Array1, Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
 use crate::activation::Activation;
+use crate::constraint::Constraint;
 use crate::error::Result;
 use crate::initializer::{Init, Initializer};
 use crate::kernels::gemm::{self, Packed, Room, Rows, RowsMut, Start};
 use crate::layer::{Carry, Describe, Layer, Pass, check_count};
+use crate::params::Path;
+use crate::regularizer::Regularizer;
 use crate::scalar::Scalar;
 use crate::tensor::{Form, Tensor, resize, slice, slice_mut};
+use crate::weight_options::WeightOptions;
 
 /// A fully connected layer: y = activation(x·W + b).
 ///
@@ -29,6 +33,8 @@ use crate::tensor::{Form, Tensor, resize, slice, slice_mut};
 /// | `use_bias` | true | whether there is a b | |
 /// | `kernel_initializer` | Glorot uniform | start of W | any [`Initializer`] |
 /// | `bias_initializer` | zeros | start of b | any [`Initializer`] for vectors |
+/// | `kernel_regularizer`, `bias_regularizer` | none | a penalty on W or b | any [`Regularizer`] |
+/// | `kernel_constraint`, `bias_constraint` | none | what holds for W or b after each step | any [`Constraint`] |
 ///
 /// ```
 /// use bptt::{Activation, Dense, Form, Layer};
@@ -46,6 +52,10 @@ pub struct Dense {
     use_bias: bool,
     kernel_initializer: Initializer,
     bias_initializer: Initializer,
+    #[serde(default, skip_serializing_if = "WeightOptions::is_empty")]
+    kernel: WeightOptions,
+    #[serde(default, skip_serializing_if = "WeightOptions::is_empty")]
+    bias: WeightOptions,
 }
 
 impl Dense {
@@ -57,6 +67,8 @@ impl Dense {
             use_bias: true,
             kernel_initializer: Initializer::GlorotUniform,
             bias_initializer: Initializer::Zeros,
+            kernel: WeightOptions::default(),
+            bias: WeightOptions::default(),
         }
     }
 
@@ -78,6 +90,26 @@ impl Dense {
     /// How the bias starts.
     pub fn bias_initializer(self, bias_initializer: Initializer) -> Self {
         Dense { bias_initializer, ..self }
+    }
+
+    /// A penalty on the kernel, a term of the loss.
+    pub fn kernel_regularizer(self, regularizer: Regularizer) -> Self {
+        Dense { kernel: WeightOptions { regularizer: Some(regularizer), ..self.kernel }, ..self }
+    }
+
+    /// A penalty on the bias, a term of the loss.
+    pub fn bias_regularizer(self, regularizer: Regularizer) -> Self {
+        Dense { bias: WeightOptions { regularizer: Some(regularizer), ..self.bias }, ..self }
+    }
+
+    /// What holds for the kernel after each step of the optimizer.
+    pub fn kernel_constraint(self, constraint: Constraint) -> Self {
+        Dense { kernel: WeightOptions { constraint: Some(constraint), ..self.kernel }, ..self }
+    }
+
+    /// What holds for the bias after each step of the optimizer.
+    pub fn bias_constraint(self, constraint: Constraint) -> Self {
+        Dense { bias: WeightOptions { constraint: Some(constraint), ..self.bias }, ..self }
     }
 
     /// What this pass applies last: nothing if the loss takes it over.
@@ -183,6 +215,14 @@ impl<F: Scalar> Layer<F> for Dense {
             dx.like(x, w.kernel.nrows());
             let kernel = packed.transposed(Rows::new(slice(&w.kernel), self.units));
             gemm::product(dz, kernel, Start::Zero, in_one_piece_mut(dx));
+        }
+    }
+
+    fn weight_options(&self, path: Path<'_>) -> WeightOptions {
+        match path.name() {
+            "kernel" => self.kernel,
+            "bias" => self.bias,
+            _ => WeightOptions::default(),
         }
     }
 

@@ -8,12 +8,16 @@
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
+use crate::constraint::Constraint;
 use crate::error::{Error, Result};
 use crate::initializer::{Init, Initializer};
 use crate::layer::{Carry, Describe, Layer, Pass, check_count};
 use crate::mask::Mask;
+use crate::params::Path;
+use crate::regularizer::Regularizer;
 use crate::scalar::Scalar;
 use crate::tensor::{Form, Tensor, copy_row, resize, slice, slice_mut};
+use crate::weight_options::WeightOptions;
 
 /// Turns token ids into vectors that are learnt.
 ///
@@ -32,6 +36,8 @@ use crate::tensor::{Form, Tensor, copy_row, resize, slice, slice_mut};
 /// | `output_dim` | | features of each vector | at least 1 |
 /// | `embeddings_initializer` | uniform ±0.05 | start of the table | any [`Initializer`] |
 /// | `mask_zero` | false | steps with id 0, as padding has, do not count: see [`Mask`] | |
+/// | `embeddings_regularizer` | none | a penalty on the table, all of it at every step | any [`Regularizer`] |
+/// | `embeddings_constraint` | none | what holds for the table after each step | any [`Constraint`] |
 ///
 /// ```
 /// use bptt::{Embedding, Form, Layer};
@@ -47,12 +53,15 @@ pub struct Embedding {
     embeddings_initializer: Initializer,
     #[serde(default)]
     mask_zero: bool,
+    #[serde(default, skip_serializing_if = "WeightOptions::is_empty")]
+    embeddings: WeightOptions,
 }
 
 impl Embedding {
     /// A table of `input_dim` vectors of `output_dim` features.
     pub fn new(input_dim: usize, output_dim: usize) -> Self {
-        Embedding { input_dim, output_dim, embeddings_initializer: Initializer::uniform(), mask_zero: false }
+        let (embeddings_initializer, embeddings) = (Initializer::uniform(), WeightOptions::default());
+        Embedding { input_dim, output_dim, embeddings_initializer, mask_zero: false, embeddings }
     }
 
     /// How the table starts.
@@ -63,6 +72,16 @@ impl Embedding {
     /// Whether steps with id 0 do not count.
     pub fn mask_zero(self, mask_zero: bool) -> Self {
         Embedding { mask_zero, ..self }
+    }
+
+    /// A penalty on the table, a term of the loss.
+    pub fn embeddings_regularizer(self, regularizer: Regularizer) -> Self {
+        Embedding { embeddings: WeightOptions { regularizer: Some(regularizer), ..self.embeddings }, ..self }
+    }
+
+    /// What holds for the table after each step of the optimizer. Along axis 1 lie the vectors of single tokens.
+    pub fn embeddings_constraint(self, constraint: Constraint) -> Self {
+        Embedding { embeddings: WeightOptions { constraint: Some(constraint), ..self.embeddings }, ..self }
     }
 }
 
@@ -154,6 +173,10 @@ impl<F: Scalar> Layer<F> for Embedding {
             let tokens = x.tokens();
             mask.narrow(tokens.nrows(), tokens.ncols(), |step, sample| tokens[[step, sample]] != 0);
         }
+    }
+
+    fn weight_options(&self, _: Path<'_>) -> WeightOptions {
+        self.embeddings
     }
 
     fn vocabulary(&self) -> Option<usize> {

@@ -11,9 +11,10 @@ use crate::error::Result;
 use crate::initializer::Init;
 use crate::layer::{Describe, MaskKind, Pass};
 use crate::mask;
-use crate::params::Params;
+use crate::params::{Params, Path};
 use crate::scalar::Scalar;
 use crate::tensor::resize;
+use crate::weight_options::WeightOptions;
 
 /// One time step of a recurrent layer, and its adjoint.
 ///
@@ -45,6 +46,12 @@ pub trait Cell<F: Scalar>: Describe {
     ///
     /// [`Error::InvalidOption`](crate::Error::InvalidOption) if an option is out of range.
     fn build(&self, inputs: usize, init: &mut Init) -> Result<Self::Weights>;
+
+    /// The regularizer and the constraint of the weight at this path: see
+    /// [`Layer::weight_options`](crate::Layer::weight_options).
+    fn weight_options(&self, _path: Path<'_>) -> WeightOptions {
+        WeightOptions::default()
+    }
 
     /// Writes the next states.
     fn step(&self, weights: &Self::Weights, at: &Step<'_, F>, next: ViewsMut<'_, F>, cache: &mut Self::Cache);

@@ -31,8 +31,10 @@ use crate::kernels::path::Path;
 use crate::kernels::pointwise::{Backward, Forward};
 use crate::lane::Kernel;
 use crate::layer::{Describe, check_count};
+use crate::params;
 use crate::scalar::Scalar;
 use crate::tensor::{resize, slice, slice_mut};
+use crate::weight_options::WeightOptions;
 
 /// A cell of `units` units over a [`Gates`] rule.
 ///
@@ -43,15 +45,26 @@ use crate::tensor::{resize, slice, slice_mut};
 /// | `kernel_initializer` | Glorot uniform | start of W, as one matrix over all blocks |
 /// | `recurrent_initializer` | orthogonal | start of U, as one matrix over all blocks |
 /// | `bias_initializer` | zeros | start of the bias |
+/// | `kernel_regularizer`, `recurrent_regularizer`, `bias_regularizer` | none | a penalty, see [`Regularizer`] |
+/// | `kernel_constraint`, `recurrent_constraint`, `bias_constraint` | none | what holds after each step, see [`Constraint`] |
+///
+/// [`Regularizer`]: crate::Regularizer
+/// [`Constraint`]: crate::Constraint
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "G: Describe")]
 pub struct Gated<G> {
     pub(crate) gates: G,
     pub(crate) units: usize,
-    use_bias: bool,
-    kernel_initializer: Initializer,
-    recurrent_initializer: Initializer,
-    bias_initializer: Initializer,
+    pub(super) use_bias: bool,
+    pub(super) kernel_initializer: Initializer,
+    pub(super) recurrent_initializer: Initializer,
+    pub(super) bias_initializer: Initializer,
+    #[serde(default, skip_serializing_if = "WeightOptions::is_empty")]
+    pub(super) kernel: WeightOptions,
+    #[serde(default, skip_serializing_if = "WeightOptions::is_empty")]
+    pub(super) recurrent_kernel: WeightOptions,
+    #[serde(default, skip_serializing_if = "WeightOptions::is_empty")]
+    pub(super) bias: WeightOptions,
 }
 
 impl<G> Gated<G> {
@@ -64,6 +77,9 @@ impl<G> Gated<G> {
             kernel_initializer: Initializer::GlorotUniform,
             recurrent_initializer: Initializer::orthogonal(),
             bias_initializer: Initializer::Zeros,
+            kernel: WeightOptions::default(),
+            recurrent_kernel: WeightOptions::default(),
+            bias: WeightOptions::default(),
         }
     }
 
@@ -73,60 +89,49 @@ impl<G> Gated<G> {
     }
 }
 
-/// Gives the options of [`Gated`], and those of its rule, to the layer that holds it.
+/// Gives the options of [`Gated`] to the layer that holds it.
 macro_rules! gated_options {
     ([$($generics:tt)*] $layer:ty, |$cell:ident| $gated:expr) => {
-        impl<$($generics)*> $layer {
+        $crate::recurrent::gated::gated_options! {
+            [$($generics)*] $layer, |$cell| $gated;
             /// Whether a bias is added.
-            pub fn use_bias(self, use_bias: bool) -> Self {
-                self.with_cell(|mut $cell| {
-                    $gated.set_use_bias(use_bias);
-                    $cell
-                })
-            }
-
+            use_bias(bool): use_bias;
             /// How the kernel W starts, as one matrix over all gates.
-            pub fn kernel_initializer(self, initializer: $crate::Initializer) -> Self {
-                self.with_cell(|mut $cell| {
-                    $gated.set_kernel_initializer(initializer);
-                    $cell
-                })
-            }
-
+            kernel_initializer($crate::Initializer): kernel_initializer;
             /// How the recurrent kernel U starts, as one matrix over all gates.
-            pub fn recurrent_initializer(self, initializer: $crate::Initializer) -> Self {
-                self.with_cell(|mut $cell| {
-                    $gated.set_recurrent_initializer(initializer);
-                    $cell
-                })
-            }
-
+            recurrent_initializer($crate::Initializer): recurrent_initializer;
             /// How the bias starts.
-            pub fn bias_initializer(self, initializer: $crate::Initializer) -> Self {
+            bias_initializer($crate::Initializer): bias_initializer;
+            /// A penalty on the kernel W, a term of the loss.
+            kernel_regularizer($crate::Regularizer): kernel.regularizer;
+            /// A penalty on the recurrent kernel U, a term of the loss.
+            recurrent_regularizer($crate::Regularizer): recurrent_kernel.regularizer;
+            /// A penalty on the bias, a term of the loss.
+            bias_regularizer($crate::Regularizer): bias.regularizer;
+            /// What holds for the kernel W, (D, K·H), after each step of the optimizer.
+            kernel_constraint($crate::Constraint): kernel.constraint;
+            /// What holds for the recurrent kernel U, (H, K·H), after each step of the optimizer.
+            recurrent_constraint($crate::Constraint): recurrent_kernel.constraint;
+            /// What holds for the bias, as it is shaped, after each step of the optimizer.
+            bias_constraint($crate::Constraint): bias.constraint;
+        }
+    };
+    (
+        [$($generics:tt)*] $layer:ty, |$cell:ident| $gated:expr;
+        $($(#[$doc:meta])* $option:ident($type:ty): $($field:ident).+;)+
+    ) => {
+        impl<$($generics)*> $layer {
+            $($(#[$doc])*
+            pub fn $option(self, $option: $type) -> Self {
                 self.with_cell(|mut $cell| {
-                    $gated.set_bias_initializer(initializer);
+                    $gated.$($field).+ = $option.into();
                     $cell
                 })
-            }
+            })+
         }
     };
 }
 pub(crate) use gated_options;
-
-impl<G> Gated<G> {
-    pub(crate) fn set_use_bias(&mut self, use_bias: bool) {
-        self.use_bias = use_bias;
-    }
-    pub(crate) fn set_kernel_initializer(&mut self, initializer: Initializer) {
-        self.kernel_initializer = initializer;
-    }
-    pub(crate) fn set_recurrent_initializer(&mut self, initializer: Initializer) {
-        self.recurrent_initializer = initializer;
-    }
-    pub(crate) fn set_bias_initializer(&mut self, initializer: Initializer) {
-        self.bias_initializer = initializer;
-    }
-}
 
 gated_options!([G: Gates] Rnn<Gated<G>>, |cell| cell);
 
@@ -278,6 +283,15 @@ impl<F: Scalar, G: Gates> Cell<F> for Gated<G> {
 
     fn masks(&self) -> usize {
         kernel_blocks::<G>()
+    }
+
+    fn weight_options(&self, path: params::Path<'_>) -> WeightOptions {
+        match path.name() {
+            "kernel" => self.kernel,
+            "recurrent_kernel" => self.recurrent_kernel,
+            "bias" => self.bias,
+            _ => WeightOptions::default(),
+        }
     }
 
     fn build(&self, inputs: usize, init: &mut Init) -> Result<GatedWeights<F>> {

@@ -23,8 +23,10 @@ use crate::initializer::Init;
 use crate::kernels::gemm;
 use crate::lane::Lane;
 use crate::layer::Describe;
+use crate::params::Path;
 use crate::scalar::Scalar;
 use crate::tensor::resize;
+use crate::weight_options::WeightOptions;
 
 /// The GRU layer.
 ///
@@ -178,6 +180,10 @@ impl<F: Scalar> Cell<F> for GruCell {
 
     fn build(&self, inputs: usize, init: &mut Init) -> Result<GatedWeights<F>> {
         self.gated.build_weights(inputs, if self.reset_after { 2 } else { 1 }, init)
+    }
+
+    fn weight_options(&self, path: Path<'_>) -> WeightOptions {
+        Cell::<F>::weight_options(&self.gated, path)
     }
 
     fn step(&self, w: &GatedWeights<F>, at: &Step<'_, F>, next: ViewsMut<'_, F>, cache: &mut GatedStep<F>) {

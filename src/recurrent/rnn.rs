@@ -13,8 +13,10 @@ use super::state::{State, StateSeries, Widths};
 use crate::error::Result;
 use crate::initializer::Init;
 use crate::layer::{Carry, Describe, Layer, MaskKind, Pass, check_count, check_rate};
+use crate::params::Path;
 use crate::scalar::Scalar;
 use crate::tensor::{Form, Tensor};
+use crate::weight_options::WeightOptions;
 
 /// A recurrent layer over any [`Cell`].
 ///
@@ -417,6 +419,10 @@ impl<F: Scalar, C: Cell<F>> Layer<F> for Rnn<C> {
                 cache.states.copy_after(kept, state);
             }
         }
+    }
+
+    fn weight_options(&self, path: Path<'_>) -> WeightOptions {
+        self.cell.weight_options(path)
     }
 
     fn build(&self, input: Form, init: &mut Init) -> Result<C::Weights> {

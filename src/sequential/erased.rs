@@ -15,6 +15,7 @@ use crate::params::{PairVisitor, Params, Path, set_zero, zeros_like};
 use crate::recurrent::State;
 use crate::scalar::Scalar;
 use crate::tensor::{Form, Tensor};
+use crate::weight_options::WeightOptions;
 
 /// A layer before building.
 pub(crate) trait Description<F: Scalar>: Debug + Send + Sync {
@@ -33,6 +34,7 @@ pub(crate) trait Built<F: Scalar>: Debug + Send + Sync {
     fn takes_lookups(&self, pass: Pass<'_>) -> bool;
     fn output_mask(&self, x: &Tensor<F>, mask: &mut Mask);
     fn carry(&self) -> Carry;
+    fn weight_options(&self, path: Path<'_>) -> WeightOptions;
     fn weights(&self) -> &dyn Params<F>;
     fn weights_mut(&mut self) -> &mut dyn Params<F>;
     /// A new cache, and room for gradients.
@@ -63,8 +65,13 @@ pub(crate) trait Built<F: Scalar>: Debug + Send + Sync {
     fn fits(&self, workspace: &LayerWorkspace) -> bool;
     /// Adds the gradients of `from` to those of `into`, and multiplies the sums by `scale`.
     fn add_gradients(&self, into: &mut LayerWorkspace, from: &LayerWorkspace, scale: F);
-    /// The gradients, if there are any yet.
-    fn gradients<'a>(&self, workspace: &'a mut LayerWorkspace) -> Option<&'a mut dyn Params<F>>;
+    /// Visits each gradient with its weight, if there are gradients yet.
+    fn visit_gradients<'a>(
+        &'a self,
+        workspace: &'a mut LayerWorkspace,
+        path: Path<'_>,
+        visitor: PairVisitor<'_, 'a, F>,
+    );
     /// Visits each weight with its gradient.
     fn visit_with_gradients<'a>(
         &'a mut self,
@@ -154,6 +161,10 @@ impl<F: Scalar, L: Layer<F>> Built<F> for WithWeights<L, L::Weights> {
         self.layer.carry()
     }
 
+    fn weight_options(&self, path: Path<'_>) -> WeightOptions {
+        self.layer.weight_options(path)
+    }
+
     fn weights(&self) -> &dyn Params<F> {
         &self.weights
     }
@@ -215,8 +226,15 @@ impl<F: Scalar, L: Layer<F>> Built<F> for WithWeights<L, L::Weights> {
         }
     }
 
-    fn gradients<'a>(&self, workspace: &'a mut LayerWorkspace) -> Option<&'a mut dyn Params<F>> {
-        typed::<F, L>(workspace).gradients.as_mut().map(|gradients| gradients as &mut dyn Params<F>)
+    fn visit_gradients<'a>(
+        &'a self,
+        workspace: &'a mut LayerWorkspace,
+        path: Path<'_>,
+        visitor: PairVisitor<'_, 'a, F>,
+    ) {
+        if let Some(gradients) = &mut typed::<F, L>(workspace).gradients {
+            gradients.visit_pair(&self.weights, path, visitor);
+        }
     }
 
     fn visit_with_gradients<'a>(

@@ -140,7 +140,7 @@ impl<F: Scalar> Model<F> {
         summarize(&self.network)
     }
 
-    /// Loss and metrics over data, without dropout.
+    /// Loss and metrics over data, without dropout; the loss with the penalties of regularizers.
     ///
     /// # Errors
     ///

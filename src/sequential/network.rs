@@ -7,6 +7,7 @@ use ndarray::{Array2, ArrayView2, ArrayViewD, ArrayViewMutD};
 use super::counted::Counted;
 use super::erased::{Built, LayerWorkspace};
 use crate::activation::Activation;
+use crate::error::Result;
 use crate::layer::{Carry, Pass};
 use crate::loss::Loss;
 use crate::mask::Mask;
@@ -14,6 +15,7 @@ use crate::params::Path;
 use crate::recurrent::State;
 use crate::scalar::Scalar;
 use crate::tensor::{Form, Tensor};
+use crate::weight_options::WeightOptions;
 
 /// A built layer in its place.
 #[derive(Debug)]
@@ -24,6 +26,24 @@ pub(crate) struct Node<F: Scalar> {
     pub(crate) output: Form,
     /// The number of its first tensor among those of all layers: freezing a layer does not renumber the others'.
     pub(crate) first_tensor: usize,
+    /// Those of each tensor of its weights, in order; none at all if every one is empty.
+    pub(crate) weight_options: Vec<WeightOptions>,
+}
+
+/// What [`Node::weight_options`] is for this layer.
+pub(super) fn weight_options<F: Scalar>(layer: &dyn Built<F>) -> Result<Vec<WeightOptions>> {
+    let mut all = Vec::new();
+    let mut checked = Ok(());
+    layer.weights().visit(Path::root(""), &mut |path, tensor| {
+        let options = layer.weight_options(path);
+        if checked.is_ok() {
+            checked = options.check(path, tensor.ndim());
+        }
+        all.push(options);
+    });
+    checked?;
+    let any = all.iter().any(|options| !options.is_empty());
+    Ok(if any { all } else { Vec::new() })
 }
 
 /// All layers, in order.
@@ -215,13 +235,51 @@ impl<F: Scalar> Network<F> {
         mut visit: impl FnMut(usize, Path<'_>, ArrayViewMutD<'_, F>),
     ) {
         for (number, node) in self.nodes.iter().enumerate().filter(|(_, node)| node.trainable) {
-            if let Some(gradients) = node.layer.gradients(&mut workspace.layers[number]) {
-                let mut tensor = node.first_tensor;
-                gradients.visit_mut(Path::root(&node.name), &mut |path, gradient| {
-                    visit(tensor, path, gradient);
-                    tensor += 1;
-                });
-            }
+            let (path, mut tensor) = (Path::root(&node.name), node.first_tensor);
+            node.layer.visit_gradients(&mut workspace.layers[number], path, &mut |path, gradient, _| {
+                visit(tensor, path, gradient);
+                tensor += 1;
+            });
+        }
+    }
+
+    /// The penalties on the weights of the trainable layers.
+    pub(crate) fn penalty(&self) -> f64 {
+        let mut penalty = 0.0;
+        for node in self.nodes.iter().filter(|node| node.has_weight_options()) {
+            let mut options = node.weight_options.iter();
+            node.layer.weights().visit(Path::root(""), &mut |_, weight| {
+                if let Some(regularizer) = options.next().and_then(|options| options.regularizer) {
+                    penalty += regularizer.penalty(weight.as_slice().expect("weights are in standard layout"));
+                }
+            });
+        }
+        penalty
+    }
+
+    /// Adds the gradients of these penalties to those of the weights.
+    pub(crate) fn add_penalty_gradients(&self, workspace: &mut Workspace<F>) {
+        for (number, node) in self.nodes.iter().enumerate().filter(|(_, node)| node.has_weight_options()) {
+            let mut options = node.weight_options.iter();
+            let gradients = &mut workspace.layers[number];
+            node.layer.visit_gradients(gradients, Path::root(""), &mut |_, mut gradient, weight| {
+                if let Some(regularizer) = options.next().and_then(|options| options.regularizer) {
+                    let gradient = gradient.as_slice_mut().expect("gradients are in standard layout");
+                    regularizer.add_gradient(weight.as_slice().expect("weights are in standard layout"), gradient);
+                }
+            });
+        }
+    }
+
+    /// Brings the weights of the trainable layers back to what their constraints ask.
+    pub(crate) fn constrain(&mut self) {
+        for node in self.nodes.iter_mut().filter(|node| node.has_weight_options()) {
+            let mut options = node.weight_options.iter();
+            node.layer.weights_mut().visit_mut(Path::root(""), &mut |_, weight| {
+                if let Some(constraint) = options.next().and_then(|options| options.constraint) {
+                    constraint.apply(weight);
+                }
+            });
         }
     }
 
@@ -275,6 +333,11 @@ impl<F: Scalar> Node<F> {
         let mut count = 0;
         self.layer.weights().visit(Path::root(""), &mut |_, _| count += 1);
         count
+    }
+
+    /// Whether training has more to do with its weights than to follow their gradients.
+    fn has_weight_options(&self) -> bool {
+        self.trainable && !self.weight_options.is_empty()
     }
 
     /// The count of its weights.

@@ -39,7 +39,7 @@ pub(crate) fn evaluate<F: Scalar>(
         }
     }
     let mut logs = Logs::default();
-    logs.set("loss", mean(sum, rows_seen));
+    logs.set("loss", mean(sum, rows_seen) + network.penalty());
     for metric in &metrics {
         logs.set(metric.name(), metric.result());
     }

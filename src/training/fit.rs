@@ -189,7 +189,9 @@ impl<F: Scalar> Model<F> {
                         let (predictions, targets) = shard.results();
                         metrics.iter_mut().for_each(|metric| metric.update(predictions, targets));
                     }
-                    rows_seen += rows_of(shards);
+                    let rows = rows_of(shards);
+                    rows_seen += rows;
+                    sum += network.penalty() * rows as f64;
                     apply_gradients(network, &mut compiled.optimizer, shards)?;
                 }
                 logs.set("loss", mean(sum, rows_seen));
@@ -229,7 +231,7 @@ impl<F: Scalar> Model<F> {
         Ok(history)
     }
 
-    /// One step of the optimizer on one batch, in the order given; the batch's loss before the step.
+    /// One step of the optimizer on one batch, in the order given; the batch's loss before the step, with penalties.
     ///
     /// The model keeps the memory of the step for the next one, until it is compiled anew.
     ///
@@ -325,8 +327,8 @@ impl<F: Scalar> Model<F> {
         let batch = Batch { samples: &samples, targets: arranged, rows, window, state: state.as_ref() };
         let shards = run_batch(&self.network, &**loss, &self.threads, workspaces, batch, pass);
         let sum: f64 = shards.iter().map(|shard| shard.loss).sum();
-        let mean = mean(sum, rows_of(shards));
+        let loss = mean(sum, rows_of(shards)) + self.network.penalty();
         apply_gradients(&mut self.network, optimizer, shards)?;
-        Ok(mean)
+        Ok(loss)
     }
 }

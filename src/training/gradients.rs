@@ -14,13 +14,13 @@ use crate::sequential::Model;
 /// What [`Model::gradients`] finds for a batch.
 #[derive(Clone, Debug)]
 pub struct Gradients<F> {
-    /// The mean loss.
+    /// The mean loss, with the penalties of [regularizers](crate::Regularizer).
     pub loss: f64,
     /// The model's outputs, batch first.
     pub outputs: ArrayD<F>,
-    /// The gradient of the mean loss for each weight of a trainable layer, under its name.
+    /// The gradient of this loss for each weight of a trainable layer, under its name.
     pub weights: Vec<(String, ArrayD<F>)>,
-    /// The gradient of the mean loss for the samples, batch first; `None` for token ids.
+    /// The gradient of this loss for the samples, batch first; `None` for token ids.
     pub samples: Option<ArrayD<F>>,
 }
 
@@ -72,14 +72,17 @@ impl<F: Scalar> Model<F> {
         let output_rows = workspace.rows();
         let scale = F::of(1.0 / output_rows.max(1) as f64);
         let mut weights = Vec::new();
+        self.network.for_each_gradient(&mut workspace, |_, _, mut gradient| gradient.mapv_inplace(|g| g * scale));
+        self.network.add_penalty_gradients(&mut workspace);
         self.network.for_each_gradient(&mut workspace, |_, path, gradient| {
-            weights.push((path.to_string(), gradient.mapv(|g| g * scale)));
+            weights.push((path.to_string(), gradient.to_owned()));
         });
         let samples =
             if samples.are_tokens() { None } else { Some(batch_first(&workspace.gradients[0]).mapv(|g| g * scale)) };
         workspace.finish_outputs(left_out);
         let output = workspace.activations.last().map(batch_first);
         let outputs = output.ok_or(Error::Empty { what: "the model", mend: "add at least one layer" })?;
-        Ok(Gradients { loss: mean(workspace.loss, output_rows), outputs, weights, samples })
+        let loss = mean(workspace.loss, output_rows) + self.network.penalty();
+        Ok(Gradients { loss, outputs, weights, samples })
     }
 }

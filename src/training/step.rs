@@ -100,7 +100,8 @@ pub(crate) fn rows_of<F: Scalar>(shards: &[Workspace<F>]) -> usize {
     shards.iter().map(Workspace::rows).sum()
 }
 
-/// Sums the shards' gradients in order, divides by the rows that count, accumulates, clips, and changes the weights.
+/// Sums the shards' gradients in order, divides by the rows that count, adds those of penalties, accumulates, clips,
+/// changes the weights and constrains them.
 pub(crate) fn apply_gradients<F: Scalar>(
     network: &mut Network<F>,
     optimizer: &mut Optimizer<F>,
@@ -118,6 +119,7 @@ pub(crate) fn apply_gradients<F: Scalar>(
         }
         None => network.for_each_gradient(sum, |_, _, mut gradient| gradient.mapv_inplace(|g| g * mean)),
     }
+    network.add_penalty_gradients(sum);
     let step = optimizer.begin_batch()?;
     if optimizer.accumulates() {
         network.for_each_gradient(sum, |tensor, _, mut gradient| {
@@ -130,6 +132,7 @@ pub(crate) fn apply_gradients<F: Scalar>(
     }
     network.update(sum, |tensor, path, weights, gradients| optimizer.update(step, tensor, path, weights, gradients));
     optimizer.end_batch();
+    network.constrain();
     Ok(())
 }
 

@@ -335,6 +335,81 @@ def optimizer_cases():
         yield {**plain, "seed": "optimizers"}
 
 
+def weight(name, option):
+    """Keras' name of an option of a weight: bias_regularizer, but recurrent_regularizer without its kernel."""
+    return f"{name.removesuffix('_kernel')}_{option}"
+
+
+def held_layers():
+    """Each layer whose weights can be held, as (name, function that makes it, input, its weights)."""
+    kernels = ("kernel", "recurrent_kernel", "bias")
+    yield "dense", lambda **options: dense(3, "tanh", **options), vector(3, 4), ("kernel", "bias")
+    yield "embedding", embedding, TOKENS, ("embeddings",)
+    yield "simple_rnn", simple_rnn, SEQUENCE, kernels
+    yield "lstm", lstm, SEQUENCE, kernels
+    yield "gru", gru, SEQUENCE, kernels
+    yield "gru+reset_after=false", lambda **options: gru(reset_after=False, **options), SEQUENCE, kernels
+
+
+def held_cases(family, option, choices):
+    """Each choice (name, options of the regularizer or constraint, optimizer) on each weight alone."""
+    for layer, make, input, weights in held_layers():
+        for name in weights:
+            for choice, options, optimizer in choices:
+                layers = [make(**{weight(name, option): options})]
+                yield case(f"{family}/{layer}+{name}={choice}", layers, input, optimizer=optimizer)
+
+
+L1 = {"class": "L1", "l1": 0.02}
+L2 = {"class": "L2", "l2": 0.03}
+L1L2 = {"class": "L1L2", "l1": 0.01, "l2": 0.04}
+
+
+def regularizer_cases():
+    family = "regularizers"
+    yield from held_cases(family, "regularizer", (("L1", L1, sgd()), ("L2", L2, sgd()), ("L1L2", L1L2, sgd())))
+    # With targets at each step, the mean is over more rows than samples; the penalty stays as it is.
+    options = {"return_sequences": True, "kernel_regularizer": L1L2, "bias_regularizer": L2}
+    yield case(f"{family}/lstm+return_sequences", [lstm(**options)], optimizer=adam())
+    stack = [
+        embedding(embeddings_regularizer=L2),
+        gru(kernel_regularizer=L2, recurrent_regularizer=L1, bias_regularizer=L1L2, dropout=0.5),
+        dense(1, "sigmoid", kernel_regularizer=L1L2, bias_regularizer=L1),
+    ]
+    yield case(f"{family}/stack+dropout", stack, TOKENS, BCE, training=True)
+    # The gradient of the penalty is clipped with the rest.
+    for clip in ({"clipvalue": 0.05}, {"clipnorm": 0.1}, {"global_clipnorm": 0.05}):
+        layers = [lstm(kernel_regularizer=L1L2), dense(1, bias_regularizer=L2)]
+        yield {**case(f"{family}/clip+{label(clip)}", layers, optimizer=sgd(**clip)), "seed": "regularizers/clip"}
+
+
+def constraint_cases():
+    family = "constraints"
+    max_norm = {"class": "MaxNorm", "max_value": 0.4, "axis": 0}
+    min_max_norm = {"class": "MinMaxNorm", "min_value": 0.5, "max_value": 0.6, "rate": 0.5, "axis": 0}
+    choices = (
+        ("MaxNorm", max_norm, sgd()), ("NonNeg", {"class": "NonNeg"}, sgd()),
+        ("UnitNorm", {"class": "UnitNorm", "axis": 0}, sgd()), ("MinMaxNorm", min_max_norm, sgd()),
+    )  # fmt: skip
+    yield from held_cases(family, "constraint", choices)
+    for layer, make, input, weights in held_layers():
+        for name in weights:
+            # Only some biases have a second axis.
+            if name == "bias" and layer != "gru":
+                continue
+            for options in ({**max_norm, "axis": 1}, {"class": "UnitNorm", "axis": 1}):
+                layers = [make(**{weight(name, "constraint"): options})]
+                yield case(f"{family}/{layer}+{name}={options['class']}+axis=1", layers, input, optimizer=sgd())
+    stack = [
+        embedding(embeddings_constraint={**max_norm, "axis": 1}),
+        lstm(kernel_constraint=max_norm, recurrent_constraint=min_max_norm, bias_constraint={"class": "NonNeg"}),
+        dense(1, "sigmoid", kernel_constraint={"class": "UnitNorm", "axis": 0}, bias_regularizer=L2),
+    ]
+    for optimizer in (rmsprop(momentum=0.5), adam(), sgd(momentum=0.9, nesterov=True), sgd(clipnorm=0.02)):
+        changed = {key: optimizer[key] for key in ("momentum", "nesterov", "clipnorm") if optimizer.get(key)}
+        yield case(f"{family}/stack+{optimizer['class']}+{label(changed)}", stack, TOKENS, BCE, optimizer)
+
+
 # Thresholds that cut some of the gradient of `optimizer_cases`; the runner checks that they do.
 CLIPVALUE, CLIPNORM, GLOBAL_CLIPNORM = 0.2, 0.4, 0.6
 
@@ -348,4 +423,6 @@ FAMILIES = {
     "stacks": stack_cases,
     "losses": loss_cases,
     "optimizers": optimizer_cases,
+    "regularizers": regularizer_cases,
+    "constraints": constraint_cases,
 }

@@ -111,11 +111,18 @@ def mask_tensor(label, mask):
     return golden
 
 
+def held(options):
+    """The regularizer or constraint of a layer's option."""
+    options = dict(options)
+    name = options.pop("class")
+    return getattr(keras.regularizers if hasattr(keras.regularizers, name) else keras.constraints, name)(**options)
+
+
 def build(case, input_shape, is_tokens):
     inputs = keras.Input(batch_shape=input_shape, dtype="int32" if is_tokens else "float64")
     x = inputs
     for options in case["layers"]:
-        options = dict(options)
+        options = {key: held(value) if isinstance(value, dict) else value for key, value in options.items()}
         x = getattr(keras.layers, options.pop("class"))(**options)(x)
     return keras.Model(inputs, x)
 
@@ -178,6 +185,15 @@ def check_clipping(case, gradients):
         assert values.min() < options["clipvalue"] < values.max(), (case["name"], values)
 
 
+def check_held(case, variables, weights):
+    """A regularizer or constraint must do something to the initial weights."""
+    for variable, weight in zip(variables, weights):
+        if variable.regularizer is not None:
+            assert variable.regularizer(weight) > 1e-6, (case["name"], variable.path)
+        if variable.constraint is not None:
+            assert np.abs(variable.constraint(weight) - weight).max() > 1e-3, (case["name"], variable.path)
+
+
 def check_float64(function, *arguments):
     """Asserts that nothing in a computation is of single precision."""
     assert "f32[" not in str(jax.make_jaxpr(function)(*arguments))
@@ -209,10 +225,10 @@ def run(case):
     def objective(variables, inputs, plan):
         if training:
             with masks.patched(plan):
-                output, _ = model.stateless_call(variables, frozen, inputs, training=True)
+                output, _, penalties = model.stateless_call(variables, frozen, inputs, training=True, return_losses=True)
         else:
-            output, _ = model.stateless_call(variables, frozen, inputs, training=False)
-        return loss_fn(y, output), output
+            output, _, penalties = model.stateless_call(variables, frozen, inputs, training=False, return_losses=True)
+        return loss_fn(y, output) + sum(penalties), output
 
     wrt = 0 if is_tokens else (0, 1)
     step = jax.jit(jax.value_and_grad(objective, argnums=wrt, has_aux=True))
@@ -241,6 +257,7 @@ def run(case):
     check_probabilities(case, first["output"])
     check_gradients(case, x, names, first["gradients"])
     check_clipping(case, first["gradients"])
+    check_held(case, model.trainable_variables, weights)
     reference.check(case, x, dict(zip(names, weights)), all_masks[0], first["output"])
 
     golden = {
