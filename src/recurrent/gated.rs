@@ -157,6 +157,13 @@ pub struct GatedStep<F: Scalar> {
     bias: Array1<F>,
 }
 
+/// A cell that has the weights and the workspace of [`Gated`], whose fast path it may take.
+pub(super) trait GatedCell<F: Scalar>:
+    Cell<F, Weights = GatedWeights<F>, Workspace = GatedWorkspace<F>>
+{
+}
+impl<F: Scalar, C: Cell<F, Weights = GatedWeights<F>, Workspace = GatedWorkspace<F>>> GatedCell<F> for C {}
+
 /// The columns of the kernel W, and where in a row of z their products go.
 pub(super) fn input_spans<G: Gates>(units: usize) -> [(Range<usize>, Range<usize>); 2] {
     let (together, kernel) = ((kernel_blocks::<G>() - G::APART) * units, kernel_blocks::<G>() * units);
@@ -239,15 +246,67 @@ impl<G: Gates> Gated<G> {
     }
 
     /// Whether the fast path runs: it knows no masks that differ by gate.
-    pub(super) fn fuses<F: Scalar>(masks: &StepMasks<F>) -> bool {
+    fn fuses<F: Scalar>(masks: &StepMasks<F>) -> bool {
         masks.is_empty() && !Path::current().is_reference()
     }
 
     /// Whether a step of this batch takes the path for few samples, whose state must lie in one piece.
-    pub(super) fn streams<F: Scalar>(batch: usize, state: &State<F>) -> bool {
+    fn streams<F: Scalar>(batch: usize, state: &State<F>) -> bool {
         batch <= gemm::FEW
             && state.parts.iter().all(|part| part.is_standard_layout())
             && !Path::current().is_reference()
+    }
+
+    /// [`Cell::run`] of a cell with these weights: on the fast path if its step `is_rule`, that is this gates rule and
+    /// nothing else, or step by step.
+    pub(super) fn run_as<F: Scalar, C: GatedCell<F>>(
+        &self,
+        cell: &C,
+        is_rule: bool,
+        w: &GatedWeights<F>,
+        run: Run<'_, F>,
+        memory: &mut CellMemory<F, C>,
+    ) {
+        if is_rule && Self::fuses(run.masks) {
+            self.run_fused(w, run, &mut memory.workspace);
+        } else {
+            step_by_step(cell, w, run, memory);
+        }
+    }
+
+    /// [`Cell::run_back`], with the same choice as [`run_as`](Gated::run_as).
+    pub(super) fn run_back_as<F: Scalar, C: GatedCell<F>>(
+        &self,
+        cell: &C,
+        is_rule: bool,
+        w: &GatedWeights<F>,
+        run: RunBack<'_, F>,
+        memory: &mut CellMemory<F, C>,
+        gradients: &mut GatedWeights<F>,
+    ) {
+        if is_rule && Self::fuses(run.masks) {
+            self.run_back_fused(w, run, &mut memory.workspace, gradients);
+        } else {
+            step_by_step_back(cell, w, run, memory, gradients);
+        }
+    }
+
+    /// [`Cell::advance`]: on the path for few samples if it can be taken.
+    pub(super) fn advance_as<F: Scalar, C: GatedCell<F>>(
+        &self,
+        cell: &C,
+        is_rule: bool,
+        w: &GatedWeights<F>,
+        x: ArrayView2<'_, F>,
+        state: &mut State<F>,
+        memory: &mut CellMemory<F, C>,
+    ) {
+        match x.as_slice() {
+            Some(x_rows) if is_rule && Self::streams(x.nrows(), state) => {
+                self.advance_fused(w, x_rows, state, &mut memory.workspace);
+            }
+            _ => run_one_step(cell, w, x, state, memory),
+        }
     }
 
     /// The widths of the states.
@@ -345,11 +404,7 @@ impl<F: Scalar, G: Gates> Cell<F> for Gated<G> {
     }
 
     fn run(&self, w: &GatedWeights<F>, run: Run<'_, F>, memory: &mut CellMemory<F, Self>) {
-        if Self::fuses(run.masks) {
-            self.run_fused(w, run, &mut memory.workspace);
-        } else {
-            step_by_step(self, w, run, memory);
-        }
+        self.run_as(self, true, w, run, memory);
     }
 
     fn run_back(
@@ -359,11 +414,7 @@ impl<F: Scalar, G: Gates> Cell<F> for Gated<G> {
         memory: &mut CellMemory<F, Self>,
         gradients: &mut GatedWeights<F>,
     ) {
-        if Self::fuses(run.masks) {
-            self.run_back_fused(w, run, &mut memory.workspace, gradients);
-        } else {
-            step_by_step_back(self, w, run, memory, gradients);
-        }
+        self.run_back_as(self, true, w, run, memory, gradients);
     }
 
     fn advance(
@@ -373,12 +424,7 @@ impl<F: Scalar, G: Gates> Cell<F> for Gated<G> {
         state: &mut State<F>,
         memory: &mut CellMemory<F, Self>,
     ) {
-        match x.as_slice() {
-            Some(x_rows) if Self::streams(x.nrows(), state) => {
-                self.advance_fused(w, x_rows, state, &mut memory.workspace);
-            }
-            _ => run_one_step(self, w, x, state, memory),
-        }
+        self.advance_as(self, true, w, x, state, memory);
     }
 
     fn takes_lookups(&self) -> bool {

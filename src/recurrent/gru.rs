@@ -10,7 +10,7 @@
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut2, Ix2, SliceInfo, SliceInfoElem, Zip, s};
 use serde::{Deserialize, Serialize};
 
-use super::cell::{Cell, CellMemory, Run, RunBack, Step, StepBack, run_one_step, step_by_step, step_by_step_back};
+use super::cell::{Cell, CellMemory, Run, RunBack, Step, StepBack};
 use super::functions::{Functions, with_functions};
 use super::fused::GatedWorkspace;
 use super::gated::{Gated, GatedStep, GatedWeights, gated_options};
@@ -210,31 +210,12 @@ impl<F: Scalar> Cell<F> for GruCell {
         }
     }
 
-    fn advance(
-        &self,
-        w: &GatedWeights<F>,
-        x: ArrayView2<'_, F>,
-        state: &mut State<F>,
-        memory: &mut CellMemory<F, Self>,
-    ) {
-        match x.as_slice() {
-            Some(x_rows) if self.reset_after && Gated::<GruGates>::streams(x.nrows(), state) => {
-                self.gated.advance_fused(w, x_rows, state, &mut memory.workspace);
-            }
-            _ => run_one_step(self, w, x, state, memory),
-        }
-    }
-
     fn takes_lookups(&self) -> bool {
         self.reset_after && Cell::<F>::takes_lookups(&self.gated)
     }
 
     fn run(&self, w: &GatedWeights<F>, run: Run<'_, F>, memory: &mut CellMemory<F, Self>) {
-        if self.reset_after && Gated::<GruGates>::fuses(run.masks) {
-            self.gated.run_fused(w, run, &mut memory.workspace);
-        } else {
-            step_by_step(self, w, run, memory);
-        }
+        self.gated.run_as(self, self.reset_after, w, run, memory);
     }
 
     fn run_back(
@@ -244,11 +225,17 @@ impl<F: Scalar> Cell<F> for GruCell {
         memory: &mut CellMemory<F, Self>,
         gradients: &mut GatedWeights<F>,
     ) {
-        if self.reset_after && Gated::<GruGates>::fuses(run.masks) {
-            self.gated.run_back_fused(w, run, &mut memory.workspace, gradients);
-        } else {
-            step_by_step_back(self, w, run, memory, gradients);
-        }
+        self.gated.run_back_as(self, self.reset_after, w, run, memory, gradients);
+    }
+
+    fn advance(
+        &self,
+        w: &GatedWeights<F>,
+        x: ArrayView2<'_, F>,
+        state: &mut State<F>,
+        memory: &mut CellMemory<F, Self>,
+    ) {
+        self.gated.advance_as(self, self.reset_after, w, x, state, memory);
     }
 }
 
