@@ -2,7 +2,7 @@
 //!
 //! Contract: the same seed gives the same reviews, on any number of threads; review i of a split depends on the seed,
 //! the split and i alone, so a smaller corpus is a prefix of a larger one. A bag of words stays at or below 0.75 test
-//! accuracy on the last 100 tokens while a small LSTM passes 0.80; `tests/synthetic.rs` holds both bounds.
+//! accuracy on the last 100 tokens while a small LSTM passes 0.80; `tests/models/synthetic.rs` holds both bounds.
 //!
 //! Read next: [`Synthetic`], which documents the grammar and its parameters; [`Corpus`], which it returns.
 

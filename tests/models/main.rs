@@ -1,0 +1,12 @@
+//! Whole models from outside: what they do, what they refuse, and that they do it alike on any number of threads.
+//!
+//! One program for all of these: each test program compiles the layers that it uses anew, which takes longer than its tests.
+
+mod determinism;
+mod errors;
+mod optimizers;
+mod state;
+mod synthetic;
+mod threads;
+mod training;
+mod weight_options;
