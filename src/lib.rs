@@ -67,6 +67,7 @@
 mod activation;
 pub mod callbacks;
 mod checkpoint;
+pub mod conformance;
 pub mod datasets;
 mod error;
 pub mod gradcheck;
