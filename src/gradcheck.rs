@@ -5,6 +5,18 @@
 //! 10⁻⁶ (rounding gives about 10⁻¹⁰), a wrong one is off by far more. Keep away from kinks: a rectified sum near zero has
 //! no derivative.
 //!
+//! | to check | call | gradients of |
+//! | --- | --- | --- |
+//! | a rule | [`gates`] | the sums and the previous states |
+//! | one step of a cell | [`cell`] | weights, each gate's x and h, the previous states |
+//! | a recurrent layer | [`recurrent`] | weights, input, initial states |
+//! | any layer | [`layer`] | weights, input |
+//! | a loss | [`loss`] | the predictions |
+//!
+//! Start with the smallest part: its report names the term that is wrong, where that of a whole layer names what follows
+//! from it. Dropout masks are those of the pass and held fixed; the mask of steps that count is the pass's too
+//! ([`Pass::masked`]).
+//!
 //! ```
 //! use bptt::{Form, Lstm, Pass, Key, gradcheck};
 //! let report = gradcheck::recurrent(&Lstm::new(3), Form::sequence(4, 2), 2, Pass::training(Key::new(0)))?;
@@ -12,9 +24,11 @@
 //! # Ok::<(), bptt::Error>(())
 //! ```
 
+mod step;
+
 use std::fmt;
 
-use ndarray::{Array2, ArrayD};
+use ndarray::{Array2, ArrayD, Dimension};
 use ndarray_rand::rand::Rng;
 
 use crate::error::Result;
@@ -23,8 +37,10 @@ use crate::layer::{Layer, Pass};
 use crate::loss::Loss;
 use crate::params::{PairVisitor, Params, Path, Visitor, VisitorMut, set_zero};
 use crate::random::Key;
-use crate::recurrent::{Cell, Rnn, State};
+use crate::recurrent::{Cell, Rnn, State, Widths};
 use crate::tensor::{Form, Tensor};
+
+pub use step::{cell, gates};
 
 /// The error below which a gradient counts as right.
 pub const TOLERANCE: f64 = 1e-6;
@@ -48,8 +64,8 @@ pub struct Report {
 pub struct Component {
     /// The tensor, such as `weights/recurrent_kernel`, `input` or `initial_state/1`.
     pub tensor: String,
-    /// Its place in the tensor, counted in memory order.
-    pub index: usize,
+    /// Its place in the tensor.
+    pub index: Vec<usize>,
     /// What the backward pass says.
     pub gradient: f64,
     /// What the differences say.
@@ -71,7 +87,7 @@ impl fmt::Display for Report {
             None => write!(f, "nothing to compare"),
             Some(Component { tensor, index, gradient, difference, error }) => write!(
                 f,
-                "{} components compared; the worst is {tensor}[{index}]: gradient {gradient}, difference {difference}, \
+                "{} components compared; the worst is {tensor}{index:?}: gradient {gradient}, difference {difference}, \
                  error {error:e}",
                 self.compared
             ),
@@ -79,52 +95,52 @@ impl fmt::Display for Report {
     }
 }
 
-/// Everything a pass depends on: its gradients are a value of the same type.
+/// Everything that what is checked depends on, weights and other tensors: its gradients are a value of the same type.
 #[derive(Clone)]
 struct Point<W> {
     weights: W,
-    input: Tensor<f64>,
-    initial_state: Vec<Array2<f64>>,
+    others: Vec<(String, ArrayD<f64>)>,
 }
 
-const INITIAL: [&str; crate::recurrent::MAX_STATES] = ["0", "1", "2", "3"];
+impl<W: Params<f64>> Point<W> {
+    fn get(&self, name: &str) -> Option<&ArrayD<f64>> {
+        self.others.iter().find(|(known, _)| known == name).map(|(_, tensor)| tensor)
+    }
+
+    fn add_state(&mut self, name: &str, state: State<f64>) {
+        let parts = state.parts.into_iter().enumerate();
+        self.others.extend(parts.map(|(number, part)| (format!("{name}/{number}"), part.into_dyn())));
+    }
+
+    /// The state that was added under this name.
+    fn state(&self, name: &str) -> State<f64> {
+        let parts =
+            self.others.iter().filter(|(known, _)| known.strip_prefix(name).is_some_and(|rest| rest.starts_with('/')));
+        State { parts: parts.map(|(_, part)| matrix(part)).collect() }
+    }
+}
+
+/// A copy of a tensor that is a matrix.
+fn matrix(tensor: &ArrayD<f64>) -> Array2<f64> {
+    tensor.clone().into_dimensionality().expect("it was made from a matrix")
+}
 
 impl<W: Params<f64>> Params<f64> for Point<W> {
     fn visit<'a>(&'a self, path: Path<'_>, visitor: Visitor<'_, 'a, f64>) {
         self.weights.visit(path.child("weights"), visitor);
-        match &self.input {
-            Tensor::Tokens(_) => {}
-            Tensor::Lookup(lookup) => visitor(path.child("input"), lookup.table.view().into_dyn()),
-            Tensor::Vector(rows) => visitor(path.child("input"), rows.view().into_dyn()),
-            Tensor::Sequence(steps) => visitor(path.child("input"), steps.view().into_dyn()),
-        }
-        for (name, part) in INITIAL.iter().zip(&self.initial_state) {
-            visitor(path.child("initial_state").child(name), part.view().into_dyn());
-        }
+        self.others.iter().for_each(|(name, tensor)| visitor(path.child(name), tensor.view()));
     }
 
     fn visit_mut<'a>(&'a mut self, path: Path<'_>, visitor: VisitorMut<'_, 'a, f64>) {
         self.weights.visit_mut(path.child("weights"), visitor);
-        match &mut self.input {
-            Tensor::Tokens(_) => {}
-            Tensor::Lookup(lookup) => visitor(path.child("input"), lookup.table.view_mut().into_dyn()),
-            Tensor::Vector(rows) => visitor(path.child("input"), rows.view_mut().into_dyn()),
-            Tensor::Sequence(steps) => visitor(path.child("input"), steps.view_mut().into_dyn()),
-        }
-        for (name, part) in INITIAL.iter().zip(&mut self.initial_state) {
-            visitor(path.child("initial_state").child(name), part.view_mut().into_dyn());
-        }
+        self.others.iter_mut().for_each(|(name, tensor)| visitor(path.child(name), tensor.view_mut()));
     }
 
     fn visit_pair<'a>(&'a mut self, other: &'a Self, path: Path<'_>, visitor: PairVisitor<'_, 'a, f64>) {
-        let mut others = Vec::new();
-        other.visit(path, &mut |_, tensor| others.push(tensor));
-        let mut others = others.into_iter();
-        self.visit_mut(path, &mut |path, tensor| {
-            if let Some(other) = others.next() {
-                visitor(path, tensor, other);
-            }
-        });
+        self.weights.visit_pair(&other.weights, path.child("weights"), visitor);
+        for ((name, tensor), (_, other)) in self.others.iter_mut().zip(&other.others) {
+            visitor(path.child(name), tensor.view_mut(), other.view());
+        }
     }
 }
 
@@ -134,53 +150,14 @@ fn random_like(shape: &[usize], key: Key) -> ArrayD<f64> {
     ArrayD::from_shape_simple_fn(shape, || generator.random_range(-1.0..1.0))
 }
 
-/// Compares each component of `gradients` with the difference of `loss` around `point`.
-fn compare<P: Params<f64>>(point: &mut P, gradients: &P, mut loss: impl FnMut(&P) -> f64) -> Report {
-    let mut tensors: Vec<(String, Vec<f64>)> = Vec::new();
-    gradients.visit(Path::root(""), &mut |path, tensor| {
-        tensors.push((path.to_string(), tensor.iter().copied().collect()));
-    });
-    let mut report = Report::default();
-    for (number, (tensor, values)) in tensors.into_iter().enumerate() {
-        if values.iter().all(|&value| value == 0.0) {
-            report.zero.push(tensor.clone());
-        }
-        for (index, gradient) in values.into_iter().enumerate() {
-            let mut at = |by: f64| {
-                nudge(point, number, index, by);
-                let value = loss(point);
-                nudge(point, number, index, -by);
-                value
-            };
-            let difference = (at(STEP) - at(-STEP)) / (2.0 * STEP);
-            let error = (gradient - difference).abs() / gradient.abs().max(difference.abs()).max(1.0);
-            report.compared += 1;
-            // A NaN must not slip through.
-            if report.worst.is_none() || error > report.error() || error.is_nan() {
-                report.worst = Some(Component { tensor: tensor.clone(), index, gradient, difference, error });
-            }
-        }
-    }
-    report
+/// Random states of these widths.
+fn random_state(batch: usize, widths: Widths, key: Key) -> State<f64> {
+    let parts = widths.as_slice().iter().enumerate();
+    State { parts: parts.map(|(part, &width)| matrix(&random_like(&[batch, width], key.fold(part as u64)))).collect() }
 }
 
-/// Adds to one component.
-fn nudge<P: Params<f64>>(point: &mut P, number: usize, index: usize, by: f64) {
-    let mut seen = 0;
-    point.visit_mut(Path::root(""), &mut |_, mut tensor| {
-        if seen == number
-            && let Some(value) = tensor.iter_mut().nth(index)
-        {
-            *value += by;
-        }
-        seen += 1;
-    });
-}
-
-/// A random input of this form, and weights of the layer that are random throughout, biases too.
-fn random_point<L: Layer<f64>>(layer: &L, form: Form, batch: usize, key: Key) -> Result<Point<L::Weights>> {
-    layer.output_form(form)?;
-    let mut weights = layer.build(form, &mut Init::new(key.fold(0)))?;
+/// Makes weights random throughout, biases too.
+fn randomize<W: Params<f64>>(weights: &mut W, key: Key) {
     let mut number = 1;
     weights.visit_mut(Path::root(""), &mut |_, mut tensor| {
         let shape = tensor.shape().to_vec();
@@ -188,6 +165,60 @@ fn random_point<L: Layer<f64>>(layer: &L, form: Form, batch: usize, key: Key) ->
         tensor.assign(&(random_like(&shape, key.fold(number)) * 0.5));
         number += 1;
     });
+}
+
+/// Compares each component of `gradients` with the difference of `loss` around `point`.
+fn compare<P: Params<f64>>(point: &mut P, gradients: &P, mut loss: impl FnMut(&P) -> f64) -> Report {
+    let mut tensors = Vec::new();
+    gradients.visit(Path::root(""), &mut |path, tensor| tensors.push((path.to_string(), tensor)));
+    let mut report = Report::default();
+    for (number, (tensor, values)) in tensors.into_iter().enumerate() {
+        if values.iter().all(|&value| value == 0.0) {
+            report.zero.push(tensor.clone());
+        }
+        for (place, (index, &gradient)) in values.indexed_iter().enumerate() {
+            let mut at = |by: f64| {
+                nudge(point, number, place, by);
+                let value = loss(point);
+                nudge(point, number, place, -by);
+                value
+            };
+            let difference = (at(STEP) - at(-STEP)) / (2.0 * STEP);
+            let error = (gradient - difference).abs() / gradient.abs().max(difference.abs()).max(1.0);
+            report.compared += 1;
+            // A NaN must not slip through.
+            if report.worst.is_none() || error > report.error() || error.is_nan() {
+                let (tensor, index) = (tensor.clone(), index.slice().to_vec());
+                report.worst = Some(Component { tensor, index, gradient, difference, error });
+            }
+        }
+    }
+    report
+}
+
+/// Adds to one component.
+fn nudge<P: Params<f64>>(point: &mut P, number: usize, place: usize, by: f64) {
+    let mut seen = 0;
+    point.visit_mut(Path::root(""), &mut |_, mut tensor| {
+        if seen == number
+            && let Some(value) = tensor.iter_mut().nth(place)
+        {
+            *value += by;
+        }
+        seen += 1;
+    });
+}
+
+/// A random input of this form, and the point of it and of weights of the layer that are random.
+fn random_point<L: Layer<f64>>(
+    layer: &L,
+    form: Form,
+    batch: usize,
+    key: Key,
+) -> Result<(Point<L::Weights>, Tensor<f64>)> {
+    layer.output_form(form)?;
+    let mut weights = layer.build(form, &mut Init::new(key.fold(0)))?;
+    randomize(&mut weights, key);
     let key = key.fold(1000);
     let mut input = Tensor::default();
     match form {
@@ -195,6 +226,7 @@ fn random_point<L: Layer<f64>>(layer: &L, form: Form, batch: usize, key: Key) ->
             let vocabulary = layer.vocabulary().unwrap_or(1) as u32;
             let mut generator = key.generator();
             input.as_tokens(steps.unwrap_or(3), batch).mapv_inplace(|_| generator.random_range(0..vocabulary));
+            return Ok((Point { weights, others: Vec::new() }, input));
         }
         Form::Vector { features } => {
             input.as_vector(batch, features);
@@ -203,93 +235,106 @@ fn random_point<L: Layer<f64>>(layer: &L, form: Form, batch: usize, key: Key) ->
             input.as_sequence(steps.unwrap_or(3), batch, features);
         }
     }
-    if !matches!(input, Tensor::Tokens(_)) {
-        let mut rows = input.rows_mut();
-        let random = random_like(rows.shape(), key);
-        rows.assign(&random);
+    let random = match &input {
+        Tensor::Sequence(steps) => random_like(steps.shape(), key),
+        rows => random_like(rows.rows().shape(), key),
+    };
+    Ok((Point { weights, others: vec![(INPUT.into(), random)] }, input))
+}
+
+const INPUT: &str = "input";
+const INITIAL_STATE: &str = "initial_state";
+
+/// Writes the numbers of an array, row after row, into a tensor.
+fn fill(tensor: &mut Tensor<f64>, values: Option<&ArrayD<f64>>) {
+    if let Some(values) = values {
+        tensor.rows_mut().iter_mut().zip(values).for_each(|(to, &value)| *to = value);
     }
-    Ok(Point { weights, input, initial_state: Vec::new() })
 }
 
 /// Σ R ∘ y.
-fn weighted(y: &Tensor<f64>, by: &ArrayD<f64>) -> f64 {
-    y.rows().iter().zip(by).map(|(y, r)| y * r).sum()
+fn weighted<'a>(y: impl IntoIterator<Item = &'a f64>, by: impl IntoIterator<Item = &'a f64>) -> f64 {
+    y.into_iter().zip(by).map(|(y, r)| y * r).sum()
 }
 
+/// Σ R ∘ s over all parts of a state.
+fn weighted_state(state: &State<f64>, by: &State<f64>) -> f64 {
+    state.parts.iter().zip(&by.parts).map(|(s, r)| weighted(s, r)).sum()
+}
+
+/// A tensor like `y` of these numbers.
 fn like(y: &Tensor<f64>, values: &ArrayD<f64>) -> Tensor<f64> {
     let mut like = y.clone();
-    like.rows_mut().iter_mut().zip(values).for_each(|(to, &value)| *to = value);
+    fill(&mut like, Some(values));
     like
 }
 
-/// Checks a layer's gradients of weights and input, for a batch of random samples of this form. The dropout masks of
-/// `pass` are held fixed.
+/// The gradients of a point, from those of its weights and of the input.
+fn gradients_of<W: Params<f64> + Clone>(point: &Point<W>, weights: W, dx: &Tensor<f64>) -> Point<W> {
+    let mut gradients = Point { weights, others: Vec::new() };
+    if let Some(input) = point.get(INPUT) {
+        let mut dinput = input.clone();
+        dinput.iter_mut().zip(dx.rows()).for_each(|(to, &d)| *to = d);
+        gradients.others.push((INPUT.into(), dinput));
+    }
+    gradients
+}
+
+/// Checks a layer's gradients of weights and input, for a batch of random samples of this form. The masks of `pass` are
+/// held fixed.
 ///
 /// # Errors
 ///
 /// Those of [`Layer::output_form`] and [`Layer::build`].
 pub fn layer<L: Layer<f64>>(layer: &L, form: Form, batch: usize, pass: Pass<'_>) -> Result<Report> {
-    let mut point = random_point(layer, form, batch, Key::new(7))?;
+    let (mut point, mut x) = random_point(layer, form, batch, Key::new(7))?;
     let (mut y, mut cache) = (Tensor::default(), L::Cache::default());
-    layer.forward(&point.weights, &point.input, &mut y, &mut cache, pass);
+    fill(&mut x, point.get(INPUT));
+    layer.forward(&point.weights, &x, &mut y, &mut cache, pass);
     let by = random_like(y.rows().shape(), Key::new(8));
-    let mut gradients = point.clone();
-    set_zero(&mut gradients);
-    let dx = if matches!(point.input, Tensor::Tokens(_)) { None } else { Some(&mut gradients.input) };
-    let (weights, input) = (&point.weights, &point.input);
-    layer.backward(weights, input, &y, &like(&y, &by), dx, &mut cache, &mut gradients.weights, pass);
+    let (mut weights, mut dx) = (point.weights.clone(), Tensor::default());
+    set_zero(&mut weights);
+    let to = point.get(INPUT).is_some().then_some(&mut dx);
+    layer.backward(&point.weights, &x, &y, &like(&y, &by), to, &mut cache, &mut weights, pass);
+    let gradients = gradients_of(&point, weights, &dx);
     Ok(compare(&mut point, &gradients, |point| {
-        layer.forward(&point.weights, &point.input, &mut y, &mut cache, pass);
-        weighted(&y, &by)
+        fill(&mut x, point.get(INPUT));
+        layer.forward(&point.weights, &x, &mut y, &mut cache, pass);
+        weighted(y.rows(), &by)
     }))
 }
 
-/// Checks a recurrent layer's gradients of weights, input and initial state, with a loss on output and final state.
+/// Checks a recurrent layer's gradients of weights, input and initial state, with a loss on output and final state. The
+/// masks of `pass` are held fixed.
 ///
 /// # Errors
 ///
 /// Those of [`Layer::output_form`] and [`Layer::build`].
 pub fn recurrent<C: Cell<f64>>(layer: &Rnn<C>, form: Form, batch: usize, pass: Pass<'_>) -> Result<Report> {
-    let mut point = random_point(layer, form, batch, Key::new(7))?;
+    let (mut point, mut x) = random_point(layer, form, batch, Key::new(7))?;
     let widths = layer.cell().states();
-    let random_state = |key: Key| -> Vec<Array2<f64>> {
-        let parts = widths.as_slice().iter().enumerate();
-        parts
-            .map(|(part, &width)| {
-                let mut generator = key.fold(part as u64).generator();
-                Array2::from_shape_simple_fn((batch, width), || generator.random_range(-1.0..1.0))
-            })
-            .collect()
-    };
-    point.initial_state = random_state(Key::new(9));
-    let by_state = State { parts: random_state(Key::new(10)) };
+    point.add_state(INITIAL_STATE, random_state(batch, widths, Key::new(9)));
+    let by_state = random_state(batch, widths, Key::new(10));
     let (mut y, mut cache) = (Tensor::default(), <Rnn<C> as Layer<f64>>::Cache::default());
     let mut last = State::zeros(batch, widths);
-    let run = |point: &Point<C::Weights>, y: &mut Tensor<f64>, last: &mut State<f64>, cache: &mut _| {
-        let initial = State { parts: point.initial_state.clone() };
-        layer.forward_from(&point.weights, &point.input, Some(&initial), y, Some(last), cache, pass);
-    };
-    run(&point, &mut y, &mut last, &mut cache);
+    let run =
+        |point: &Point<C::Weights>, x: &mut Tensor<f64>, y: &mut Tensor<f64>, last: &mut State<f64>, cache: &mut _| {
+            fill(x, point.get(INPUT));
+            let initial = point.state(INITIAL_STATE);
+            layer.forward_from(&point.weights, x, Some(&initial), y, Some(last), cache, pass);
+        };
+    run(&point, &mut x, &mut y, &mut last, &mut cache);
     let by = random_like(y.rows().shape(), Key::new(8));
-    let mut gradients = point.clone();
-    set_zero(&mut gradients);
+    let (mut weights, mut dx) = (point.weights.clone(), Tensor::default());
+    set_zero(&mut weights);
     let mut dinitial = State::zeros(batch, widths);
-    layer.backward_from(
-        &point.weights,
-        &point.input,
-        &like(&y, &by),
-        Some(&by_state),
-        Some(&mut gradients.input),
-        Some(&mut dinitial),
-        &mut cache,
-        &mut gradients.weights,
-        pass,
-    );
-    gradients.initial_state = dinitial.parts;
+    let (dy, dlast, to) = (like(&y, &by), Some(&by_state), Some(&mut dinitial));
+    layer.backward_from(&point.weights, &x, &dy, dlast, Some(&mut dx), to, &mut cache, &mut weights, pass);
+    let mut gradients = gradients_of(&point, weights, &dx);
+    gradients.add_state(INITIAL_STATE, dinitial);
     Ok(compare(&mut point, &gradients, |point| {
-        run(point, &mut y, &mut last, &mut cache);
-        let state: f64 = last.parts.iter().zip(&by_state.parts).map(|(s, r)| (s * r).sum()).sum();
-        weighted(&y, &by) + state
+        run(point, &mut x, &mut y, &mut last, &mut cache);
+        weighted(y.rows(), &by) + weighted_state(&last, &by_state)
     }))
 }
 
@@ -300,8 +345,11 @@ pub fn loss<L: Loss<f64> + ?Sized>(
     targets: &Array2<f64>,
     absorbed: bool,
 ) -> Report {
-    let mut point = predictions.clone();
-    let mut gradients = Array2::zeros(point.raw_dim());
-    loss.sum(point.view(), targets.view(), absorbed, Some(gradients.view_mut()));
-    compare(&mut point, &gradients, |point| loss.sum(point.view(), targets.view(), absorbed, None))
+    let mut slopes = Array2::zeros(predictions.raw_dim());
+    loss.sum(predictions.view(), targets.view(), absorbed, Some(slopes.view_mut()));
+    let predictions_of = |values: ArrayD<f64>| Point { weights: (), others: vec![("predictions".into(), values)] };
+    let mut point = predictions_of(predictions.clone().into_dyn());
+    compare(&mut point, &predictions_of(slopes.into_dyn()), |point| {
+        loss.sum(matrix(&point.others[0].1).view(), targets.view(), absorbed, None)
+    })
 }

@@ -179,6 +179,8 @@ pub enum MaskKind {
     Input,
     /// On the state that a recurrent layer multiplies.
     State,
+    /// What a cell drops by itself, as zoneout does: see [`Step::pass`](crate::Step::pass).
+    Cell,
 }
 
 /// Where one row of a dropout mask is used.
@@ -186,7 +188,7 @@ pub enum MaskKind {
 pub struct MaskSite {
     /// The layer's place in its model, from 0.
     pub layer: usize,
-    /// On input or state.
+    /// On input or state, or in the cell.
     pub kind: MaskKind,
     /// The gate block, from 0; 0 where all gates share a mask.
     pub gate: usize,

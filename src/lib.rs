@@ -67,6 +67,7 @@
 mod activation;
 pub mod callbacks;
 mod checkpoint;
+pub mod conformance;
 mod constraint;
 pub mod datasets;
 mod error;

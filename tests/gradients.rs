@@ -203,6 +203,32 @@ fn embedding_masking_and_dropout() {
     print_count("embedding, masking and dropout");
 }
 
+/// A rule alone, and one step of a cell alone.
+#[test]
+fn rules_and_steps() {
+    for activation in ELEMENTWISE {
+        for recurrent_activation in ELEMENTWISE {
+            let lstm = Lstm::new(3).activation(activation).recurrent_activation(recurrent_activation);
+            let gru = Gru::new(3).activation(activation).recurrent_activation(recurrent_activation);
+            let what = format!("{activation:?} {recurrent_activation:?}");
+            expect_close(&gradcheck::gates(lstm.cell().gates()), &what);
+            expect_close(&gradcheck::gates(gru.cell().gates()), &what);
+        }
+        expect_close(&gradcheck::gates(SimpleRnn::new(3).activation(activation).cell().gates()), "simple_rnn");
+    }
+    fn check<C: Cell<f64>>(layer: &Rnn<C>) {
+        for batch in [1, 3] {
+            let report = gradcheck::cell(layer.cell(), 4, batch, Pass::training(Key::new(3))).unwrap();
+            expect_close(&report, &format!("{layer:?}"));
+        }
+    }
+    check(&SimpleRnn::new(3));
+    check(&Lstm::new(3));
+    check(&Gru::new(3));
+    check(&Gru::new(3).reset_after(false).use_bias(false));
+    print_count("rules and steps");
+}
+
 /// Without steps, or without samples, there is little to compare, and nothing to trip over.
 #[test]
 fn nothing_to_do() {
@@ -323,7 +349,9 @@ fn a_wrong_gradient_is_found() {
     }
     let report = gradcheck::loss(&Wrong, &array![[0.3], [0.5]], &array![[0.0], [0.0]], false);
     assert!(report.error() > gradcheck::TOLERANCE);
-    assert_eq!(report.worst.unwrap().index, 1);
+    assert_eq!(report.worst.as_ref().unwrap().index, [1, 0]);
+    let text = report.to_string();
+    assert!(text.starts_with("2 components compared; the worst is predictions[1, 0]: gradient 1.00001"), "{text}");
     let dense = Dense::new(2);
     assert!(Layer::<f64>::output_form(&dense, Form::tokens(3)).is_err());
 }

@@ -22,7 +22,7 @@ use crate::weight_options::WeightOptions;
 /// with [`Step::previous`]; only it knows which is which. Everything that [`Cell::step_back`] hands back is *added* to
 /// what is there, so a term that a cell does not have needs no line.
 ///
-/// `tests/conformance.rs` in the repository has a whole cell with its gradient check.
+/// The [chapter](crate::recurrent) writes one step by step, and [`conformance`](crate::conformance) tests it.
 pub trait Cell<F: Scalar>: Describe {
     /// The weights: a struct with [`params!`](crate::params).
     type Weights: Params<F> + Clone + std::fmt::Debug;
@@ -107,8 +107,11 @@ pub struct Step<'a, F> {
     pub(crate) h: Option<ArrayView3<'a, F>>,
     /// The states before the step, as they are carried.
     pub previous: Views<'a, F>,
-    /// The time step, from 0.
+    /// The time step, from 0 in the order in which the layer goes through them.
     pub t: usize,
+    /// Whether this is training, and where a cell that draws masks of its own gets them: see [`Pass::dropout_mask`] with
+    /// [`MaskKind::Cell`]. The mask of a step, if there is one, is not among it, for the driver sees to that.
+    pub pass: Pass<'a>,
 }
 
 impl<'a, F: Scalar> Step<'a, F> {
@@ -149,6 +152,11 @@ impl<F: Scalar> StepBack<'_, F> {
         let gate = gate.min(self.dh.dim().0 - 1);
         self.dh.index_axis_mut(Axis(0), gate)
     }
+
+    /// The same for a cell inside this one, whose states after the step have the gradient `dnext`.
+    pub fn inside<'b>(&'b mut self, dnext: Views<'b, F>) -> StepBack<'b, F> {
+        StepBack { dnext, dprevious: self.dprevious.reborrow(), dx: self.dx.view_mut(), dh: self.dh.view_mut() }
+    }
 }
 
 /// A sequence to run.
@@ -167,6 +175,8 @@ pub struct Run<'a, F> {
     pub outputs: Option<ArrayViewMut3<'a, F>>,
     /// The masks that differ by gate or belong to the state; only [`Cell::step`] knows how to use them.
     pub masks: &'a StepMasks<F>,
+    /// What each step is told: see [`Step::pass`].
+    pub pass: Pass<'a>,
 }
 
 /// A sequence to run back.
@@ -182,6 +192,8 @@ pub struct RunBack<'a, F> {
     pub states: &'a StateSeries<F>,
     /// The masks of the run.
     pub masks: &'a StepMasks<F>,
+    /// What each step is told.
+    pub pass: Pass<'a>,
     /// The gradient of each step's output (T, B, H), if all were asked for.
     pub doutputs: Option<ArrayView3<'a, F>>,
     /// The gradient of `x`, to be written.
@@ -238,10 +250,7 @@ impl<F: Scalar> StepMasks<F> {
         pass: Pass<'_>,
     ) {
         self.gates = gates;
-        let masks = match kind {
-            MaskKind::Input => &mut self.input,
-            MaskKind::State => &mut self.state,
-        };
+        let masks = if kind == MaskKind::Input { &mut self.input } else { &mut self.state };
         fill_masks(masks, kind, rate, (periods, gates, batch, width), pass);
     }
 
@@ -349,13 +358,16 @@ pub(crate) fn run_one_step<F: Scalar, C: Cell<F>>(
     // Copied only if it is a view that does not lie in one piece.
     let x = x.as_standard_layout();
     let (x, masks) = (x.view().insert_axis(Axis(0)), StepMasks::default());
-    cell.run(weights, Run { x, tokens: None, mask: None, states: &mut states, outputs: None, masks: &masks }, memory);
+    let (states_to, pass) = (&mut states, Pass::inference());
+    let run = Run { x, tokens: None, mask: None, states: states_to, outputs: None, masks: &masks, pass };
+    cell.run(weights, run, memory);
     states.copy_after(1, state);
     memory.series = states;
 }
 
-/// The reference loop: one [`Cell::step`] after the other.
-pub(crate) fn step_by_step<F: Scalar, C: Cell<F>>(
+/// The reference loop, which [`Cell::run`] is by default: one [`Cell::step`] after the other. A cell with a run of its own
+/// falls back on it where that cannot do what is asked, such as masks that differ by gate.
+pub fn step_by_step<F: Scalar, C: Cell<F>>(
     cell: &C,
     weights: &C::Weights,
     mut run: Run<'_, F>,
@@ -375,7 +387,7 @@ pub(crate) fn step_by_step<F: Scalar, C: Cell<F>>(
         if state_masks.is_some() {
             drop_for_gates(previous.view(0), state_masks, h);
         }
-        let at = Step { x: x.view(), h: state_masks.map(|_| h.view()), previous, t };
+        let at = Step { x: x.view(), h: state_masks.map(|_| h.view()), previous, t, pass: run.pass.masked(None) };
         let cache = &mut memory.steps[if keeps_all { t } else { 0 }];
         cell.step(weights, &at, next.reborrow(), cache);
         if let Some(counts) = mask::step(&run.mask, t) {
@@ -387,8 +399,8 @@ pub(crate) fn step_by_step<F: Scalar, C: Cell<F>>(
     }
 }
 
-/// The reference loop back: one [`Cell::step_back`] before the other.
-pub(crate) fn step_by_step_back<F: Scalar, C: Cell<F>>(
+/// The reference loop back, which [`Cell::run_back`] is by default: one [`Cell::step_back`] before the other.
+pub fn step_by_step_back<F: Scalar, C: Cell<F>>(
     cell: &C,
     weights: &C::Weights,
     mut run: RunBack<'_, F>,
@@ -414,7 +426,7 @@ pub(crate) fn step_by_step_back<F: Scalar, C: Cell<F>>(
         dh.fill(F::zero());
         dprevious.reset(batch, widths);
 
-        let at = Step { x: x.view(), h: state_masks.map(|_| h.view()), previous, t };
+        let at = Step { x: x.view(), h: state_masks.map(|_| h.view()), previous, t, pass: run.pass.masked(None) };
         // Nothing comes back through a step that a mask leaves out.
         let counts = mask::step(&run.mask, t);
         if let Some(counts) = counts {

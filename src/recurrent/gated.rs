@@ -151,7 +151,7 @@ crate::params!(GatedWeights { kernel, recurrent_kernel, bias });
 #[derive(Clone, Debug, Default)]
 pub struct GatedStep<F: Scalar> {
     pub(crate) z: Array2<F>,
-    /// Room for the gradients of what is in `z`, for a cell that cannot write them over it.
+    /// Room for gradients: of what is in `z`, for a cell that cannot write them over it, or of the states as they were.
     pub(crate) dz: Array2<F>,
     /// The biases as one row of z.
     bias: Array1<F>,
@@ -382,10 +382,18 @@ impl<F: Scalar, G: Gates> Cell<F> for Gated<G> {
         cache: &mut GatedStep<F>,
         gradients: &mut GatedWeights<F>,
     ) {
-        let z = cache.z.as_slice_mut().expect("caches are in standard layout");
+        let GatedStep { z, dz: room, .. } = cache;
+        // The rule's kernel writes, and what is there already is to be added to.
+        resize(room, (states::<G>(), at.previous.slice(0).len()));
+        for (state, mut room) in room.outer_iter_mut().enumerate() {
+            room.assign(&ArrayView1::from(&*back.dprevious.slice_mut(state)));
+        }
         let (dnext, dprevious) = (back.dnext, back.dprevious.reborrow());
         let (gates, units, previous) = (&self.gates, self.units, at.previous);
-        Backward { gates, units, z, previous, next, dnext, dprevious }.run::<F>(());
+        Backward { gates, units, z: slice_mut(z), previous, next, dnext, dprevious }.run::<F>(());
+        for (state, room) in room.outer_iter().enumerate() {
+            back.dprevious.slice_mut(state).iter_mut().zip(room).for_each(|(sum, &before)| *sum += before);
+        }
 
         let dz = cache.z.view();
         let (kernel, recurrent_kernel) = (w.kernel.view(), w.recurrent_kernel.view());

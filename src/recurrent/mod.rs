@@ -50,7 +50,7 @@ mod simple_rnn;
 mod state;
 mod streaming;
 
-pub use cell::{Cell, CellMemory, Run, RunBack, Step, StepBack, StepMasks};
+pub use cell::{Cell, CellMemory, Run, RunBack, Step, StepBack, StepMasks, step_by_step, step_by_step_back};
 pub use fused::GatedWorkspace;
 pub use gated::{Gated, GatedStep, GatedWeights};
 pub use gates::{Block, Gates};

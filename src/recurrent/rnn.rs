@@ -248,6 +248,7 @@ impl<C: Describe> Rnn<C> {
             states: &mut cache.states,
             outputs: self.return_sequences.then(|| y.as_sequence(steps, batch, units).view_mut()),
             masks: &cache.step_masks,
+            pass: pass.masked(None),
         };
         // Cells need not know of sequences in which there is nothing to do.
         if steps > 0 && batch > 0 {
@@ -323,6 +324,7 @@ impl<C: Describe> Rnn<C> {
             mask: seen.mask,
             states: &cache.states,
             masks: &cache.step_masks,
+            pass: pass.masked(None),
             doutputs,
             dx: dx.as_mut().map(|dx| dx.view_mut()),
             dstates: &mut cache.dstates,

@@ -53,11 +53,14 @@ impl<F: Scalar> State<F> {
         State { parts: widths.as_slice().iter().map(|&width| Array2::zeros((batch, width))).collect() }
     }
 
-    pub(crate) fn views(&self) -> Views<'_, F> {
+    /// All of them as a cell gets them, to be read: for a cell that hands states of its own on to one inside it. They are
+    /// in standard layout, as [`State::zeros`] makes them.
+    pub fn views(&self) -> Views<'_, F> {
         Views::new(self.parts.iter().map(|part| part.as_slice().expect("states are in standard layout")), self.batch())
     }
 
-    pub(crate) fn views_mut(&mut self) -> ViewsMut<'_, F> {
+    /// The same, to be written.
+    pub fn views_mut(&mut self) -> ViewsMut<'_, F> {
         let batch = self.batch();
         let slices = self.parts.iter_mut().map(|part| part.as_slice_mut().expect("states are in standard layout"));
         ViewsMut::new(slices, batch)

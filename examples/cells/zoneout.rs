@@ -1,0 +1,99 @@
+//! Zoneout around any cell (Krueger et al. 2017): in training a unit's state now and then stays what it was.
+//!
+//! ```text
+//! s' = m·s + (1 − m)·f(x, s)        m = 1 with probability p in training, for each sample, state, step and unit
+//! s' = p·s + (1 − p)·f(x, s)        otherwise
+//! ```
+
+use bptt::{Cell, Describe, Init, MaskKind, Result, Scalar, State, Step, StepBack, Views, ViewsMut, Widths};
+use ndarray::Array2;
+use serde::{Deserialize, Serialize};
+
+/// The cell: the one inside, and p.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(bound = "C: Describe")]
+pub struct Zoneout<C> {
+    pub cell: C,
+    pub rate: f64,
+}
+
+/// What a step keeps: what the cell inside keeps and gave, m for each state, and room for gradients.
+#[derive(Debug)]
+pub struct ZoneoutStep<F, S> {
+    inside: S,
+    next: State<F>,
+    stay: Vec<Array2<F>>,
+    dnext: State<F>,
+}
+
+impl<F: Scalar, S: Default> Default for ZoneoutStep<F, S> {
+    fn default() -> Self {
+        ZoneoutStep { inside: S::default(), next: State::default(), stay: Vec::new(), dnext: State::default() }
+    }
+}
+
+impl<C: Describe> Describe for Zoneout<C> {
+    fn kind() -> &'static str {
+        "examples::Zoneout"
+    }
+}
+
+/// m for one state (B, width).
+fn stay<F: Scalar>(rate: f64, at: &Step<'_, F>, state: usize) -> Array2<F> {
+    let mut stay = Array2::from_elem(at.previous.view(state).raw_dim(), F::of(rate));
+    if at.pass.training {
+        for (sample, mut row) in stay.rows_mut().into_iter().enumerate() {
+            let row = row.as_slice_mut().expect("new arrays are in standard layout");
+            // Zero with probability `rate`; the same again for the same pass, whichever shard the sample is in.
+            at.pass.dropout_mask(rate, MaskKind::Cell, state, at.t, sample, row);
+            row.iter_mut().for_each(|m| *m = if *m == F::zero() { F::one() } else { F::zero() });
+        }
+    }
+    stay
+}
+
+impl<F: Scalar, C: Cell<F>> Cell<F> for Zoneout<C> {
+    type Weights = C::Weights;
+    type Cache = ZoneoutStep<F, C::Cache>;
+    type Workspace = ();
+
+    fn states(&self) -> Widths {
+        self.cell.states()
+    }
+
+    fn masks(&self) -> usize {
+        self.cell.masks()
+    }
+
+    fn build(&self, inputs: usize, init: &mut Init) -> Result<C::Weights> {
+        self.cell.build(inputs, init)
+    }
+
+    fn step(&self, w: &C::Weights, at: &Step<'_, F>, mut next: ViewsMut<'_, F>, cache: &mut Self::Cache) {
+        let widths = self.cell.states();
+        cache.next = State::zeros(at.x(0).nrows(), widths);
+        self.cell.step(w, at, cache.next.views_mut(), &mut cache.inside);
+        cache.stay = (0..widths.as_slice().len()).map(|state| stay(self.rate, at, state)).collect();
+        for (state, (m, inside)) in cache.stay.iter().zip(&cache.next.parts).enumerate() {
+            next.view_mut(state).assign(&(inside + &(m * &(&at.previous.view(state) - inside))));
+        }
+    }
+
+    fn step_back(
+        &self,
+        w: &C::Weights,
+        at: &Step<'_, F>,
+        _: Views<'_, F>,
+        mut back: StepBack<'_, F>,
+        cache: &mut Self::Cache,
+        gradients: &mut C::Weights,
+    ) {
+        let ZoneoutStep { inside, next, stay, dnext } = cache;
+        dnext.parts =
+            stay.iter().enumerate().map(|(state, m)| m.mapv(|m| F::one() - m) * back.dnext.view(state)).collect();
+        for (state, m) in stay.iter().enumerate() {
+            back.dprevious.view_mut(state).scaled_add(F::one(), &(m * &back.dnext.view(state)));
+        }
+        self.cell.step_back(w, at, next.views(), back.inside(dnext.views()), inside, gradients);
+    }
+}
