@@ -28,6 +28,12 @@ use crate::tensor::{Form, Tensor};
 pub trait Describe: Clone + Debug + Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The kind's name in saved files and summaries, unlike that of any other kind: `"Lstm"`, `"my_crate::Mgu"`.
     fn kind() -> &'static str;
+
+    /// The kind with those of its parts, by which saved files name something that is made of others:
+    /// `"Bidirectional(Lstm, Lstm)"`. By default it has no parts.
+    fn full_kind() -> String {
+        Self::kind().into()
+    }
 }
 
 /// A layer: output from input, and gradients from the gradient of the output.
@@ -219,6 +225,11 @@ impl<'a> Pass<'a> {
         'a: 'b,
     {
         Pass { dropout: Draws::Replayed(masks), ..self }
+    }
+
+    /// The pass for one of several parts of the layer that draw masks: each part has masks of its own.
+    pub fn for_part(self, part: usize) -> Self {
+        Pass { key: self.key.fold(part as u64), ..self }
     }
 
     /// The pass for the layer with this number.

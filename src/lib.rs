@@ -107,9 +107,10 @@ pub use optimizer::{Adam, Clip, Optimizer, RmsProp, Rule, Sgd};
 pub use params::{PairVisitor, Params, Path, Visitor, VisitorMut};
 pub use random::Key;
 pub use recurrent::{
-    Block, Cell, CellMemory, Gated, GatedStep, GatedWeights, GatedWorkspace, Gates, Gru, GruCell, GruGates, Lstm,
-    LstmGates, MAX_STATES, Rnn, RnnCache, Run, RunBack, SimpleGates, SimpleRnn, State, StateSeries, Step, StepBack,
-    StepMasks, Views, ViewsMut, Widths,
+    Bidirectional, BidirectionalCache, BidirectionalWeights, Block, Cell, CellMemory, Gated, GatedStep, GatedWeights,
+    GatedWorkspace, Gates, Gru, GruCell, GruGates, Lstm, LstmGates, MAX_STATES, Merge, Rnn, RnnCache, Run, RunBack,
+    Series, SeriesMut, SimpleGates, SimpleRnn, Stacked, StackedStep, StackedWeights, StackedWorkspace, State, Step,
+    StepBack, StepMasks, Views, ViewsMut, Widths,
 };
 pub use scalar::Scalar;
 pub use sequential::{Compiled, Model, ModelState, Registry, Sequential};

@@ -5,7 +5,8 @@
 
 use bptt::{
     Cell, Describe, Form, Gated, Gates, Gru, Init, Initializer, Key, Lane, Layer, Lookup, Lstm, Params, Pass, Path,
-    Result, Rnn, RnnCache, Scalar, SimpleRnn, State, Step, StepBack, Tensor, Views, ViewsMut, Widths, gradcheck,
+    Result, Rnn, RnnCache, Scalar, SimpleRnn, Stacked, State, Step, StepBack, Tensor, Views, ViewsMut, Widths,
+    gradcheck,
 };
 use ndarray::{Array, Array1, Array2, Array3, ArrayD, Axis, Dimension, IntoDimension, Slice, concatenate};
 use ndarray_rand::rand::Rng;
@@ -162,6 +163,9 @@ impl<F: Scalar, C: Cell<F>> Cell<F> for Stepwise<C> {
     fn masks(&self) -> usize {
         self.0.masks()
     }
+    fn dropped_width(&self) -> usize {
+        self.0.dropped_width()
+    }
     fn build(&self, inputs: usize, init: &mut Init) -> Result<C::Weights> {
         self.0.build(inputs, init)
     }
@@ -195,6 +199,8 @@ macro_rules! each_layer {
         let $layer = Rnn::from_cell(Gated::new(Coupled, units));
         $check;
         let $layer = Rnn::from_cell(Minimal { units });
+        $check;
+        let $layer = Rnn::from_cell(Stacked::new(Lstm::new(units).into_cell(), Gru::new(units + 1).into_cell()));
         $check;
     }};
 }

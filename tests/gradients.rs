@@ -3,8 +3,9 @@
 use std::cell::Cell as Counter;
 
 use bptt::{
-    Activation, BinaryCrossentropy, CategoricalCrossentropy, Cell, Dense, Dropout, Embedding, Form, Gru, Key, Layer,
-    Loss, Lstm, Masking, MeanSquaredError, Pass, Rnn, SimpleRnn, SparseCategoricalCrossentropy, gradcheck,
+    Activation, Bidirectional, BinaryCrossentropy, CategoricalCrossentropy, Cell, Dense, Dropout, Embedding, Form, Gru,
+    Key, Layer, Loss, Lstm, Masking, MeanSquaredError, Merge, Pass, Rnn, SimpleRnn, SparseCategoricalCrossentropy,
+    Stacked, gradcheck,
 };
 use ndarray::{Array2, array};
 
@@ -164,6 +165,57 @@ fn gru() {
         }
     }
     print_count("gru");
+}
+
+#[test]
+fn stacked() {
+    let (lstm, gru) = (|| Lstm::new(3).into_cell(), || Gru::new(2).into_cell());
+    let before = || Gru::new(4).reset_after(false).into_cell();
+    recurrent_grid("stacked", &Rnn::from_cell(Stacked::new(lstm(), gru())), &ORDERS);
+    recurrent_grid("stacked", &Rnn::from_cell(Stacked::new(before(), lstm())), &ORDERS[..2]);
+    let three = Stacked::new(Stacked::new(lstm(), SimpleRnn::new(4).into_cell()), before());
+    recurrent_grid("stacked", &Rnn::from_cell(three), &ORDERS[..2]);
+    let three = Stacked::new(gru(), Stacked::new(lstm(), SimpleRnn::new(4).into_cell()));
+    recurrent_grid("stacked", &Rnn::from_cell(three), &ORDERS[..2]);
+    print_count("stacked");
+}
+
+const MERGES: [Merge; 4] = [Merge::Concat, Merge::Sum, Merge::Mul, Merge::Average];
+
+/// T × B × dropout × return_sequences × merge modes, masked and not.
+fn bidirectional_grid<A: Cell<f64>, B: Cell<f64>>(forward: &Rnn<A>, backward: &Rnn<B>, merges: &[Merge]) {
+    for (steps, batch) in [(1, 1), (1, 3), (2, 1), (2, 3), (7, 1), (7, 3)] {
+        for (dropout, recurrent_dropout) in [(0.0, 0.0), (0.3, 0.0), (0.3, 0.3)] {
+            for sequences in [false, true] {
+                let forward = forward.clone().dropout(dropout).recurrent_dropout(recurrent_dropout);
+                let backward = backward.clone().dropout(dropout).recurrent_dropout(recurrent_dropout);
+                let layer = Bidirectional::new(forward.return_sequences(sequences))
+                    .backward_layer(backward.return_sequences(sequences));
+                for &merge in merges {
+                    for masked in [false, true] {
+                        let layer = layer.clone().merge_mode(merge);
+                        let what = format!("T={steps} B={batch} masked={masked} {layer:?}");
+                        let mask = mask(steps, batch);
+                        let pass = Pass::training(Key::new(3)).masked(masked.then(|| mask.view()));
+                        let report = gradcheck::layer(&layer, Form::sequence(steps, 4), batch, pass).unwrap();
+                        expect_close(&report, &what);
+                        // A single step does not multiply the state; a mask may drop all.
+                        let may_vanish = masked || dropout > 0.0 || steps == 1;
+                        assert!(may_vanish || report.zero.is_empty(), "{what}: no gradient for {:?}", report.zero);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn bidirectional() {
+    bidirectional_grid(&Lstm::new(3), &Lstm::new(3), &MERGES);
+    bidirectional_grid(&Gru::new(3), &Gru::new(3).reset_after(false), &MERGES);
+    bidirectional_grid(&SimpleRnn::new(3), &SimpleRnn::new(3), &MERGES);
+    bidirectional_grid(&SimpleRnn::new(2), &Lstm::new(3).use_bias(false), &MERGES[..1]);
+    print_count("bidirectional");
 }
 
 #[test]

@@ -37,6 +37,7 @@
 //!
 //! Read `state`, `cell`, `inputs`, `rnn`, then `gates`, `gated`, `fused`, `streaming`, then the cells.
 
+mod bidirectional;
 mod cell;
 mod functions;
 mod fused;
@@ -47,9 +48,11 @@ mod inputs;
 mod lstm;
 mod rnn;
 mod simple_rnn;
+mod stacked;
 mod state;
 mod streaming;
 
+pub use bidirectional::{Bidirectional, BidirectionalCache, BidirectionalWeights, Merge};
 pub use cell::{Cell, CellMemory, Run, RunBack, Step, StepBack, StepMasks};
 pub use fused::GatedWorkspace;
 pub use gated::{Gated, GatedStep, GatedWeights};
@@ -58,4 +61,5 @@ pub use gru::{Gru, GruCell, GruGates};
 pub use lstm::{Lstm, LstmGates};
 pub use rnn::{Rnn, RnnCache};
 pub use simple_rnn::{SimpleGates, SimpleRnn};
-pub use state::{MAX_STATES, State, StateSeries, Views, ViewsMut, Widths};
+pub use stacked::{Stacked, StackedStep, StackedWeights, StackedWorkspace};
+pub use state::{MAX_STATES, Series, SeriesMut, State, Views, ViewsMut, Widths};

@@ -7,7 +7,7 @@ use super::erased::{Description, describe};
 use crate::error::{Error, Result};
 use crate::layer::Layer;
 use crate::layers::{Dense, Dropout, Embedding, Masking};
-use crate::recurrent::{Cell, Gated, Gates, Gru, Lstm, Rnn, SimpleRnn};
+use crate::recurrent::{Bidirectional, Cell, Gated, Gates, Gru, GruCell, Lstm, LstmGates, Rnn, SimpleGates, SimpleRnn};
 use crate::scalar::Scalar;
 
 type Constructor<F> = fn(serde_json::Value) -> serde_json::Result<Box<dyn Description<F>>>;
@@ -21,7 +21,7 @@ type Constructor<F> = fn(serde_json::Value) -> serde_json::Result<Box<dyn Descri
 /// # let _ = registry;
 /// ```
 pub struct Registry<F> {
-    constructors: BTreeMap<&'static str, Constructor<F>>,
+    constructors: BTreeMap<String, Constructor<F>>,
 }
 
 impl<F> fmt::Debug for Registry<F> {
@@ -48,11 +48,14 @@ impl<F: Scalar> Registry<F> {
             .layer::<Gru>()
             .layer::<Lstm>()
             .layer::<SimpleRnn>()
+            .layer::<Bidirectional<GruCell>>()
+            .layer::<Bidirectional<Gated<LstmGates>>>()
+            .layer::<Bidirectional<Gated<SimpleGates>>>()
     }
 
     /// Adds a layer.
     pub fn layer<L: Layer<F>>(mut self) -> Self {
-        self.constructors.insert(L::kind(), |options| Ok(describe(serde_json::from_value::<L>(options)?)));
+        self.constructors.insert(L::full_kind(), |options| Ok(describe(serde_json::from_value::<L>(options)?)));
         self
     }
 
@@ -69,7 +72,7 @@ impl<F: Scalar> Registry<F> {
     /// Makes a layer of this kind.
     pub(crate) fn make(&self, kind: &str, options: serde_json::Value) -> Result<Box<dyn Description<F>>> {
         let Some(make) = self.constructors.get(kind) else {
-            let known = self.constructors.keys().map(|&kind| kind.into()).collect();
+            let known = self.constructors.keys().cloned().collect();
             return Err(Error::UnknownKind { kind: kind.into(), known });
         };
         make(options).map_err(|source| Error::Options { kind: kind.into(), source })
