@@ -156,6 +156,8 @@ pub struct Pass<'a> {
     key: Key,
     layer: usize,
     first_sample: usize,
+    /// If steps are taken as samples, how many samples a step has.
+    batch: Option<usize>,
     dropout: Draws<'a>,
 }
 
@@ -213,6 +215,7 @@ impl<'a> Pass<'a> {
             key,
             layer: 0,
             first_sample: 0,
+            batch: None,
             dropout: Draws::Drawn,
         }
     }
@@ -245,6 +248,12 @@ impl<'a> Pass<'a> {
         Pass { mask, ..self }
     }
 
+    /// The pass for a layer that gets the steps of sequences as samples (T·B), of a batch of this size. They have no mask; a row
+    /// of a dropout mask is still that of its step and sample.
+    pub fn steps_as_samples(self, batch: usize) -> Self {
+        Pass { mask: None, batch: Some(batch), ..self }
+    }
+
     /// The pass for a shard whose first row is this sample of the batch.
     pub fn from_sample(self, first_sample: usize) -> Self {
         Pass { first_sample, ..self }
@@ -262,6 +271,7 @@ impl<'a> Pass<'a> {
         sample: usize,
         row: &mut [F],
     ) {
+        let (step, sample) = self.batch.map_or((step, sample), |batch| (step + sample / batch, sample % batch));
         let sample = self.first_sample + sample;
         match self.dropout {
             Draws::Drawn => {

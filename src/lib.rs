@@ -99,7 +99,11 @@ pub use kernels::measure;
 pub use kernels::path::instructions;
 pub use lane::Lane;
 pub use layer::{Carry, Describe, Layer, MaskKind, MaskSite, Pass};
-pub use layers::{Dense, DenseCache, DenseWeights, Dropout, DropoutCache, Embedding, EmbeddingWeights, Masking};
+pub use layers::{
+    Activate, Dense, DenseCache, DenseWeights, Dropout, DropoutCache, Embedding, EmbeddingWeights,
+    GlobalAveragePooling1D, GlobalMaxPooling1D, GlobalMaxPooling1DCache, LayerNormalization, LayerNormalizationCache,
+    LayerNormalizationWeights, Masking, RepeatVector, Residual, ResidualCache, TimeDistributed, TimeDistributedCache,
+};
 pub use loss::{BinaryCrossentropy, CategoricalCrossentropy, Loss, MeanSquaredError, SparseCategoricalCrossentropy};
 pub use mask::Mask;
 pub use metrics::{MeanMetric, Metric};

@@ -3,9 +3,10 @@
 use std::cell::Cell as Counter;
 
 use bptt::{
-    Activation, Bidirectional, BinaryCrossentropy, CategoricalCrossentropy, Cell, Dense, Dropout, Embedding, Form, Gru,
-    Key, Layer, Loss, Lstm, Masking, MeanSquaredError, Merge, Pass, Rnn, SimpleRnn, SparseCategoricalCrossentropy,
-    Stacked, gradcheck,
+    Activate, Activation, Bidirectional, BinaryCrossentropy, CategoricalCrossentropy, Cell, Dense, Dropout, Embedding,
+    Form, GlobalAveragePooling1D, GlobalMaxPooling1D, Gru, Key, Layer, LayerNormalization, Loss, Lstm, Masking,
+    MeanSquaredError, Merge, Pass, RepeatVector, Residual, Rnn, SimpleRnn, SparseCategoricalCrossentropy, Stacked,
+    TimeDistributed, gradcheck,
 };
 use ndarray::{Array2, array};
 
@@ -254,6 +255,74 @@ fn embedding_masking_and_dropout() {
     print_count("embedding, masking and dropout");
 }
 
+/// Each T × B, masked and not, in training and with what the loss takes over left out.
+fn layer_grid<L: Layer<f64>>(layer: &L, features: usize) {
+    for (steps, batch) in [(1, 1), (1, 3), (2, 1), (2, 3), (7, 1), (7, 3)] {
+        for masked in [false, true] {
+            for absorbed in [false, true] {
+                let mask = mask(steps, batch);
+                let mut pass = Pass::training(Key::new(3)).masked(masked.then(|| mask.view()));
+                pass.absorbed = absorbed;
+                let report = gradcheck::layer(layer, Form::sequence(steps, features), batch, pass).unwrap();
+                let what = format!("T={steps} B={batch} masked={masked} {layer:?}");
+                expect_close(&report, &what);
+                // A single step does not multiply the state.
+                assert!(masked || steps == 1 || report.zero.is_empty(), "{what}: no gradient for {:?}", report.zero);
+            }
+        }
+    }
+}
+
+/// The same for a layer that takes vectors.
+fn vector_grid<L: Layer<f64>>(layer: &L, features: usize) {
+    for batch in [1, 3] {
+        for absorbed in [false, true] {
+            let mut pass = Pass::training(Key::new(3));
+            pass.absorbed = absorbed;
+            let report = gradcheck::layer(layer, Form::vector(features), batch, pass).unwrap();
+            expect(report, &format!("B={batch} {layer:?}"));
+        }
+    }
+}
+
+#[test]
+fn layers_without_recurrence() {
+    for activation in ELEMENTWISE.into_iter().chain([Activation::Softmax]) {
+        layer_grid(&Activate::new(activation), 4);
+        vector_grid(&Activate::new(activation), 4);
+        layer_grid(&TimeDistributed::new(Dense::new(3).activation(activation)), 4);
+    }
+    for (center, scale) in [(true, true), (true, false), (false, true), (false, false)] {
+        for epsilon in [1e-3, 0.5] {
+            let layer = LayerNormalization::new().epsilon(epsilon).center(center).scale(scale);
+            layer_grid(&layer, 4);
+            vector_grid(&layer, 4);
+            layer_grid(&TimeDistributed::new(layer), 4);
+        }
+    }
+    layer_grid(&GlobalAveragePooling1D::new(), 3);
+    layer_grid(&GlobalMaxPooling1D::new(), 3);
+    layer_grid(&TimeDistributed::new(Dropout::new(0.5)), 6);
+    vector_grid(&RepeatVector::new(1), 3);
+    vector_grid(&RepeatVector::new(4), 3);
+    print_count("layers without recurrence");
+}
+
+#[test]
+fn residual() {
+    for sequences_of in [4, 3] {
+        layer_grid(&Residual::new(Dense::new(sequences_of).activation(Activation::Tanh)), sequences_of);
+        vector_grid(&Residual::new(Dense::new(sequences_of).activation(Activation::Tanh)), sequences_of);
+        layer_grid(&Residual::new(Lstm::new(sequences_of).return_sequences(true)), sequences_of);
+        let zero = Gru::new(sequences_of).return_sequences(true).zero_output_for_mask(true).go_backwards(true);
+        layer_grid(&Residual::new(zero), sequences_of);
+        let both = Bidirectional::new(SimpleRnn::new(sequences_of).return_sequences(true)).merge_mode(Merge::Sum);
+        layer_grid(&Residual::new(both), sequences_of);
+        layer_grid(&Residual::new(Residual::new(LayerNormalization::new())), sequences_of);
+    }
+    print_count("residual");
+}
+
 /// Without steps, or without samples, there is little to compare, and nothing to trip over.
 #[test]
 fn nothing_to_do() {
@@ -270,6 +339,15 @@ fn nothing_to_do() {
             gradcheck::recurrent(&Lstm::new(3).dropout(0.5).return_sequences(true), form, batch, pass),
             gradcheck::recurrent(&Gru::new(3).recurrent_dropout(0.5), form, batch, pass),
             gradcheck::recurrent(&Gru::new(3).reset_after(false), form, batch, pass),
+            gradcheck::layer(&Bidirectional::new(Lstm::new(3)), form, batch, pass),
+            gradcheck::layer(&Bidirectional::new(Gru::new(3).return_sequences(true)), form, batch, pass),
+            gradcheck::layer(&Residual::new(Lstm::new(4).return_sequences(true)), form, batch, pass),
+            gradcheck::layer(&TimeDistributed::new(Dense::new(2)), form, batch, pass),
+            gradcheck::layer(&LayerNormalization::new(), form, batch, pass),
+            gradcheck::layer(&Activate::new(Activation::Softmax), form, batch, pass),
+            gradcheck::layer(&GlobalAveragePooling1D::new(), form, batch, pass),
+            gradcheck::layer(&GlobalMaxPooling1D::new(), form, batch, pass),
+            gradcheck::layer(&RepeatVector::new(3), Form::vector(4), 0, pass),
         ] {
             let report = report.unwrap();
             assert!(report.error() < gradcheck::TOLERANCE, "T={steps} B={batch}: {report}");
