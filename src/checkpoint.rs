@@ -52,7 +52,7 @@ pub(crate) fn save<F: Scalar>(network: &Network<F>, path: &Path) -> Result<()> {
     let mut layers = Vec::new();
     for node in &network.nodes {
         layers.push(LayerDescription {
-            kind: node.layer.kind().into(),
+            kind: node.layer.full_kind(),
             name: node.name.clone(),
             options: node.layer.options()?,
             trainable: node.trainable,

@@ -29,6 +29,12 @@ use crate::weight_options::WeightOptions;
 pub trait Describe: Clone + Debug + Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The kind's name in saved files and summaries, unlike that of any other kind: `"Lstm"`, `"my_crate::Mgu"`.
     fn kind() -> &'static str;
+
+    /// The kind with those of its parts, by which saved files name something that is made of others:
+    /// `"Bidirectional(Lstm, Lstm)"`. By default it has no parts.
+    fn full_kind() -> String {
+        Self::kind().into()
+    }
 }
 
 /// A layer: output from input, and gradients from the gradient of the output.
@@ -157,6 +163,8 @@ pub struct Pass<'a> {
     key: Key,
     layer: usize,
     first_sample: usize,
+    /// If steps are taken as samples, how many samples a step has.
+    batch: Option<usize>,
     dropout: Draws<'a>,
 }
 
@@ -216,6 +224,7 @@ impl<'a> Pass<'a> {
             key,
             layer: 0,
             first_sample: 0,
+            batch: None,
             dropout: Draws::Drawn,
         }
     }
@@ -230,6 +239,11 @@ impl<'a> Pass<'a> {
         Pass { dropout: Draws::Replayed(masks), ..self }
     }
 
+    /// The pass for one of several parts of the layer that draw masks: each part has masks of its own.
+    pub fn for_part(self, part: usize) -> Self {
+        Pass { key: self.key.fold(part as u64), ..self }
+    }
+
     /// The pass for the layer with this number.
     pub fn for_layer(self, layer: usize) -> Self {
         Pass { layer, key: self.key.fold(layer as u64), ..self }
@@ -241,6 +255,12 @@ impl<'a> Pass<'a> {
         'a: 'b,
     {
         Pass { mask, ..self }
+    }
+
+    /// The pass for a layer that gets the steps of sequences as samples (T·B), of a batch of this size. They have no mask; a row
+    /// of a dropout mask is still that of its step and sample.
+    pub fn steps_as_samples(self, batch: usize) -> Self {
+        Pass { mask: None, batch: Some(batch), ..self }
     }
 
     /// The pass for a shard whose first row is this sample of the batch.
@@ -260,6 +280,7 @@ impl<'a> Pass<'a> {
         sample: usize,
         row: &mut [F],
     ) {
+        let (step, sample) = self.batch.map_or((step, sample), |batch| (step + sample / batch, sample % batch));
         let sample = self.first_sample + sample;
         match self.dropout {
             Draws::Drawn => {

@@ -104,7 +104,11 @@ pub use kernels::measure;
 pub use kernels::path::instructions;
 pub use lane::Lane;
 pub use layer::{Carry, Describe, Layer, MaskKind, MaskSite, Pass};
-pub use layers::{Dense, DenseCache, DenseWeights, Dropout, DropoutCache, Embedding, EmbeddingWeights, Masking};
+pub use layers::{
+    Activate, Dense, DenseCache, DenseWeights, Dropout, DropoutCache, Embedding, EmbeddingWeights,
+    GlobalAveragePooling1D, GlobalMaxPooling1D, GlobalMaxPooling1DCache, LayerNormalization, LayerNormalizationCache,
+    LayerNormalizationWeights, Masking, RepeatVector, Residual, ResidualCache, TimeDistributed, TimeDistributedCache,
+};
 pub use loss::{BinaryCrossentropy, CategoricalCrossentropy, Loss, MeanSquaredError, SparseCategoricalCrossentropy};
 pub use mask::Mask;
 pub use metrics::{MeanMetric, Metric};
@@ -115,9 +119,10 @@ pub use optimizer::{
 pub use params::{PairVisitor, Params, Path, Visitor, VisitorMut};
 pub use random::Key;
 pub use recurrent::{
-    Block, Cell, CellMemory, Gated, GatedStep, GatedWeights, GatedWorkspace, Gates, Gru, GruCell, GruGates, Lstm,
-    LstmGates, MAX_STATES, Rnn, RnnCache, Run, RunBack, SimpleGates, SimpleRnn, State, StateSeries, Step, StepBack,
-    StepMasks, Views, ViewsMut, Widths,
+    Bidirectional, BidirectionalCache, BidirectionalWeights, Block, Cell, CellMemory, Gated, GatedStep, GatedWeights,
+    GatedWorkspace, Gates, Gru, GruCell, GruGates, Lstm, LstmGates, MAX_STATES, Merge, Rnn, RnnCache, Run, RunBack,
+    Series, SeriesMut, SimpleGates, SimpleRnn, Stacked, StackedStep, StackedWeights, StackedWorkspace, State, Step,
+    StepBack, StepMasks, Views, ViewsMut, Widths,
 };
 pub use regularizer::Regularizer;
 pub use scalar::Scalar;

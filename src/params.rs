@@ -103,7 +103,8 @@ impl<F: Scalar> Params<F> for () {
     fn visit_pair<'a>(&'a mut self, _: &'a Self, _: Path<'_>, _: PairVisitor<'_, 'a, F>) {}
 }
 
-/// Lists the tensors of a struct with one type parameter, once and for all.
+/// Lists the tensors of a struct with one type parameter, once and for all; or the parts of a struct whose type parameters
+/// are themselves [`Params`]: `params!(PairWeights<A, B> { first, second })`.
 ///
 /// A field is an array, an `Option` of one, or another struct with [`Params`]. Its name is the tensor's name in
 /// saved files and in [`Model::set_weight`](crate::Model::set_weight).
@@ -127,7 +128,13 @@ impl<F: Scalar> Params<F> for () {
 #[macro_export]
 macro_rules! params {
     ($weights:ident { $($field:ident),+ $(,)? }) => {
-        impl<F: $crate::Scalar> $crate::Params<F> for $weights<F> {
+        $crate::params!(@ [] [F] $weights { $($field),+ });
+    };
+    ($weights:ident<$($part:ident),+> { $($field:ident),+ $(,)? }) => {
+        $crate::params!(@ [$($part: $crate::Params<F>),+] [$($part),+] $weights { $($field),+ });
+    };
+    (@ [$($bounds:tt)*] [$($parameters:tt)*] $weights:ident { $($field:ident),+ }) => {
+        impl<F: $crate::Scalar, $($bounds)*> $crate::Params<F> for $weights<$($parameters)*> {
             fn visit<'a>(&'a self, path: $crate::Path<'_>, visitor: $crate::Visitor<'_, 'a, F>) {
                 let $weights { $($field),+ } = self;
                 $($crate::Params::visit($field, path.child(stringify!($field)), visitor);)+

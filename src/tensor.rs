@@ -8,7 +8,7 @@
 
 use std::fmt;
 
-use ndarray::{Array, Array2, Array3, ArrayView2, ArrayViewMut2, Dimension, IntoDimension};
+use ndarray::{Array, Array2, Array3, ArrayView2, ArrayViewMut2, Dimension, IntoDimension, Zip, s};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -281,6 +281,15 @@ pub fn resize<A: Clone + Default, D: Dimension>(array: &mut Array<A, D>, shape: 
     let (mut memory, _) = std::mem::replace(array, Array::default(D::zeros(shape.ndim()))).into_raw_vec_and_offset();
     memory.resize(shape.size(), A::default());
     *array = Array::from_shape_vec(shape, memory).expect("the memory was made to fit");
+}
+
+/// Puts the last time step first.
+pub(crate) fn reverse_steps<F>(sequence: &mut Array3<F>) {
+    let steps = sequence.dim().0;
+    for t in 0..steps / 2 {
+        let (mut early, mut late) = sequence.multi_slice_mut((s![t, .., ..], s![steps - 1 - t, .., ..]));
+        Zip::from(&mut early).and(&mut late).for_each(std::mem::swap);
+    }
 }
 
 /// Copies a row in blocks of a known size: for rows as short as those of vectors and states a call to copy memory takes

@@ -14,9 +14,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bptt::callbacks::Callback;
 use bptt::{
-    Activation, Adam, BinaryCrossentropy, Clip, Constraint, CosineDecay, Dense, Dropout, Ema, Embedding, Fit, Form,
-    Gru, Init, Key, Layer, Logs, Lstm, MeanMetric, MeanSquaredError, Model, Nadam, Optimizer, Pass, Predictor,
-    Regularizer, Result, RmsProp, Rnn, RnnCache, Sequential, SimpleRnn, State, Tensor, Training,
+    Activate, Activation, Adam, Bidirectional, BinaryCrossentropy, Clip, Constraint, CosineDecay, Dense, Dropout, Ema,
+    Embedding, Fit, Form, GlobalAveragePooling1D, GlobalMaxPooling1D, Gru, Init, Key, Layer, LayerNormalization, Logs,
+    Lstm, MeanMetric, MeanSquaredError, Merge, Model, Nadam, Optimizer, Pass, Predictor, Regularizer, RepeatVector,
+    Residual, Result, RmsProp, Rnn, RnnCache, Sequential, SimpleRnn, Stacked, State, Tensor, TimeDistributed, Training,
 };
 use ndarray::{Array1, Array2, Array3, ArrayD, Axis};
 
@@ -117,8 +118,8 @@ fn sequences(samples: usize, steps: usize) -> Array3<f32> {
     Array3::from_shape_fn((samples, steps, 6), |(n, t, d)| ((n * 7 + t * 3 + d) as f32).sin())
 }
 
-/// Models on tokens with every kind of layer, the last with penalties and constraints.
-fn models() -> [Model; 3] {
+/// Models on tokens with every kind of layer.
+fn models() -> [Model; 5] {
     let stacks = [
         Sequential::new().add(Embedding::new(50, 16)).add(Lstm::new(8)),
         Sequential::new()
@@ -131,6 +132,20 @@ fn models() -> [Model; 3] {
             .add(Dropout::new(0.1))
             .add(Dense::new(12).activation(Activation::Relu).kernel_regularizer(Regularizer::l1_l2(1e-3, 1e-3)))
             .add(SimpleRnn::new(33).recurrent_constraint(Constraint::unit_norm())),
+        Sequential::new()
+            .add(Embedding::new(50, 6).mask_zero(true))
+            .add(Bidirectional::new(Lstm::new(5).dropout(0.2).return_sequences(true)))
+            .add(LayerNormalization::new())
+            .add(Residual::new(Gru::new(10).recurrent_dropout(0.1).return_sequences(true)))
+            .add(TimeDistributed::new(Dense::new(7)))
+            .add(Activate::new(Activation::Tanh))
+            .add(GlobalAveragePooling1D::new())
+            .add(RepeatVector::new(4))
+            .add(GlobalMaxPooling1D::new()),
+        Sequential::new()
+            .add(Embedding::new(50, 6))
+            .add(Rnn::from_cell(Stacked::new(Lstm::new(8).into_cell(), Gru::new(5).into_cell())).return_sequences(true))
+            .add(Bidirectional::new(Gru::new(4)).merge_mode(Merge::Mul)),
     ];
     let optimizers = [
         Optimizer::new(RmsProp::new(1e-3)),
@@ -142,6 +157,8 @@ fn models() -> [Model; 3] {
             .weight_decay(0.01)
             .exclude_from_weight_decay(["bias"])
             .ema(Ema::new().overwrite_frequency(2)),
+        Optimizer::new(Adam::new(1e-3)),
+        Optimizer::new(Adam::new(1e-3)),
     ];
     let mut optimizers = optimizers.into_iter();
     stacks.map(|stack| {
@@ -245,6 +262,9 @@ fn a_layers_step_and_its_passes_allocate_nothing() {
     let x = sequences(STEPS, 3);
     passes(&watch, Lstm::new(8), x.view().permuted_axes([1, 0, 2]).as_standard_layout().into_owned());
     passes(&watch, Gru::new(40).dropout(0.5), x.clone());
+    let stacked = Stacked::new(Gru::new(8).into_cell(), Lstm::new(5).into_cell());
+    passes(&watch, Rnn::from_cell(stacked.clone()), x.clone());
+    passes(&watch, Rnn::from_cell(stacked).dropout(0.2).recurrent_dropout(0.5), x.clone());
     passes(&watch, SimpleRnn::new(130).return_sequences(true), x);
 }
 

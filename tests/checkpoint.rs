@@ -9,8 +9,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bptt::{
-    Activation, Cell, Dense, Describe, Embedding, Form, Gated, Gates, Gru, Init, Initializer, Key, Lane, Layer, Lstm,
-    Model, Pass, Registry, Result, Rnn, Scalar, Sequential, Step, StepBack, Tensor, Views, ViewsMut, Widths,
+    Activate, Activation, Bidirectional, Cell, Dense, Describe, Embedding, Form, Gated, Gates, GlobalAveragePooling1D,
+    GlobalMaxPooling1D, Gru, GruCell, Init, Initializer, Key, Lane, Layer, LayerNormalization, Lstm, Merge, Model,
+    Pass, Registry, RepeatVector, Residual, Result, Rnn, Scalar, Sequential, SimpleRnn, Stacked, Step, StepBack,
+    Tensor, TimeDistributed, Views, ViewsMut, Widths,
 };
 use ndarray::{Array1, Array2, Array3};
 use ndarray_rand::rand::Rng;
@@ -272,16 +274,14 @@ fn a_model_with_layers_of_ones_own_comes_back_by_a_registry() {
     assert_eq!(back.predict(&x).unwrap(), model.predict(&x).unwrap());
     assert_eq!(saved(&back, "registry").1, bytes);
 
-    let builtin = "Dense, Dropout, Embedding, Gru, Lstm, Masking, SimpleRnn";
-    for (registry, lacks, knows) in [
-        (Registry::new(), "tests::Gain", builtin.to_string()),
-        (Registry::new().layer::<Gain>(), "tests::Plain", format!("{builtin}, tests::Gain")),
-        (
-            Registry::new().layer::<Gain>().gates::<Plain>(),
-            "tests::Sum",
-            format!("{builtin}, tests::Gain, tests::Plain"),
-        ),
+    let kinds = |registry: Registry<f32>| format!("{registry:?}").replace(['{', '}', '"'], "");
+    for (registry, lacks) in [
+        (Registry::new as fn() -> _, "tests::Gain"),
+        (|| Registry::new().layer::<Gain>(), "tests::Plain"),
+        (|| Registry::new().layer::<Gain>().gates::<Plain>(), "tests::Sum"),
     ] {
+        let knows = kinds(registry());
+        let registry = registry();
         let message = Model::<f32>::load_with(&path, &registry).unwrap_err().to_string();
         let expected = format!(
             "the model has a layer of kind {lacks:?}, which is not registered; add its type to the Registry for \
@@ -289,11 +289,58 @@ fn a_model_with_layers_of_ones_own_comes_back_by_a_registry() {
         );
         assert_eq!(message, expected);
     }
+    let knows = kinds(registry());
+    for kind in
+        ["Dense, Dropout, Embedding", "Gru", "Bidirectional(Lstm, Lstm)", "tests::Gain, tests::Plain, tests::Sum"]
+    {
+        assert!(knows.contains(kind), "{knows}");
+    }
     // Options of another version of the layer.
     let renamed = with_header(&bytes, |header| header.replace(r#"\"start\""#, r#"\"begin\""#));
     fs::write(&path, renamed).unwrap();
     let message = Model::<f32>::load_with(&path, &registry()).unwrap_err().to_string();
     assert!(message.contains("the options of tests::Gain cannot be saved or read: missing field `start`"), "{message}");
+}
+
+#[test]
+fn layers_made_of_others_come_back() {
+    let _alone = ALONE.lock().unwrap_or_else(|error| error.into_inner());
+    let stacked = Stacked::new(Gru::new(4).into_cell(), Gru::new(3).into_cell());
+    let mixed = |features| Stacked::new(Sum { features }, Gru::new(3).into_cell());
+    let mut model: Model = Sequential::new()
+        .add(Bidirectional::new(Lstm::new(3).return_sequences(true)))
+        .add(LayerNormalization::new().epsilon(0.01))
+        .add(Residual::new(Gru::new(6).return_sequences(true)))
+        .add(Residual::new(Dense::new(6).activation(Activation::Tanh)))
+        .add(TimeDistributed::new(Dense::new(6)))
+        .add(Bidirectional::new(SimpleRnn::new(6).return_sequences(true)).merge_mode(Merge::Average))
+        .add(Rnn::from_cell(mixed(6)).return_sequences(true))
+        .add(Bidirectional::new(Rnn::from_cell(Sum { features: 3 })).backward_layer(Rnn::from_cell(mixed(3))))
+        .add(RepeatVector::new(4))
+        .add(Rnn::from_cell(stacked).return_sequences(true))
+        .add(Activate::new(Activation::Softsign))
+        .add(Residual::new(TimeDistributed::new(Dense::new(3))))
+        .add(GlobalMaxPooling1D::new())
+        .add(RepeatVector::new(2))
+        .add(GlobalAveragePooling1D::new())
+        .build(Form::sequence(5, 2), 7)
+        .unwrap();
+    let names = ["bidirectional/backward/recurrent_kernel", "stacked/second/kernel", "global_max_pooling1d"];
+    assert!(model.weight_names().iter().any(|name| name == names[0]));
+    assert!(model.weight_names().iter().any(|name| name == names[1]));
+    assert!(model.summary().contains(names[2]));
+    model.set_weight("layer_normalization/beta", &Array1::from_elem(6, 0.5_f32)).unwrap();
+    let (path, bytes) = saved(&model, "composed");
+    let registry = Registry::new()
+        .cell::<Stacked<Sum, GruCell>>()
+        .layer::<Bidirectional<Sum, Stacked<Sum, GruCell>>>()
+        .layer::<Residual<TimeDistributed<Dense>>>();
+    let back = Model::load_with(&path, &registry).unwrap();
+    let x = Array3::from_shape_fn((2, 5, 2), |(n, t, d)| (n + t * 2 + d) as f32 / 7.0);
+    assert_eq!(back.predict(&x).unwrap(), model.predict(&x).unwrap());
+    assert_eq!(saved(&back, "composed").1, bytes);
+    let message = Model::<f32>::load(&path).unwrap_err().to_string();
+    assert!(message.contains("\"Stacked(tests::Sum, Gru)\", which is not registered"), "{message}");
 }
 
 #[test]

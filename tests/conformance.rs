@@ -2,8 +2,8 @@
 //! cell: other widths, inputs as rows of a table, states that do not fit.
 
 use bptt::{
-    Form, Gated, Gru, Init, Key, Layer, Lookup, Lstm, Params, Pass, Path, Rnn, RnnCache, SimpleRnn, State, Tensor,
-    conformance,
+    Form, Gated, Gru, Init, Key, Layer, Lookup, Lstm, Params, Pass, Path, Rnn, RnnCache, SimpleRnn, Stacked, State,
+    Tensor, conformance,
 };
 use coupled_lstm::CoupledLstm;
 use layer_norm_lstm::LayerNormLstm;
@@ -41,6 +41,10 @@ bptt::conformance!(a_minimal_unit, Rnn::from_cell(MinimalUnit { units: 5 }));
 bptt::conformance!(a_layer_norm_lstm, Rnn::from_cell(LayerNormLstm { units: 5 }));
 bptt::conformance!(a_peephole_lstm, Rnn::from_cell(PeepholeLstm { units: 5 }));
 bptt::conformance!(a_min_gru, Rnn::from_cell(MinGru { units: 5 }));
+bptt::conformance!(
+    a_stack,
+    Rnn::from_cell(Stacked::new(Gru::new(6).reset_after(false).into_cell(), Lstm::new(5).into_cell()))
+);
 bptt::conformance!(zoneout_at_rest, zoned_out(5, 0.0));
 
 /// With its masks zoneout differs in training from inference, and from step to step; all other laws hold.
@@ -63,13 +67,15 @@ macro_rules! each_layer {
         $check;
         let $layer = Rnn::from_cell(Gated::new(CoupledLstm, units));
         $check;
+        let $layer = Rnn::from_cell(Stacked::new(Gru::new(units + 1).into_cell(), Lstm::new(units).into_cell()));
+        $check;
     }};
 }
 
 #[test]
 fn runs_and_streams_hold_for_every_width() {
-    // Widths that fill no vector, one of each kind, and several.
-    for units in [1, 3, 8, 16, 33] {
+    // Widths that fill no vector, one of each kind, and several; with 2 all blocks of a GRU fill one vector.
+    for units in [1, 2, 3, 8, 16, 33] {
         each_layer!(units, |layer| {
             conformance::run_is_the_loop_over_steps(&layer).unwrap();
             conformance::streaming_is_the_whole_run(&layer).unwrap();

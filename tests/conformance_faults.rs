@@ -141,17 +141,17 @@ impl<F: Scalar> Cell<F> for Faulty {
         }
     }
 
-    fn run(&self, w: &Weights<F>, mut run: Run<'_, F>, memory: &mut CellMemory<F, Self>) {
-        let mask = if self.is(Fault::ForgottenMask) { None } else { run.mask };
-        let outputs = run.outputs.as_mut().map(|outputs| outputs.view_mut());
-        let (x, tokens, masks, pass) = (run.x, run.tokens, run.masks, run.pass.masked(None));
-        step_by_step(self, w, Run { x, tokens, mask, states: &mut *run.states, outputs, masks, pass }, memory);
+    fn run(&self, w: &Weights<F>, run: Run<'_, F>, memory: &mut CellMemory<F, Self>) {
+        let Run { x, tokens, mask, states, mut outputs, masks, pass } = run;
+        let seen = if self.is(Fault::ForgottenMask) { None } else { mask };
+        let (written, pass) = (outputs.as_mut().map(|outputs| outputs.view_mut()), pass.masked(None));
+        step_by_step(self, w, Run { x, tokens, mask: seen, states, outputs: written, masks, pass }, memory);
         let factor = match self.fault {
             Fault::RunOfItsOwn => 1.001,
-            Fault::ShyOfMasks if run.mask.is_some() => 1.001,
+            Fault::ShyOfMasks if mask.is_some() => 1.001,
             _ => return,
         };
-        if let Some(outputs) = &mut run.outputs {
+        if let Some(outputs) = &mut outputs {
             outputs.mapv_inplace(|h| h * F::of(factor));
         }
     }

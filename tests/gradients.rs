@@ -3,9 +3,10 @@
 use std::cell::Cell as Counter;
 
 use bptt::{
-    Activation, BinaryCrossentropy, CategoricalCrossentropy, Cell, Dense, Dropout, Embedding, Form, Gru, Initializer,
-    Key, Layer, Loss, Lstm, Masking, MeanSquaredError, Pass, Regularizer, Rnn, Sequential, Sgd, SimpleRnn,
-    SparseCategoricalCrossentropy, gradcheck,
+    Activate, Activation, Bidirectional, BinaryCrossentropy, CategoricalCrossentropy, Cell, Dense, Dropout, Embedding,
+    Form, GlobalAveragePooling1D, GlobalMaxPooling1D, Gru, Initializer, Key, Layer, LayerNormalization, Loss, Lstm,
+    Masking, MeanSquaredError, Merge, Pass, Regularizer, RepeatVector, Residual, Rnn, Sequential, Sgd, SimpleRnn,
+    SparseCategoricalCrossentropy, Stacked, TimeDistributed, gradcheck,
 };
 use ndarray::{Array2, array};
 
@@ -168,6 +169,57 @@ fn gru() {
 }
 
 #[test]
+fn stacked() {
+    let (lstm, gru) = (|| Lstm::new(3).into_cell(), || Gru::new(2).into_cell());
+    let before = || Gru::new(4).reset_after(false).into_cell();
+    recurrent_grid("stacked", &Rnn::from_cell(Stacked::new(lstm(), gru())), &ORDERS);
+    recurrent_grid("stacked", &Rnn::from_cell(Stacked::new(before(), lstm())), &ORDERS[..2]);
+    let three = Stacked::new(Stacked::new(lstm(), SimpleRnn::new(4).into_cell()), before());
+    recurrent_grid("stacked", &Rnn::from_cell(three), &ORDERS[..2]);
+    let three = Stacked::new(gru(), Stacked::new(lstm(), SimpleRnn::new(4).into_cell()));
+    recurrent_grid("stacked", &Rnn::from_cell(three), &ORDERS[..2]);
+    print_count("stacked");
+}
+
+const MERGES: [Merge; 4] = [Merge::Concat, Merge::Sum, Merge::Mul, Merge::Average];
+
+/// T × B × dropout × return_sequences × merge modes, masked and not.
+fn bidirectional_grid<A: Cell<f64>, B: Cell<f64>>(forward: &Rnn<A>, backward: &Rnn<B>, merges: &[Merge]) {
+    for (steps, batch) in [(1, 1), (1, 3), (2, 1), (2, 3), (7, 1), (7, 3)] {
+        for (dropout, recurrent_dropout) in [(0.0, 0.0), (0.3, 0.0), (0.3, 0.3)] {
+            for sequences in [false, true] {
+                let forward = forward.clone().dropout(dropout).recurrent_dropout(recurrent_dropout);
+                let backward = backward.clone().dropout(dropout).recurrent_dropout(recurrent_dropout);
+                let layer = Bidirectional::new(forward.return_sequences(sequences))
+                    .backward_layer(backward.return_sequences(sequences));
+                for &merge in merges {
+                    for masked in [false, true] {
+                        let layer = layer.clone().merge_mode(merge);
+                        let what = format!("T={steps} B={batch} masked={masked} {layer:?}");
+                        let mask = mask(steps, batch);
+                        let pass = Pass::training(Key::new(3)).masked(masked.then(|| mask.view()));
+                        let report = gradcheck::layer(&layer, Form::sequence(steps, 4), batch, pass).unwrap();
+                        expect_close(&report, &what);
+                        // A single step does not multiply the state; a mask may drop all.
+                        let may_vanish = masked || dropout > 0.0 || steps == 1;
+                        assert!(may_vanish || report.zero.is_empty(), "{what}: no gradient for {:?}", report.zero);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn bidirectional() {
+    bidirectional_grid(&Lstm::new(3), &Lstm::new(3), &MERGES);
+    bidirectional_grid(&Gru::new(3), &Gru::new(3).reset_after(false), &MERGES);
+    bidirectional_grid(&SimpleRnn::new(3), &SimpleRnn::new(3), &MERGES);
+    bidirectional_grid(&SimpleRnn::new(2), &Lstm::new(3).use_bias(false), &MERGES[..1]);
+    print_count("bidirectional");
+}
+
+#[test]
 fn dense() {
     for activation in ELEMENTWISE.into_iter().chain([Activation::Softmax]) {
         for use_bias in [true, false] {
@@ -229,6 +281,74 @@ fn rules_and_steps() {
     print_count("rules and steps");
 }
 
+/// Each T × B, masked and not, in training and with what the loss takes over left out.
+fn layer_grid<L: Layer<f64>>(layer: &L, features: usize) {
+    for (steps, batch) in [(1, 1), (1, 3), (2, 1), (2, 3), (7, 1), (7, 3)] {
+        for masked in [false, true] {
+            for absorbed in [false, true] {
+                let mask = mask(steps, batch);
+                let mut pass = Pass::training(Key::new(3)).masked(masked.then(|| mask.view()));
+                pass.absorbed = absorbed;
+                let report = gradcheck::layer(layer, Form::sequence(steps, features), batch, pass).unwrap();
+                let what = format!("T={steps} B={batch} masked={masked} {layer:?}");
+                expect_close(&report, &what);
+                // A single step does not multiply the state.
+                assert!(masked || steps == 1 || report.zero.is_empty(), "{what}: no gradient for {:?}", report.zero);
+            }
+        }
+    }
+}
+
+/// The same for a layer that takes vectors.
+fn vector_grid<L: Layer<f64>>(layer: &L, features: usize) {
+    for batch in [1, 3] {
+        for absorbed in [false, true] {
+            let mut pass = Pass::training(Key::new(3));
+            pass.absorbed = absorbed;
+            let report = gradcheck::layer(layer, Form::vector(features), batch, pass).unwrap();
+            expect(report, &format!("B={batch} {layer:?}"));
+        }
+    }
+}
+
+#[test]
+fn layers_without_recurrence() {
+    for activation in ELEMENTWISE.into_iter().chain([Activation::Softmax]) {
+        layer_grid(&Activate::new(activation), 4);
+        vector_grid(&Activate::new(activation), 4);
+        layer_grid(&TimeDistributed::new(Dense::new(3).activation(activation)), 4);
+    }
+    for (center, scale) in [(true, true), (true, false), (false, true), (false, false)] {
+        for epsilon in [1e-3, 0.5] {
+            let layer = LayerNormalization::new().epsilon(epsilon).center(center).scale(scale);
+            layer_grid(&layer, 4);
+            vector_grid(&layer, 4);
+            layer_grid(&TimeDistributed::new(layer), 4);
+        }
+    }
+    layer_grid(&GlobalAveragePooling1D::new(), 3);
+    layer_grid(&GlobalMaxPooling1D::new(), 3);
+    layer_grid(&TimeDistributed::new(Dropout::new(0.5)), 6);
+    vector_grid(&RepeatVector::new(1), 3);
+    vector_grid(&RepeatVector::new(4), 3);
+    print_count("layers without recurrence");
+}
+
+#[test]
+fn residual() {
+    for sequences_of in [4, 3] {
+        layer_grid(&Residual::new(Dense::new(sequences_of).activation(Activation::Tanh)), sequences_of);
+        vector_grid(&Residual::new(Dense::new(sequences_of).activation(Activation::Tanh)), sequences_of);
+        layer_grid(&Residual::new(Lstm::new(sequences_of).return_sequences(true)), sequences_of);
+        let zero = Gru::new(sequences_of).return_sequences(true).zero_output_for_mask(true).go_backwards(true);
+        layer_grid(&Residual::new(zero), sequences_of);
+        let both = Bidirectional::new(SimpleRnn::new(sequences_of).return_sequences(true)).merge_mode(Merge::Sum);
+        layer_grid(&Residual::new(both), sequences_of);
+        layer_grid(&Residual::new(Residual::new(LayerNormalization::new())), sequences_of);
+    }
+    print_count("residual");
+}
+
 /// Without steps, or without samples, there is little to compare, and nothing to trip over.
 #[test]
 fn nothing_to_do() {
@@ -245,6 +365,15 @@ fn nothing_to_do() {
             gradcheck::recurrent(&Lstm::new(3).dropout(0.5).return_sequences(true), form, batch, pass),
             gradcheck::recurrent(&Gru::new(3).recurrent_dropout(0.5), form, batch, pass),
             gradcheck::recurrent(&Gru::new(3).reset_after(false), form, batch, pass),
+            gradcheck::layer(&Bidirectional::new(Lstm::new(3)), form, batch, pass),
+            gradcheck::layer(&Bidirectional::new(Gru::new(3).return_sequences(true)), form, batch, pass),
+            gradcheck::layer(&Residual::new(Lstm::new(4).return_sequences(true)), form, batch, pass),
+            gradcheck::layer(&TimeDistributed::new(Dense::new(2)), form, batch, pass),
+            gradcheck::layer(&LayerNormalization::new(), form, batch, pass),
+            gradcheck::layer(&Activate::new(Activation::Softmax), form, batch, pass),
+            gradcheck::layer(&GlobalAveragePooling1D::new(), form, batch, pass),
+            gradcheck::layer(&GlobalMaxPooling1D::new(), form, batch, pass),
+            gradcheck::layer(&RepeatVector::new(3), Form::vector(4), 0, pass),
         ] {
             let report = report.unwrap();
             assert!(report.error() < gradcheck::TOLERANCE, "T={steps} B={batch}: {report}");

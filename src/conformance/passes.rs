@@ -33,8 +33,9 @@ fn step_back<C: Cell<f64>>(
     let mut states = StateSeries::default();
     states.reset(1, batch, widths, true, Some(&problem.initial));
     let mut cache = C::Cache::default();
-    let (previous, next) = states.around(0);
-    let at = Step { x: problem.x.view(), h: None, previous, t: 0, pass: training().masked(None) };
+    let mut series = states.view_mut();
+    let (previous, next) = series.around(0);
+    let at = Step { x: problem.x.view(), h: None, masks: None, previous, t: 0, pass: training().masked(None) };
     cell.step(weights, &at, next, &mut cache);
 
     let mut gradients = zeros_like(weights);
@@ -42,10 +43,17 @@ fn step_back<C: Cell<f64>>(
     dprevious.parts.iter_mut().for_each(|part| part.fill(start));
     let mut dx = Array3::from_elem((1, batch, FEATURES), start);
     let mut dh = Array3::from_elem((1, batch, widths.as_slice()[0]), start);
-    let at = Step { x: problem.x.view(), h: None, previous: states.before(0), t: 0, pass: training().masked(None) };
+    let at = Step {
+        x: problem.x.view(),
+        h: None,
+        masks: None,
+        previous: states.view().before(0),
+        t: 0,
+        pass: training().masked(None),
+    };
     let (dnext, dprevious_to) = (problem.dlast.views(), dprevious.views_mut());
     let back = StepBack { dnext, dprevious: dprevious_to, dx: dx.view_mut(), dh: dh.view_mut() };
-    cell.step_back(weights, &at, states.before(1), back, &mut cache, &mut gradients);
+    cell.step_back(weights, &at, states.view().before(1), back, &mut cache, &mut gradients);
     let mut outcome = vec![("dx".to_string(), dx.into_dyn()), ("dh".to_string(), dh.into_dyn())];
     add_state(&mut outcome, "dprevious", dprevious);
     (outcome, gradients)
@@ -74,13 +82,14 @@ pub fn steps_keep_sizes<C: Cell<f32> + Cell<f64>>(layer: &Rnn<C>) -> Verdict {
             let problem = Problem::<f64>::new(widths, 1, batch);
             let mut states = StateSeries::default();
             states.reset(1, batch, widths, true, Some(&problem.initial));
-            let (previous, mut next) = states.around(0);
+            let mut series = states.view_mut();
+            let (previous, mut next) = series.around(0);
             (0..widths.as_slice().len()).for_each(|part| next.slice_mut(part).fill(f64::NAN));
             let mut cache = <C as Cell<f64>>::Cache::default();
-            let at = Step { x: problem.x.view(), h: None, previous, t: 0, pass: training().masked(None) };
+            let at = Step { x: problem.x.view(), h: None, masks: None, previous, t: 0, pass: training().masked(None) };
             cell.step(&weights, &at, next, &mut cache);
             for part in 0..widths.as_slice().len() {
-                let written = states.before(1);
+                let written = states.view().before(1);
                 if let Some((index, _)) = written.view(part).indexed_iter().find(|(_, value)| value.is_nan()) {
                     return Err(format!(
                         "step leaves state {part} unwritten at {index:?}, or writes NaN; it has to write all of `next`"

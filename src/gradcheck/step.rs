@@ -109,7 +109,7 @@ pub fn cell<C: Cell<f64>>(cell: &C, inputs: usize, batch: usize, pass: Pass<'_>)
     let run = |point: &Point<C::Weights>, next: &mut State<f64>, cache: &mut C::Cache| {
         let (x, h, previous) = (cube(&point.others[0].1), cube(&point.others[1].1), point.state("previous"));
         let pass = pass.masked(None);
-        let at = Step { x: x.view(), h: Some(h.view()), previous: previous.views(), t: 0, pass };
+        let at = Step { x: x.view(), h: Some(h.view()), masks: None, previous: previous.views(), t: 0, pass };
         cell.step(&point.weights, &at, next.views_mut(), cache);
     };
     let mut next = State::zeros(batch, widths);
@@ -118,7 +118,8 @@ pub fn cell<C: Cell<f64>>(cell: &C, inputs: usize, batch: usize, pass: Pass<'_>)
     let (x, h, previous) = (cube(&point.others[0].1), cube(&point.others[1].1), point.state("previous"));
     let (mut dx, mut dh) = (Array3::zeros(x.raw_dim()), Array3::zeros(h.raw_dim()));
     let (mut dprevious, mut dweights) = (State::zeros(batch, widths), zeros_like(&point.weights));
-    let at = Step { x: x.view(), h: Some(h.view()), previous: previous.views(), t: 0, pass: pass.masked(None) };
+    let at =
+        Step { x: x.view(), h: Some(h.view()), masks: None, previous: previous.views(), t: 0, pass: pass.masked(None) };
     let (dnext, dprevious_to) = (by.views(), dprevious.views_mut());
     let back = StepBack { dnext, dprevious: dprevious_to, dx: dx.view_mut(), dh: dh.view_mut() };
     cell.step_back(&point.weights, &at, next.views(), back, &mut cache, &mut dweights);

@@ -3,10 +3,10 @@
 //! The loops here are the reference path: one call a step, nothing hoisted. A cell that can do better overrides
 //! [`Cell::run`] and [`Cell::run_back`], as [`Gated`](super::Gated) does; tests hold the two together.
 
-use ndarray::{Array3, ArrayView2, ArrayView3, ArrayViewMut2, ArrayViewMut3, Axis, Zip};
+use ndarray::{Array3, ArrayView2, ArrayView3, ArrayViewMut2, ArrayViewMut3, Axis, Zip, s};
 
 use super::inputs::Seen;
-use super::state::{State, StateSeries, Views, ViewsMut, Widths};
+use super::state::{Series, SeriesMut, State, StateSeries, Views, ViewsMut, Widths};
 use crate::error::Result;
 use crate::initializer::Init;
 use crate::layer::{Describe, MaskKind, Pass};
@@ -38,6 +38,12 @@ pub trait Cell<F: Scalar>: Describe {
     /// has one for each gate.
     fn masks(&self) -> usize {
         1
+    }
+
+    /// How many columns the dropout masks of the state have: those of the output, which come first, and for a cell that is
+    /// made of others those of their outputs.
+    fn dropped_width(&self) -> usize {
+        self.states().as_slice()[0]
     }
 
     /// New weights for `inputs` features, all in standard layout.
@@ -105,6 +111,8 @@ pub trait Cell<F: Scalar>: Describe {
 pub struct Step<'a, F> {
     pub(crate) x: ArrayView3<'a, F>,
     pub(crate) h: Option<ArrayView3<'a, F>>,
+    /// The masks of the state (gates, B, columns), of which `h` was dropped out with the first.
+    pub(crate) masks: Option<ArrayView3<'a, F>>,
     /// The states before the step, as they are carried.
     pub previous: Views<'a, F>,
     /// The time step, from 0 in the order in which the layer goes through them.
@@ -170,7 +178,7 @@ pub struct Run<'a, F> {
     /// Which steps count, (T, B): where one does not, the states stay what they were.
     pub mask: Option<ArrayView2<'a, bool>>,
     /// The states, of which the initial one is set.
-    pub states: &'a mut StateSeries<F>,
+    pub states: SeriesMut<'a, F>,
     /// Where to write the output of each step (T, B, H), if all are asked for.
     pub outputs: Option<ArrayViewMut3<'a, F>>,
     /// The masks that differ by gate or belong to the state; only [`Cell::step`] knows how to use them.
@@ -189,7 +197,7 @@ pub struct RunBack<'a, F> {
     /// The mask of the run.
     pub mask: Option<ArrayView2<'a, bool>>,
     /// The states of the run.
-    pub states: &'a StateSeries<F>,
+    pub states: Series<'a, F>,
     /// The masks of the run.
     pub masks: &'a StepMasks<F>,
     /// What each step is told.
@@ -260,7 +268,7 @@ impl<F: Scalar> StepMasks<F> {
             return None;
         }
         let first = if masks.dim().0 > self.gates { t * self.gates } else { 0 };
-        Some(masks.slice(ndarray::s![first..first + self.gates, .., ..]))
+        Some(masks.slice(s![first..first + self.gates, .., ..]))
     }
 }
 
@@ -321,7 +329,11 @@ struct Scratch<F> {
 }
 
 /// Writes `values` times each mask into `dropped` (gates, B, width), or `values` alone where nothing is dropped.
-fn drop_for_gates<F: Scalar>(values: ArrayView2<'_, F>, masks: Option<ArrayView3<'_, F>>, dropped: &mut Array3<F>) {
+pub(super) fn drop_for_gates<F: Scalar>(
+    values: ArrayView2<'_, F>,
+    masks: Option<ArrayView3<'_, F>>,
+    dropped: &mut Array3<F>,
+) {
     let (batch, width) = values.dim();
     resize(dropped, (masks.map_or(1, |masks| masks.dim().0), batch, width));
     for (gate, mut dropped) in dropped.outer_iter_mut().enumerate() {
@@ -333,7 +345,11 @@ fn drop_for_gates<F: Scalar>(values: ArrayView2<'_, F>, masks: Option<ArrayView3
 }
 
 /// Adds to `sum` what each gate's gradient means for the value before its mask.
-fn undrop<F: Scalar>(gradients: &Array3<F>, masks: Option<ArrayView3<'_, F>>, mut sum: ArrayViewMut2<'_, F>) {
+pub(super) fn undrop<F: Scalar>(
+    gradients: &Array3<F>,
+    masks: Option<ArrayView3<'_, F>>,
+    mut sum: ArrayViewMut2<'_, F>,
+) {
     for (gate, gradient) in gradients.outer_iter().enumerate() {
         match masks {
             Some(masks) => Zip::from(&mut sum)
@@ -343,6 +359,23 @@ fn undrop<F: Scalar>(gradients: &Array3<F>, masks: Option<ArrayView3<'_, F>>, mu
             None => sum += &gradient,
         }
     }
+}
+
+/// The masks of a state's columns, where there may be more for other states.
+pub(super) fn first_columns<F>(masks: Option<ArrayView3<'_, F>>, units: usize) -> Option<ArrayView3<'_, F>> {
+    masks.map(|masks| masks.slice_move(s![.., .., ..units]))
+}
+
+/// The output in `previous` as each gate sees it, if recurrent dropout has masks for it.
+pub(super) fn drop_output<'a, F: Scalar>(
+    previous: Views<'_, F>,
+    masks: Option<ArrayView3<'_, F>>,
+    dropped: &'a mut Array3<F>,
+) -> Option<ArrayView3<'a, F>> {
+    let output = previous.view(0);
+    let masks = first_columns(masks, output.ncols())?;
+    drop_for_gates(output, Some(masks), dropped);
+    Some(dropped.view())
 }
 
 /// A run of one step from a state to the next.
@@ -358,7 +391,7 @@ pub(crate) fn run_one_step<F: Scalar, C: Cell<F>>(
     // Copied only if it is a view that does not lie in one piece.
     let x = x.as_standard_layout();
     let (x, masks) = (x.view().insert_axis(Axis(0)), StepMasks::default());
-    let (states_to, pass) = (&mut states, Pass::inference());
+    let (states_to, pass) = (states.view_mut(), Pass::inference());
     let run = Run { x, tokens: None, mask: None, states: states_to, outputs: None, masks: &masks, pass };
     cell.run(weights, run, memory);
     states.copy_after(1, state);
@@ -382,12 +415,10 @@ pub fn step_by_step<F: Scalar, C: Cell<F>>(
     let Scratch { x, h, .. } = &mut memory.scratch;
     for t in 0..steps {
         let (previous, mut next) = run.states.around(t);
-        let state_masks = run.masks.at(&run.masks.state, t);
+        let masks = run.masks.at(&run.masks.state, t);
         drop_for_gates(run.x.index_axis(Axis(0), t), run.masks.at(&run.masks.input, t), x);
-        if state_masks.is_some() {
-            drop_for_gates(previous.view(0), state_masks, h);
-        }
-        let at = Step { x: x.view(), h: state_masks.map(|_| h.view()), previous, t, pass: run.pass.masked(None) };
+        let pass = run.pass.masked(None);
+        let at = Step { x: x.view(), h: drop_output(previous, masks, h), masks, previous, t, pass };
         let cache = &mut memory.steps[if keeps_all { t } else { 0 }];
         cell.step(weights, &at, next.reborrow(), cache);
         if let Some(counts) = mask::step(&run.mask, t) {
@@ -415,18 +446,17 @@ pub fn step_by_step_back<F: Scalar, C: Cell<F>>(
             run.dstates.parts[0] += &doutputs.index_axis(Axis(0), t);
         }
         let previous = run.states.before(t);
-        let (input_masks, state_masks) = (run.masks.at(&run.masks.input, t), run.masks.at(&run.masks.state, t));
+        let (input_masks, masks) = (run.masks.at(&run.masks.input, t), run.masks.at(&run.masks.state, t));
         drop_for_gates(run.x.index_axis(Axis(0), t), input_masks, x);
-        if state_masks.is_some() {
-            drop_for_gates(previous.view(0), state_masks, h);
-        }
         resize(dx, (x.dim().0, batch, inputs));
         dx.fill(F::zero());
-        resize(dh, (state_masks.map_or(1, |masks| masks.dim().0), batch, widths.as_slice()[0]));
+        let units = widths.as_slice()[0];
+        resize(dh, (masks.map_or(1, |masks| masks.dim().0), batch, units));
         dh.fill(F::zero());
         dprevious.reset(batch, widths);
 
-        let at = Step { x: x.view(), h: state_masks.map(|_| h.view()), previous, t, pass: run.pass.masked(None) };
+        let pass = run.pass.masked(None);
+        let at = Step { x: x.view(), h: drop_output(previous, masks, h), masks, previous, t, pass };
         // Nothing comes back through a step that a mask leaves out.
         let counts = mask::step(&run.mask, t);
         if let Some(counts) = counts {
@@ -441,7 +471,7 @@ pub fn step_by_step_back<F: Scalar, C: Cell<F>>(
         };
         cell.step_back(weights, &at, run.states.before(t + 1), back, &mut memory.steps[t], gradients);
 
-        undrop(dh, state_masks, dprevious.parts[0].view_mut());
+        undrop(dh, first_columns(masks, units), dprevious.parts[0].view_mut());
         if let Some(run_dx) = &mut run.dx {
             let mut to = run_dx.index_axis_mut(Axis(0), t);
             to.fill(F::zero());

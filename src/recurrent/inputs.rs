@@ -8,7 +8,7 @@ use super::cell::fill_masks;
 use crate::layer::{MaskKind, Pass};
 use crate::mask::Mask;
 use crate::scalar::Scalar;
-use crate::tensor::{Tensor, resize};
+use crate::tensor::{Tensor, resize, reverse_steps};
 
 /// How the cell sees its inputs.
 #[derive(Clone, Copy, Debug, Default)]
@@ -100,12 +100,7 @@ impl<F: Scalar> Inputs<F> {
             self.drop_out_of(Some(dx));
         }
         if self.order.backwards && !tokens {
-            let steps = dx.dim().0;
-            for t in 0..steps / 2 {
-                let (mut early, mut late) =
-                    dx.multi_slice_mut((ndarray::s![t, .., ..], ndarray::s![steps - 1 - t, .., ..]));
-                Zip::from(&mut early).and(&mut late).for_each(std::mem::swap);
-            }
+            reverse_steps(dx);
         }
     }
 

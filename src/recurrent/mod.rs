@@ -35,8 +35,10 @@
 //! Training keeps, for each step, the states (B·H each) and what the step saved (for gates B·N·H). Running keeps two
 //! slots of state, however long the sequence.
 //!
-//! Read `state`, `cell`, `inputs`, `rnn`, then `gates`, `gated`, `fused`, `streaming`, then the cells.
+//! Read `state`, `cell`, `inputs`, `rnn`, then `gates`, `gated`, `fused`, `streaming`, then the cells; `bidirectional` and
+//! `stacked` make one of two.
 
+mod bidirectional;
 mod cell;
 mod functions;
 mod fused;
@@ -47,9 +49,11 @@ mod inputs;
 mod lstm;
 mod rnn;
 mod simple_rnn;
+mod stacked;
 mod state;
 mod streaming;
 
+pub use bidirectional::{Bidirectional, BidirectionalCache, BidirectionalWeights, Merge};
 pub use cell::{Cell, CellMemory, Run, RunBack, Step, StepBack, StepMasks, step_by_step, step_by_step_back};
 pub use fused::GatedWorkspace;
 pub use gated::{Gated, GatedStep, GatedWeights};
@@ -58,4 +62,7 @@ pub use gru::{Gru, GruCell, GruGates};
 pub use lstm::{Lstm, LstmGates};
 pub use rnn::{Rnn, RnnCache};
 pub use simple_rnn::{SimpleGates, SimpleRnn};
-pub use state::{MAX_STATES, State, StateSeries, Views, ViewsMut, Widths};
+pub use stacked::{Stacked, StackedStep, StackedWeights, StackedWorkspace};
+pub use state::{MAX_STATES, Series, SeriesMut, State, Views, ViewsMut, Widths};
+
+pub(crate) use state::StateSeries;

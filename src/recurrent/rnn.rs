@@ -105,6 +105,16 @@ impl<C> Rnn<C> {
         &self.cell
     }
 
+    /// The cell alone, without the layer's own options.
+    pub fn into_cell(self) -> C {
+        self.cell
+    }
+
+    /// The layer as one direction of two: as in Keras, it puts out zero where a mask leaves a step out.
+    pub(super) fn in_direction(self, backwards: bool) -> Self {
+        Rnn { go_backwards: backwards, zero_output_for_mask: self.return_sequences, ..self }
+    }
+
     /// Changes the cell's options.
     pub(crate) fn with_cell(self, change: impl FnOnce(C) -> C) -> Self {
         Rnn { cell: change(self.cell), ..self }
@@ -245,7 +255,7 @@ impl<C: Describe> Rnn<C> {
             x: seen.x,
             tokens: seen.tokens,
             mask: seen.mask,
-            states: &mut cache.states,
+            states: cache.states.view_mut(),
             outputs: self.return_sequences.then(|| y.as_sequence(steps, batch, units).view_mut()),
             masks: &cache.step_masks,
             pass: pass.masked(None),
@@ -257,7 +267,7 @@ impl<C: Describe> Rnn<C> {
         if !self.return_sequences {
             let y = y.as_vector(batch, units);
             if batch > 0 {
-                y.assign(&cache.states.before(steps).view(0));
+                y.assign(&cache.states.view().before(steps).view(0));
             }
         }
         if self.zero_output_for_mask {
@@ -290,7 +300,7 @@ impl<C: Describe> Rnn<C> {
     ) where
         C: Cell<F>,
     {
-        assert!(cache.states.keeps_all(), "a backward pass needs a forward pass of training before it");
+        assert!(cache.states.view().keeps_all(), "a backward pass needs a forward pass of training before it");
         let got = Seen::of(x, pass.mask);
         let (steps, batch) = got.steps();
         for state in dlast.into_iter().chain(dinitial.as_deref()) {
@@ -322,7 +332,7 @@ impl<C: Describe> Rnn<C> {
             x: seen.x,
             tokens: seen.tokens,
             mask: seen.mask,
-            states: &cache.states,
+            states: cache.states.view(),
             masks: &cache.step_masks,
             pass: pass.masked(None),
             doutputs,
@@ -357,12 +367,12 @@ impl<C: Describe> Rnn<C> {
         if pass.training && self.recurrent_dropout > 0.0 {
             let (steps, batch, features) = got.x.dim();
             let gates = self.cell.masks();
-            let units = self.cell.states().as_slice()[0];
+            let width = self.cell.dropped_width();
             if self.dropout > 0.0 {
                 let periods = if self.dropout_per_step { steps } else { 1 };
                 cache.step_masks.draw(MaskKind::Input, self.dropout, (periods, gates, batch, features), pass);
             }
-            cache.step_masks.draw(MaskKind::State, self.recurrent_dropout, (1, gates, batch, units), pass);
+            cache.step_masks.draw(MaskKind::State, self.recurrent_dropout, (1, gates, batch, width), pass);
         }
     }
 }
@@ -370,6 +380,10 @@ impl<C: Describe> Rnn<C> {
 impl<C: Describe> Describe for Rnn<C> {
     fn kind() -> &'static str {
         C::kind()
+    }
+
+    fn full_kind() -> String {
+        C::full_kind()
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! [`State`] is a value that a user holds. [`StateSeries`] is the driver's memory of a whole sequence: in training slot t
 //! holds the state before step t, so slot 0 is the initial state and `outputs[..T]` is the left factor of the recurrent
-//! kernel's gradient without a copy; otherwise two slots take turns. [`Views`] and [`ViewsMut`] are one slot of it.
+//! kernel's gradient without a copy; otherwise two slots take turns. [`Series`] and [`SeriesMut`] are what a cell sees of it,
+//! [`Views`] and [`ViewsMut`] one slot. All can be split, for a cell that is made of two.
 
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, ArrayViewMut2, s};
 
@@ -11,7 +12,7 @@ use crate::scalar::Scalar;
 use crate::tensor::{copy_row, resize, slice_mut};
 
 /// How many states a cell may carry.
-pub const MAX_STATES: usize = 4;
+pub const MAX_STATES: usize = 8;
 
 /// The width of each state of a cell, the output first: `[H]` or `[H, H]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +38,17 @@ impl Widths {
     /// The widths.
     pub fn as_slice(&self) -> &[usize] {
         &self.widths[..self.count]
+    }
+
+    /// These widths, then others; panics if they are more than [`MAX_STATES`].
+    pub(super) fn and(self, others: Widths) -> Self {
+        let mut all = self;
+        for &width in others.as_slice() {
+            assert!(all.count < MAX_STATES, "a cell carries at most {MAX_STATES} states, those of its parts counted");
+            all.widths[all.count] = width;
+            all.count += 1;
+        }
+        all
     }
 }
 
@@ -122,6 +134,18 @@ impl<'a, F: Scalar> Views<'a, F> {
         views
     }
 
+    /// The first `count` states, and the others.
+    pub(super) fn split_at(self, count: usize) -> (Self, Self) {
+        let others = self.slices[count..].iter().copied();
+        (Views::new(self.slices.into_iter().take(count), self.batch), Views::new(others, self.batch))
+    }
+
+    /// The same with another state 0.
+    pub(super) fn with_first(mut self, first: &'a [F]) -> Self {
+        self.slices[0] = first;
+        self
+    }
+
     /// State number `state`, row after row.
     #[inline(always)]
     pub fn slice(&self, state: usize) -> &'a [F] {
@@ -154,6 +178,14 @@ impl<'a, F: Scalar> ViewsMut<'a, F> {
     /// The same views for a shorter time.
     pub(crate) fn reborrow(&mut self) -> ViewsMut<'_, F> {
         ViewsMut { slices: self.slices.each_mut().map(|slice| &mut **slice), batch: self.batch }
+    }
+
+    /// The first `count` states, and the others.
+    pub(super) fn split_at(self, count: usize) -> (Self, Self) {
+        let batch = self.batch;
+        let mut slices = self.slices.into_iter();
+        let first = ViewsMut::new(slices.by_ref().take(count), batch);
+        (first, ViewsMut::new(slices, batch))
     }
 
     /// Writes the rows of samples that do not count as they are in `from`.
@@ -210,7 +242,7 @@ fn copy<F: Scalar>(from: &Array2<F>, to: &mut [F]) {
 
 /// The states of a whole sequence, or the last two of it.
 #[derive(Clone, Debug, Default)]
-pub struct StateSeries<F> {
+pub(crate) struct StateSeries<F> {
     /// For each state: (slots, B, width).
     arrays: Vec<Array3<F>>,
     keeps_all: bool,
@@ -243,7 +275,7 @@ impl<F: Scalar> StateSeries<F> {
 
     /// Copies the states after this many steps.
     pub(crate) fn copy_after(&self, steps: usize, state: &mut State<F>) {
-        let last = self.before(steps);
+        let last = self.view().before(steps);
         for (part, to) in state.parts.iter_mut().enumerate() {
             match to.as_slice_mut() {
                 Some(to) => to.copy_from_slice(last.slice(part)),
@@ -252,18 +284,39 @@ impl<F: Scalar> StateSeries<F> {
         }
     }
 
-    fn slot(&self, t: usize) -> usize {
-        if self.keeps_all { t } else { t % 2 }
+    /// The states to be read.
+    pub(crate) fn view(&self) -> Series<'_, F> {
+        Series { arrays: &self.arrays, keeps_all: self.keeps_all, batch: self.batch }
     }
 
+    /// The states to be written.
+    pub(crate) fn view_mut(&mut self) -> SeriesMut<'_, F> {
+        SeriesMut { arrays: &mut self.arrays, keeps_all: self.keeps_all, batch: self.batch }
+    }
+}
+
+/// Where the states before step t are.
+fn slot(keeps_all: bool, t: usize) -> usize {
+    if keeps_all { t } else { t % 2 }
+}
+
+/// The states of a cell over a sequence, to be read.
+#[derive(Clone, Copy, Debug)]
+pub struct Series<'a, F> {
+    arrays: &'a [Array3<F>],
+    keeps_all: bool,
+    batch: usize,
+}
+
+impl<'a, F: Scalar> Series<'a, F> {
     /// Every state is kept, as a backward pass needs it.
     pub fn keeps_all(&self) -> bool {
         self.keeps_all
     }
 
     /// The states before step t (counted from 0), or after step t − 1.
-    pub fn before(&self, t: usize) -> Views<'_, F> {
-        let slot = self.slot(t);
+    pub fn before(&self, t: usize) -> Views<'a, F> {
+        let slot = slot(self.keeps_all, t);
         let slices = self.arrays.iter().map(|array| {
             let size = array.dim().1 * array.dim().2;
             &array.as_slice().expect("series are in standard layout")[slot * size..(slot + 1) * size]
@@ -271,9 +324,35 @@ impl<F: Scalar> StateSeries<F> {
         Views::new(slices, self.batch)
     }
 
+    /// The outputs before each of the first `steps` steps, (T, B, H), the initial one first.
+    pub(crate) fn outputs_before(&self, steps: usize) -> ArrayView3<'a, F> {
+        self.arrays[0].slice(s![..steps, .., ..])
+    }
+
+    /// The first `count` states, and the others.
+    pub(super) fn split_at(self, count: usize) -> (Self, Self) {
+        let (first, others) = self.arrays.split_at(count);
+        (Series { arrays: first, ..self }, Series { arrays: others, ..self })
+    }
+}
+
+/// The states of a cell over a sequence, to be written step by step.
+#[derive(Debug)]
+pub struct SeriesMut<'a, F> {
+    arrays: &'a mut [Array3<F>],
+    keeps_all: bool,
+    batch: usize,
+}
+
+impl<F: Scalar> SeriesMut<'_, F> {
+    /// Every state is to be kept, for a backward pass.
+    pub fn keeps_all(&self) -> bool {
+        self.keeps_all
+    }
+
     /// The states before step t, to be read, and after it, to be written.
     pub fn around(&mut self, t: usize) -> (Views<'_, F>, ViewsMut<'_, F>) {
-        let (before, after) = (self.slot(t), self.slot(t + 1));
+        let (before, after) = (slot(self.keeps_all, t), slot(self.keeps_all, t + 1));
         let mut views = Views { slices: [&[]; MAX_STATES], batch: self.batch };
         let mut views_mut = ViewsMut { slices: Default::default(), batch: self.batch };
         for (state, array) in self.arrays.iter_mut().enumerate() {
@@ -288,8 +367,10 @@ impl<F: Scalar> StateSeries<F> {
         (views, views_mut)
     }
 
-    /// The outputs before each of the first `steps` steps, (T, B, H), the initial one first.
-    pub(crate) fn outputs_before(&self, steps: usize) -> ArrayView3<'_, F> {
-        self.arrays[0].slice(s![..steps, .., ..])
+    /// The first `count` states, and the others.
+    pub(super) fn split_at(self, count: usize) -> (Self, Self) {
+        let SeriesMut { arrays, keeps_all, batch } = self;
+        let (first, others) = arrays.split_at_mut(count);
+        (SeriesMut { arrays: first, keeps_all, batch }, SeriesMut { arrays: others, keeps_all, batch })
     }
 }

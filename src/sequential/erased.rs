@@ -27,6 +27,8 @@ pub(crate) trait Description<F: Scalar>: Debug + Send + Sync {
 /// A layer with its weights.
 pub(crate) trait Built<F: Scalar>: Debug + Send + Sync {
     fn kind(&self) -> &'static str;
+    /// The name of its kind in files.
+    fn full_kind(&self) -> String;
     /// Its options as they are saved.
     fn options(&self) -> Result<serde_json::Value>;
     fn final_activation(&self) -> Activation;
@@ -137,8 +139,12 @@ impl<F: Scalar, L: Layer<F>> Built<F> for WithWeights<L, L::Weights> {
         L::kind()
     }
 
+    fn full_kind(&self) -> String {
+        L::full_kind()
+    }
+
     fn options(&self) -> Result<serde_json::Value> {
-        serde_json::to_value(&self.layer).map_err(|source| Error::Options { kind: L::kind().into(), source })
+        serde_json::to_value(&self.layer).map_err(|source| Error::Options { kind: L::full_kind(), source })
     }
 
     fn final_activation(&self) -> Activation {

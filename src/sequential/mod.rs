@@ -141,7 +141,7 @@ fn lower_case(kind: &str) -> String {
     let kind = kind.rsplit("::").next().unwrap_or(kind);
     let mut lower = String::new();
     for letter in kind.chars() {
-        if letter.is_uppercase() && !lower.is_empty() {
+        if letter.is_uppercase() && lower.ends_with(|last: char| !last.is_ascii_digit()) {
             lower.push('_');
         }
         lower.extend(letter.to_lowercase().filter(|letter| *letter != '/'));
@@ -157,6 +157,7 @@ mod tests {
     fn names_are_as_keras_makes_them() {
         assert_eq!(lower_case("Lstm"), "lstm");
         assert_eq!(lower_case("SimpleRnn"), "simple_rnn");
+        assert_eq!(lower_case("GlobalMaxPooling1D"), "global_max_pooling1d");
         assert_eq!(lower_case("my_crate::MinimalUnit"), "minimal_unit");
     }
 }

@@ -6,8 +6,11 @@ use std::fmt;
 use super::erased::{Description, describe};
 use crate::error::{Error, Result};
 use crate::layer::Layer;
-use crate::layers::{Dense, Dropout, Embedding, Masking};
-use crate::recurrent::{Cell, Gated, Gates, Gru, Lstm, Rnn, SimpleRnn};
+use crate::layers::{
+    Activate, Dense, Dropout, Embedding, GlobalAveragePooling1D, GlobalMaxPooling1D, LayerNormalization, Masking,
+    RepeatVector, Residual, TimeDistributed,
+};
+use crate::recurrent::{Bidirectional, Cell, Gated, Gates, GruCell, LstmGates, Rnn, SimpleGates, Stacked};
 use crate::scalar::Scalar;
 
 type Constructor<F> = fn(serde_json::Value) -> serde_json::Result<Box<dyn Description<F>>>;
@@ -21,7 +24,7 @@ type Constructor<F> = fn(serde_json::Value) -> serde_json::Result<Box<dyn Descri
 /// # let _ = registry;
 /// ```
 pub struct Registry<F> {
-    constructors: BTreeMap<&'static str, Constructor<F>>,
+    constructors: BTreeMap<String, Constructor<F>>,
 }
 
 impl<F> fmt::Debug for Registry<F> {
@@ -37,22 +40,36 @@ impl<F: Scalar> Default for Registry<F> {
 }
 
 impl<F: Scalar> Registry<F> {
-    /// The built-in layers.
+    /// The built-in layers. Of those that are made of others it has `Bidirectional`, `Residual` and `Stacked` of each built-in
+    /// cell, and `Residual` and `TimeDistributed` of `Dense`; further ones are added by [`layer`](Registry::layer), such as
+    /// `.layer::<Residual<MyLayer>>()`.
     pub fn new() -> Self {
         let empty = Registry { constructors: BTreeMap::new() };
         empty
+            .layer::<Activate>()
             .layer::<Dense>()
             .layer::<Dropout>()
-            .layer::<Masking>()
             .layer::<Embedding>()
-            .layer::<Gru>()
-            .layer::<Lstm>()
-            .layer::<SimpleRnn>()
+            .layer::<GlobalAveragePooling1D>()
+            .layer::<GlobalMaxPooling1D>()
+            .layer::<LayerNormalization>()
+            .layer::<Masking>()
+            .layer::<RepeatVector>()
+            .layer::<Residual<Dense>>()
+            .layer::<TimeDistributed<Dense>>()
+            .recurrent::<GruCell>()
+            .recurrent::<Gated<LstmGates>>()
+            .recurrent::<Gated<SimpleGates>>()
+    }
+
+    /// Adds what is made of a built-in cell.
+    fn recurrent<C: Cell<F>>(self) -> Self {
+        self.layer::<Rnn<C>>().layer::<Bidirectional<C>>().layer::<Residual<Rnn<C>>>().layer::<Rnn<Stacked<C, C>>>()
     }
 
     /// Adds a layer.
     pub fn layer<L: Layer<F>>(mut self) -> Self {
-        self.constructors.insert(L::kind(), |options| Ok(describe(serde_json::from_value::<L>(options)?)));
+        self.constructors.insert(L::full_kind(), |options| Ok(describe(serde_json::from_value::<L>(options)?)));
         self
     }
 
@@ -69,7 +86,7 @@ impl<F: Scalar> Registry<F> {
     /// Makes a layer of this kind.
     pub(crate) fn make(&self, kind: &str, options: serde_json::Value) -> Result<Box<dyn Description<F>>> {
         let Some(make) = self.constructors.get(kind) else {
-            let known = self.constructors.keys().map(|&kind| kind.into()).collect();
+            let known = self.constructors.keys().cloned().collect();
             return Err(Error::UnknownKind { kind: kind.into(), known });
         };
         make(options).map_err(|source| Error::Options { kind: kind.into(), source })

@@ -1,8 +1,9 @@
 //! Going on from a state: streams, windows of truncated backpropagation, and the state as a value.
 
 use bptt::{
-    Adam, Dense, Embedding, Error, Fit, Form, Gru, Lstm, MeanSquaredError, Model, Predictor, Scalar, Sequential, Sgd,
-    SimpleRnn, Window, instructions,
+    Activate, Activation, Adam, Bidirectional, Dense, Embedding, Error, Fit, Form, GlobalAveragePooling1D, Gru,
+    LayerNormalization, Lstm, MeanSquaredError, Model, Predictor, RepeatVector, Residual, Rnn, Scalar, Sequential, Sgd,
+    SimpleRnn, Stacked, TimeDistributed, Window, instructions,
 };
 use ndarray::{Array2, Array3, ArrayD, Axis, s};
 
@@ -10,13 +11,17 @@ fn sequences<F: Scalar>(samples: usize, steps: usize, features: usize) -> Array3
     Array3::from_shape_fn((samples, steps, features), |(n, t, d)| F::of(((7 * n + 3 * t + d) as f64 * 0.7).sin()))
 }
 
-/// Every cell in a stack, with and without an output for each step.
+/// Every cell, and every layer that goes on from a state, in a stack, with and without an output for each step.
 fn stack<F: Scalar>(return_sequences: bool, steps: Option<usize>) -> Model<F> {
     Sequential::default()
         .add(Lstm::new(8).return_sequences(true))
         .add(Dense::new(5))
         .add(Gru::new(6).return_sequences(true))
-        .add(Gru::new(6).reset_after(false).return_sequences(true))
+        .add(LayerNormalization::new())
+        .add(Residual::new(Gru::new(6).reset_after(false).return_sequences(true)))
+        .add(TimeDistributed::new(Dense::new(4)))
+        .add(Activate::new(Activation::Tanh))
+        .add(Rnn::from_cell(Stacked::new(Lstm::new(3).into_cell(), Gru::new(5).into_cell())).return_sequences(true))
         .add(SimpleRnn::new(7).return_sequences(return_sequences))
         .add(Dense::new(2))
         .build(Form::sequence(steps, 3), 11)
@@ -256,4 +261,19 @@ fn what_does_not_fit_is_refused() {
     let window = Window { steps: 5..12, newest: 7, kept: 7 };
     let refused = model.train_window(&sequences(2, 9, 2), &sequences::<f32>(2, 9, 1), &window, &mut state);
     assert!(matches!(refused, Err(Error::InvalidOption { option: "window", .. })), "{refused:?}");
+}
+
+#[test]
+fn layers_that_need_the_whole_sequence_say_so() {
+    let stacks = [
+        Sequential::new().add(Bidirectional::new(Lstm::new(3))),
+        Sequential::new().add(GlobalAveragePooling1D::new()),
+        Sequential::new().add(Lstm::new(3)).add(RepeatVector::new(2)).add(Lstm::new(3)),
+        Sequential::new().add(Residual::new(Lstm::new(3).return_sequences(true).go_backwards(true))),
+    ];
+    for stack in stacks {
+        let model = stack.build(Form::sequence(None, 3), 1).unwrap();
+        let message = model.state(1).unwrap_err().to_string();
+        assert!(message.contains("it looks at the whole sequence"), "{message}");
+    }
 }

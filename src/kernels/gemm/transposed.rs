@@ -46,7 +46,8 @@ impl<F: Scalar> Kernel<F> for TransposedProduct<'_, F> {
             }
             for (from, to) in panels_of::<V>(d.width) {
                 let width = (to - from).next_multiple_of(V::WIDTH);
-                let panel = if d.stride == width && from == 0 {
+                // Columns from the middle of a matrix end before its last row does, where a vector would read on.
+                let panel = if d.stride == width && from == 0 && d.data.len() >= rows * width {
                     d.data
                 } else {
                     pack_panel(d.columns(from, to), rows, width, &mut room.right);
