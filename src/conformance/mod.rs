@@ -138,7 +138,7 @@ macro_rules! conformance_laws {
     };
 }
 
-/// Makes a module with a test of each law of [`conformance`](crate::conformance) for a recurrent layer.
+/// Makes a module with a test of each law of [`conformance`](mod@crate::conformance) for a recurrent layer.
 ///
 /// `conformance!(name, layer)` takes the module's name and an expression that makes the [`Rnn`](crate::Rnn); what it names
 /// has to be in scope where the macro stands.
