@@ -31,14 +31,6 @@ pub struct LayerNormLstmWeights<F> {
 }
 bptt::params!(LayerNormLstmWeights { kernel, recurrent_kernel, bias, input_gain, state_gain, cell_gain, cell_bias });
 
-/// What a step keeps: norm(x·W), norm(h·U), norm(c'); i, f, g, o and tanh(…) on the way out.
-#[derive(Clone, Debug, Default)]
-pub struct LayerNormLstmStep<F> {
-    normalized: [Normalized<F>; 3],
-    gates: [Array2<F>; 4],
-    out: Array2<F>,
-}
-
 impl Describe for LayerNormLstm {
     fn kind() -> &'static str {
         "examples::LayerNormLstm"
@@ -47,7 +39,8 @@ impl Describe for LayerNormLstm {
 
 impl<F: Scalar> Cell<F> for LayerNormLstm {
     type Weights = LayerNormLstmWeights<F>;
-    type Cache = LayerNormLstmStep<F>;
+    /// norm(x·W), norm(h·U), norm(c'); i, f, g, o and the tanh on the way out.
+    type Cache = ([Normalized<F>; 3], [Array2<F>; 5]);
     type Workspace = ();
 
     fn states(&self) -> Widths {
@@ -79,7 +72,7 @@ impl<F: Scalar> Cell<F> for LayerNormLstm {
         let c = Normalized::new(&c);
         let out = (&c.rows * &w.cell_gain + &w.cell_bias).mapv_into(Lane::tanh);
         h_next.assign(&(&o * &out));
-        *cache = LayerNormLstmStep { normalized: [x, h, c], gates: [i, f, g, o], out };
+        *cache = ([x, h, c], [i, f, g, o, out]);
     }
 
     fn step_back(
@@ -88,7 +81,7 @@ impl<F: Scalar> Cell<F> for LayerNormLstm {
         at: &Step<'_, F>,
         _: Views<'_, F>,
         mut back: StepBack<'_, F>,
-        LayerNormLstmStep { normalized: [x, h, c], gates: [i, f, g, o], out }: &mut Self::Cache,
+        ([x, h, c], [i, f, g, o, out]): &mut Self::Cache,
         gradients: &mut Self::Weights,
     ) {
         let slope = |gate: &Array2<F>| gate.mapv(|gate| gate * (F::one() - gate));

@@ -53,13 +53,7 @@ impl<F: Scalar> Cell<F> for PeepholeLstm {
         })
     }
 
-    fn step(
-        &self,
-        w: &PeepholeLstmWeights<F>,
-        at: &Step<'_, F>,
-        mut next: ViewsMut<'_, F>,
-        cache: &mut [Array2<F>; 4],
-    ) {
+    fn step(&self, w: &Self::Weights, at: &Step<'_, F>, mut next: ViewsMut<'_, F>, cache: &mut Self::Cache) {
         let [mut h_next, mut c_next] = next.views();
         let c = at.previous.view(1);
         let [pi, pf, po] = [0, 1, 2].map(|gate| w.peepholes.row(gate));

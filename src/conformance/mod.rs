@@ -37,7 +37,11 @@
 //!
 //! Inputs have 4 features; weights are random numbers within ±0.7, biases too, smaller for wide layers. Options of the
 //! layer itself (dropout, order, `return_sequences`) are set by the laws, so only its cell counts. It has to be a cell in
-//! both precisions: `f64` for gradients, `f32` for the bits of training.
+//! both precisions: `f64` for gradients, `f32` for the bits of training. Inputs as rows of a table
+//! ([`Cell::takes_lookups`]) are not tried.
+//!
+//! It all takes about a second a cell in tests that are compiled optimised: `[profile.test]` with `opt-level = 3` in
+//! `Cargo.toml`.
 //!
 //! A cell that draws masks of its own ([`Step::pass`](crate::Step::pass), zoneout) differs in training from inference, and
 //! with the step that it stands at, as it should. Check it whole with its rate at 0, and with the rate by those laws that
@@ -138,7 +142,7 @@ macro_rules! conformance_laws {
     };
 }
 
-/// Makes a module with a test of each law of [`conformance`](crate::conformance) for a recurrent layer.
+/// Makes a module with a test of each law of [`conformance`](mod@crate::conformance) for a recurrent layer.
 ///
 /// `conformance!(name, layer)` takes the module's name and an expression that makes the [`Rnn`](crate::Rnn); what it names
 /// has to be in scope where the macro stands.

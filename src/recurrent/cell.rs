@@ -22,7 +22,7 @@ use crate::weight_options::WeightOptions;
 /// with [`Step::previous`]; only it knows which is which. Everything that [`Cell::step_back`] hands back is *added* to
 /// what is there, so a term that a cell does not have needs no line.
 ///
-/// The [chapter](crate::recurrent) writes one step by step, and [`conformance`](crate::conformance) tests it.
+/// The [chapter](crate::recurrent#a-cell-step-by-step) writes one step by step, and [`conformance`](mod@crate::conformance) tests it.
 pub trait Cell<F: Scalar>: Describe {
     /// The weights: a struct with [`params!`](crate::params).
     type Weights: Params<F> + Clone + std::fmt::Debug;
