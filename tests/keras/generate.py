@@ -29,15 +29,19 @@ dtypes.BIT64_TO_BIT32_DTYPE.clear()
 import anchors
 import callbacks
 import cases
+import compositions
 import metrics
 import runner
+import states
 
+FAMILIES = {**cases.FAMILIES, **compositions.FAMILIES}
 GOLDENS = Path(__file__).parent / "goldens"
 OTHERS = {
     "metrics": metrics.all_cases,
     "early_stopping": callbacks.early_stopping_cases,
     "model_checkpoint": callbacks.model_checkpoint_cases,
     "anchors": anchors.all_cases,
+    "states": states.all_cases,
 }
 
 
@@ -53,7 +57,7 @@ def write(family, golden_cases):
 
 
 def main(wanted):
-    families = [*cases.FAMILIES, *OTHERS]
+    families = [*FAMILIES, *OTHERS]
     unknown = set(wanted) - set(families)
     if unknown:
         sys.exit(f"no such family: {', '.join(sorted(unknown))}; there are {', '.join(families)}")
@@ -62,7 +66,7 @@ def main(wanted):
         if family in OTHERS:
             write(family, list(OTHERS[family]()))
         else:
-            write(family, [runner.run(case) for case in cases.FAMILIES[family]()])
+            write(family, [runner.run(case) for case in FAMILIES[family]()])
 
 
 if __name__ == "__main__":
