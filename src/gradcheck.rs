@@ -87,7 +87,7 @@ struct Point<W> {
     initial_state: Vec<Array2<f64>>,
 }
 
-const INITIAL: [&str; crate::recurrent::MAX_STATES] = ["0", "1", "2", "3", "4", "5", "6", "7"];
+const INITIAL: [&str; crate::recurrent::MAX_STATES] = ["0", "1", "2", "3"];
 
 impl<W: Params<f64>> Params<f64> for Point<W> {
     fn visit<'a>(&'a self, path: Path<'_>, visitor: Visitor<'_, 'a, f64>) {

@@ -7,7 +7,7 @@ use bptt::callbacks::ModelCheckpoint;
 use bptt::{
     Activation, Bidirectional, BinaryCrossentropy, CategoricalCrossentropy, Clip, Dense, Dropout, Embedding, Fit, Form,
     Gru, Layer, LayerNormalization, Loss, Lstm, MeanSquaredError, Merge, Model, Optimizer, RepeatVector, Residual,
-    Result, Sequential, Sgd, SimpleRnn, SparseCategoricalCrossentropy, TimeDistributed,
+    Result, Rnn, Sequential, Sgd, SimpleRnn, SparseCategoricalCrossentropy, Stacked, TimeDistributed,
 };
 use ndarray::{Array1, Array2, Array3, array};
 
@@ -197,6 +197,12 @@ fn layers_that_do_not_fit_together() {
         build(Sequential::new().add(TimeDistributed::new(RepeatVector::new(2))), sequence),
         "layer \"time_distributed\": it got (None, 2, 3), but needs a vector from its layer for each step: put a layer into it \
          that turns vectors into vectors",
+    );
+    let lstm = || Lstm::new(3).into_cell();
+    expect(
+        build(Sequential::new().add(Rnn::from_cell(Stacked::new(Stacked::new(lstm(), lstm()), lstm()))), sequence),
+        "layer \"stacked\": cell is one with 6 states, those of its parts counted, but must be one with at most 4; make layers \
+         of some of its parts",
     );
     expect(
         build(Sequential::new().add(RepeatVector::new(2)), sequence),
