@@ -136,7 +136,7 @@ fn models() -> [Model; 5] {
             .add(Embedding::new(50, 6).mask_zero(true))
             .add(Bidirectional::new(Lstm::new(5).dropout(0.2).return_sequences(true)))
             .add(LayerNormalization::new())
-            .add(Residual::new(Gru::new(10).recurrent_dropout(0.1).return_sequences(true)))
+            .add(Residual::new(Gru::new(10).return_sequences(true)))
             .add(TimeDistributed::new(Dense::new(7)))
             .add(Activate::new(Activation::Tanh))
             .add(GlobalAveragePooling1D::new())
@@ -264,7 +264,7 @@ fn a_layers_step_and_its_passes_allocate_nothing() {
     passes(&watch, Gru::new(40).dropout(0.5), x.clone());
     let stacked = Stacked::new(Gru::new(8).into_cell(), Lstm::new(5).into_cell());
     passes(&watch, Rnn::from_cell(stacked.clone()), x.clone());
-    passes(&watch, Rnn::from_cell(stacked).dropout(0.2).recurrent_dropout(0.5), x.clone());
+    passes(&watch, Rnn::from_cell(stacked).dropout(0.2).go_backwards(true), x.clone());
     passes(&watch, SimpleRnn::new(130).return_sequences(true), x);
 }
 

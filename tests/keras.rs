@@ -2,125 +2,31 @@
 //!
 //! In f64 to 1e-9 and in f32 to 1e-5, each relative to the larger of 1 and the golden.
 
+mod goldens;
+#[path = "keras/layers.rs"]
+mod layers;
+#[path = "keras/states.rs"]
+mod states;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs;
-use std::path::Path;
 
 use bptt::callbacks::{Callback, EarlyStopping, Mode, ModelCheckpoint};
 use bptt::{
-    Activation, Adagrad, Adam, AdamW, BinaryCrossentropy, CategoricalCrossentropy, Clip, Constraint, CosineDecay,
-    CosineDecayRestarts, Dense, Dropout, Ema, Embedding, ExponentialDecay, Fit, Form, Gru, InverseTimeDecay, Key, Logs,
-    Lstm, MaskKind, MaskSite, MeanMetric, MeanSquaredError, Metric, Model, Nadam, OneCycle, Optimizer, Pass,
-    PiecewiseConstantDecay, PolynomialDecay, Regularizer, Result, RmsProp, Samples, Scalar, Schedule, Sequential, Sgd,
-    SimpleRnn, SparseCategoricalCrossentropy, Targets, Training,
+    Adagrad, Adam, AdamW, BinaryCrossentropy, CategoricalCrossentropy, Clip, CosineDecay, CosineDecayRestarts, Dense,
+    Ema, ExponentialDecay, Fit, Form, InverseTimeDecay, Key, Logs, MaskKind, MaskSite, MeanMetric, MeanSquaredError,
+    Metric, Model, Nadam, OneCycle, Optimizer, Pass, PiecewiseConstantDecay, PolynomialDecay, Result, RmsProp, Samples,
+    Scalar, Schedule, Sequential, Sgd, SparseCategoricalCrossentropy, Targets, Training,
 };
-use ndarray::{Array2, Array3, ArrayD, Axis, IxDyn};
+use ndarray::{Array2, Array3, ArrayD, Axis};
 use serde_json::Value;
 
+use goldens::{expect_close, number, numbers, tensor};
+use layers::add;
+
 fn golden(file: &str) -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/keras/goldens").join(file).with_extension("json");
-    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    serde_json::from_str(&text).unwrap()
-}
-
-fn number(value: &Value) -> f64 {
-    match value {
-        Value::String(text) => text.parse().unwrap(),
-        Value::Bool(truth) => f64::from(u8::from(*truth)),
-        value => value.as_f64().unwrap(),
-    }
-}
-
-fn numbers(value: &Value) -> Vec<f64> {
-    value.as_array().unwrap().iter().map(number).collect()
-}
-
-fn tensor(value: &Value) -> ArrayD<f64> {
-    let shape: Vec<usize> = numbers(&value["shape"]).into_iter().map(|size| size as usize).collect();
-    ArrayD::from_shape_vec(IxDyn(&shape), numbers(&value["data"])).unwrap()
-}
-
-fn activation(options: &Value, key: &str) -> Activation {
-    serde_json::from_value(options[key].clone()).unwrap()
-}
-
-fn regularizer(options: &Value) -> Regularizer {
-    Regularizer::l1_l2(options["l1"].as_f64().unwrap_or(0.0), options["l2"].as_f64().unwrap_or(0.0))
-}
-
-fn constraint(options: &Value) -> Constraint {
-    let get = |key: &str| options[key].as_f64().unwrap();
-    let axis = options["axis"].as_u64().unwrap_or(0) as usize;
-    match options["class"].as_str().unwrap() {
-        "MaxNorm" => Constraint::MaxNorm { max_value: get("max_value"), axis },
-        "NonNeg" => Constraint::NonNeg,
-        "UnitNorm" => Constraint::UnitNorm { axis },
-        "MinMaxNorm" => {
-            Constraint::MinMaxNorm { min_value: get("min_value"), max_value: get("max_value"), rate: get("rate"), axis }
-        }
-        class => panic!("no constraint for {class}"),
-    }
-}
-
-/// The layer with what Keras' options of the same names hold its weights to.
-macro_rules! held {
-    ($layer:expr, $options:ident, [$($regularizer:ident),+], [$($constraint:ident),+]) => {{
-        let mut layer = $layer;
-        $(if $options[stringify!($regularizer)].is_object() {
-            layer = layer.$regularizer(regularizer(&$options[stringify!($regularizer)]));
-        })+
-        $(if $options[stringify!($constraint)].is_object() {
-            layer = layer.$constraint(constraint(&$options[stringify!($constraint)]));
-        })+
-        layer
-    }};
-}
-
-/// Adds Keras' layer to the stack.
-fn add<F: Scalar>(stack: Sequential<F>, options: &Value) -> Sequential<F> {
-    let name = options["name"].as_str().unwrap();
-    let count = |key: &str| options[key].as_u64().unwrap() as usize;
-    let rate = |key: &str| options[key].as_f64().unwrap_or(0.0);
-    let flag = |key: &str| options[key].as_bool().unwrap();
-    macro_rules! recurrent {
-        ($layer:expr) => {
-            held!(
-                $layer,
-                options,
-                [kernel_regularizer, recurrent_regularizer, bias_regularizer],
-                [kernel_constraint, recurrent_constraint, bias_constraint]
-            )
-            .activation(activation(options, "activation"))
-            .use_bias(flag("use_bias"))
-            .return_sequences(flag("return_sequences"))
-            .dropout(rate("dropout"))
-            .recurrent_dropout(rate("recurrent_dropout"))
-        };
-    }
-    match options["class"].as_str().unwrap() {
-        "Embedding" => {
-            let layer = Embedding::new(count("input_dim"), count("output_dim"));
-            stack.add_named(name, held!(layer, options, [embeddings_regularizer], [embeddings_constraint]))
-        }
-        "Dense" => {
-            let layer = Dense::new(count("units")).activation(activation(options, "activation"));
-            let layer =
-                held!(layer, options, [kernel_regularizer, bias_regularizer], [kernel_constraint, bias_constraint]);
-            stack.add_named(name, layer.use_bias(flag("use_bias")))
-        }
-        "Dropout" => stack.add_named(name, Dropout::new(rate("rate"))),
-        "SimpleRNN" => stack.add_named(name, recurrent!(SimpleRnn::new(count("units")))),
-        "LSTM" => {
-            let layer = recurrent!(Lstm::new(count("units"))).unit_forget_bias(flag("unit_forget_bias"));
-            stack.add_named(name, layer.recurrent_activation(activation(options, "recurrent_activation")))
-        }
-        "GRU" => {
-            let layer = recurrent!(Gru::new(count("units"))).reset_after(flag("reset_after"));
-            stack.add_named(name, layer.recurrent_activation(activation(options, "recurrent_activation")))
-        }
-        class => panic!("no layer for {class}"),
-    }
+    goldens::golden(&format!("keras/goldens/{file}"))
 }
 
 fn optimizer<F: Scalar>(options: &Value) -> Optimizer<F> {
@@ -258,16 +164,6 @@ fn compile<F: Scalar>(model: &mut Model<F>, case: &Value) {
     };
 }
 
-fn expect_close<F: Scalar>(got: &ArrayD<F>, golden: &ArrayD<f64>, tolerance: f64, what: &str) {
-    assert_eq!(got.shape(), golden.shape(), "{what}");
-    for ((index, got), &golden) in got.indexed_iter().zip(golden) {
-        let got = got.widen();
-        let error = (got - golden).abs() / golden.abs().max(1.0);
-        // Written so that NaN fails.
-        assert!(error <= tolerance, "{what} at {index:?}: {got}, but Keras has {golden}");
-    }
-}
-
 fn expect_number(got: f64, golden: f64, tolerance: f64, what: &str) {
     expect_close(&ndarray::arr0(got).into_dyn(), &ndarray::arr0(golden).into_dyn(), tolerance, what);
 }
@@ -306,7 +202,15 @@ impl<F: Scalar> Input<F> {
     }
 }
 
-/// The recorded masks of one step, found again by where they are used.
+/// Which steps of the samples count, if the case says so.
+fn mask_of(case: &Value) -> Option<Array2<bool>> {
+    let rows = case["mask"].as_array()?;
+    let steps = rows[0].as_array().unwrap().len();
+    // Keras' own tests have them as 0 and 1.
+    Some(Array2::from_shape_fn((rows.len(), steps), |(n, t)| number(&rows[n][t]) != 0.0))
+}
+
+/// The recorded dropout masks of one step, found again by where they are used.
 fn replay(case: &Value, step: usize) -> impl Fn(MaskSite) -> f64 + Sync {
     let names: Vec<String> =
         case["layers"].as_array().unwrap().iter().map(|layer| layer["name"].as_str().unwrap().to_string()).collect();
@@ -342,7 +246,9 @@ fn run_case<F: Scalar>(case: &Value, tolerance: f64) {
     }
     compile(&mut model, case);
     let pass = Pass::training(Key::new(0));
-    let (samples, output) = (input.samples(), tensor(&case["output"]));
+    let mask = mask_of(case);
+    let samples = mask.as_ref().map_or(input.samples(), |mask| (input.samples(), mask).into());
+    let output = tensor(&case["output"]);
 
     // Without dropout, running and training give the same.
     if case.get("masks").is_none() {
@@ -395,7 +301,22 @@ macro_rules! files {
         }
     )+};
 }
-files!(constraints, dense, dropout, embedding, gru, losses, lstm, optimizers, regularizers, simple_rnn, stacks);
+files!(
+    bidirectional,
+    compositions,
+    constraints,
+    dense,
+    dropout,
+    embedding,
+    gru,
+    losses,
+    lstm,
+    masks,
+    optimizers,
+    regularizers,
+    simple_rnn,
+    stacks
+);
 
 #[test]
 fn schedules() {
@@ -461,10 +382,6 @@ fn anchors_of_keras_own_tests() {
     let mut compared = 0;
     for case in golden["cases"].as_array().unwrap() {
         let options = &case["layer"];
-        // Masks and go_backwards are not among the layers' options.
-        if case["mask"].is_array() || options["go_backwards"].as_bool().unwrap_or(false) {
-            continue;
-        }
         let shape: Vec<usize> = numbers(&case["input_shape"]).into_iter().map(|size| size as usize).collect();
         let count = shape.iter().product::<usize>();
         let x = Array3::from_shape_vec((shape[0], shape[1], shape[2]), (0..count).map(|i| i as f64).collect()).unwrap();
@@ -486,16 +403,23 @@ fn anchors_of_keras_own_tests() {
             }
             model.set_weight(&name, &value).unwrap();
         }
-        let output = model.predict(&x).unwrap();
-        for (row, &golden) in output.outer_iter().zip(&numbers(&case["values"])) {
-            for &value in row {
-                expect_number(value, golden, 1e-6, &case["name"].to_string());
-            }
+        let mask = mask_of(case);
+        let samples = mask.as_ref().map_or(Samples::from(&x), |mask| (&x, mask).into());
+        let output = model.predict(samples).unwrap();
+        // One value for each row, or for each row and step: all units are equal.
+        let values: Vec<f64> = match &case["values"][0] {
+            Value::Array(_) => case["values"].as_array().unwrap().iter().flat_map(numbers).collect(),
+            _ => numbers(&case["values"]),
+        };
+        let units = output.len() / values.len();
+        assert_eq!(units, full["units"].as_u64().unwrap() as usize, "{}", case["name"]);
+        for (index, &value) in output.iter().enumerate() {
+            expect_number(value, values[index / units], 1e-6, &case["name"].to_string());
         }
         compared += 1;
     }
     println!("anchors: {compared} cases");
-    assert!(compared >= 7, "only {compared}");
+    assert_eq!(compared, 15);
 }
 
 #[test]

@@ -395,6 +395,7 @@ impl<F: Scalar, C: Cell<F>> Layer<F> for Rnn<C> {
         check_rate("dropout", self.dropout)?;
         check_rate("recurrent_dropout", self.recurrent_dropout)?;
         let (steps, _) = input.expect_sequence()?;
+        self.cell.states().check()?;
         let features = self.cell.states().as_slice()[0];
         check_count("units", features)?;
         Ok(if self.return_sequences { Form::Sequence { steps, features } } else { Form::Vector { features } })

@@ -21,7 +21,8 @@ use crate::layer::{Describe, Pass};
 use crate::scalar::Scalar;
 use crate::tensor::{resize, slice, slice_mut};
 
-/// Two cells, one on top of the other, as a cell: Keras' `StackedRNNCells`. For more than two, nest them.
+/// Two cells, one on top of the other, as a cell: Keras' `StackedRNNCells`. For more than two, nest them; all together have at
+/// most [`MAX_STATES`](super::MAX_STATES) states, such as two LSTM cells have.
 ///
 /// Unlike two layers, one on top of the other, it has a single state: that of the second cell, then that of the first.
 ///

@@ -7,12 +7,13 @@
 
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, ArrayViewMut2, s};
 
+use crate::error::{Error, Result};
 use crate::mask::left_out;
 use crate::scalar::Scalar;
 use crate::tensor::{copy_row, resize, slice_mut};
 
 /// How many states a cell may carry.
-pub const MAX_STATES: usize = 8;
+pub const MAX_STATES: usize = 4;
 
 /// The width of each state of a cell, the output first: `[H]` or `[H, H]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,18 +38,29 @@ impl Widths {
 
     /// The widths.
     pub fn as_slice(&self) -> &[usize] {
-        &self.widths[..self.count]
+        &self.widths[..self.count.min(MAX_STATES)]
     }
 
-    /// These widths, then others; panics if they are more than [`MAX_STATES`].
+    /// These widths, then others. If they are too many, [`Widths::check`] says so.
     pub(super) fn and(self, others: Widths) -> Self {
         let mut all = self;
-        for &width in others.as_slice() {
-            assert!(all.count < MAX_STATES, "a cell carries at most {MAX_STATES} states, those of its parts counted");
-            all.widths[all.count] = width;
-            all.count += 1;
-        }
+        let free = all.widths.iter_mut().skip(self.count);
+        free.zip(others.as_slice()).for_each(|(to, &width)| *to = width);
+        all.count += others.count;
         all
+    }
+
+    /// Refuses a cell that is made of so many others that they have more than [`MAX_STATES`] states.
+    pub(super) fn check(self) -> Result<()> {
+        if self.count <= MAX_STATES {
+            return Ok(());
+        }
+        let value = format!("one with {} states, those of its parts counted", self.count);
+        Err(Error::InvalidOption {
+            option: "cell",
+            value,
+            allowed: "one with at most 4; make layers of some of its parts",
+        })
     }
 }
 

@@ -29,11 +29,14 @@ dtypes.BIT64_TO_BIT32_DTYPE.clear()
 import anchors
 import callbacks
 import cases
+import compositions
 import metrics
 import runner
 import schedules
+import states
 import trajectories
 
+FAMILIES = {**cases.FAMILIES, **compositions.FAMILIES}
 GOLDENS = Path(__file__).parent / "goldens"
 OTHERS = {
     "metrics": metrics.all_cases,
@@ -42,6 +45,7 @@ OTHERS = {
     "anchors": anchors.all_cases,
     "schedules": schedules.all_cases,
     "trajectories": trajectories.all_cases,
+    "states": states.all_cases,
 }
 
 
@@ -57,7 +61,7 @@ def write(family, golden_cases):
 
 
 def main(wanted):
-    families = [*cases.FAMILIES, *OTHERS]
+    families = [*FAMILIES, *OTHERS]
     unknown = set(wanted) - set(families)
     if unknown:
         sys.exit(f"no such family: {', '.join(sorted(unknown))}; there are {', '.join(families)}")
@@ -66,7 +70,7 @@ def main(wanted):
         if family in OTHERS:
             write(family, list(OTHERS[family]()))
         else:
-            write(family, [runner.run(case) for case in cases.FAMILIES[family]()])
+            write(family, [runner.run(case) for case in FAMILIES[family]()])
 
 
 if __name__ == "__main__":

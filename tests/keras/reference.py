@@ -89,6 +89,8 @@ def check(case, x, weights, masks, output):
     if len(case["layers"]) != 1 or case["layers"][0]["class"] not in LAYERS:
         return False
     options = case["layers"][0]
+    if "mask" in case or options.get("go_backwards"):
+        return False
     function, gates = LAYERS[options["class"]]
     name, width = options["name"], gates * options["units"]
     no_bias = np.zeros((2, width) if options.get("reset_after") else width)

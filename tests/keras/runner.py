@@ -118,13 +118,37 @@ def held(options):
     return getattr(keras.regularizers if hasattr(keras.regularizers, name) else keras.constraints, name)(**options)
 
 
+def make(options):
+    """A layer or cell of these options, as a function of its input. `Stacked` and `Residual` are this crate's names."""
+    options = dict(options)
+    class_name = options.pop("class")
+    for part in ("layer", "backward_layer"):
+        if options.get(part) is not None:
+            options[part] = make(options[part])
+    if class_name == "Residual":
+        return lambda x: keras.layers.Add()([x, options["layer"](x)])
+    if class_name == "Stacked":
+        return keras.layers.RNN([make(cell) for cell in options.pop("cells")], **options)
+    options = {key: held(value) if isinstance(value, dict) else value for key, value in options.items()}
+    return getattr(keras.layers, class_name)(**options)
+
+
 def build(case, input_shape, is_tokens):
     inputs = keras.Input(batch_shape=input_shape, dtype="int32" if is_tokens else "float64")
     x = inputs
     for options in case["layers"]:
-        options = {key: held(value) if isinstance(value, dict) else value for key, value in options.items()}
-        x = getattr(keras.layers, options.pop("class"))(**options)(x)
+        x = make(options)(x)
     return keras.Model(inputs, x)
+
+
+def weight_name(path):
+    """A weight's name in the goldens: its layer, the part of the layer if it is made of several, and the weight."""
+    layer, *inner, weight = path.split("/")
+    parts = [part.split("_")[0] for part in inner]
+    return "/".join([layer, *(part for part in parts if part in PARTS), weight])
+
+
+PARTS = ("forward", "backward", "first", "second")
 
 
 def make_input(rng, spec):
@@ -133,7 +157,10 @@ def make_input(rng, spec):
         if "tokens" in spec:
             return np.array(spec["tokens"], dtype=np.int64).reshape(shape)
         return rng.integers(0, spec["vocabulary"], size=shape)
-    return rng.uniform(-1.5, 1.5, size=shape)
+    x = rng.uniform(-1.5, 1.5, size=shape)
+    if "constant" in spec:
+        x[~np.array(spec["where"])] = spec["constant"]
+    return x
 
 
 def make_target(rng, case, shape):
@@ -206,14 +233,14 @@ def run(case):
     is_tokens = spec["kind"] == "tokens"
     x = make_input(rng, spec)
     model = build(case, x.shape, is_tokens)
-    paths = [v.path for v in model.trainable_variables]
-    names = ["/".join((p.split("/")[0], p.split("/")[-1])) for p in paths]
+    names = [weight_name(v.path) for v in model.trainable_variables]
     assert len(set(names)) == len(names), names
     weights = [rng.normal(0.0, case["weight_std"], size=v.shape) for v in model.trainable_variables]
     y = make_target(rng, case, model.output_shape)
     loss_options = dict(case["loss"])
     loss_fn = LOSSES[loss_options.pop("class")](**{k: v for k, v in loss_options.items() if v})
     frozen = [v.value for v in model.non_trainable_variables]
+    extra = {"mask": np.array(case["mask"], dtype=bool)} if "mask" in case else {}
 
     masks = Masks()
     labels = []
@@ -227,7 +254,7 @@ def run(case):
             with masks.patched(plan):
                 output, _, penalties = model.stateless_call(variables, frozen, inputs, training=True, return_losses=True)
         else:
-            output, _, penalties = model.stateless_call(variables, frozen, inputs, training=False, return_losses=True)
+            output, _, penalties = model.stateless_call(variables, frozen, inputs, training=False, return_losses=True, **extra)
         return loss_fn(y, output) + sum(penalties), output
 
     wrt = 0 if is_tokens else (0, 1)
@@ -279,5 +306,7 @@ def run(case):
         golden["input_gradient"] = tensor(first["input"])
     if labels:
         golden["masks"] = all_masks
+    if "mask" in case:
+        golden["mask"] = case["mask"]
     keras.backend.clear_session()
     return golden

@@ -5,9 +5,10 @@
 
 use bptt::callbacks::ModelCheckpoint;
 use bptt::{
-    Activation, BinaryCrossentropy, CategoricalCrossentropy, Clip, Constraint, Dense, Dropout, Embedding, Fit, Form,
-    Gru, Layer, Loss, Lstm, MeanSquaredError, Model, Optimizer, Regularizer, Result, Sequential, Sgd, SimpleRnn,
-    SparseCategoricalCrossentropy,
+    Activation, Bidirectional, BinaryCrossentropy, CategoricalCrossentropy, Clip, Constraint, Dense, Dropout,
+    Embedding, Fit, Form, Gru, Layer, LayerNormalization, Loss, Lstm, MeanSquaredError, Merge, Model, Optimizer,
+    Regularizer, RepeatVector, Residual, Result, Rnn, Sequential, Sgd, SimpleRnn, SparseCategoricalCrossentropy,
+    Stacked, TimeDistributed,
 };
 use ndarray::{Array1, Array2, Array3, array};
 
@@ -191,6 +192,52 @@ fn layers_that_do_not_chain() {
         Sequential::new().add(Embedding::new(4, 2)).build(Form::sequence(3, 2), 1),
         "layer \"embedding\": it got (None, 3, 2), but needs token ids: make it the first layer and build the model for \
          Form::tokens",
+    );
+}
+
+#[test]
+fn layers_that_do_not_fit_together() {
+    let sequence = Form::sequence(5, 3);
+    let build = |stack: Sequential, form: Form| stack.build(form, 1);
+    expect(
+        build(
+            Sequential::new().add(Bidirectional::new(Lstm::new(4)).backward_layer(Gru::new(2)).merge_mode(Merge::Sum)),
+            sequence,
+        ),
+        "layer \"bidirectional\": merge_mode is Sum of 4 and 2 units, but must be Concat, or layers with equal units",
+    );
+    expect(
+        build(
+            Sequential::new().add(Bidirectional::new(Lstm::new(4).return_sequences(true)).backward_layer(Gru::new(4))),
+            sequence,
+        ),
+        "layer \"bidirectional\": return_sequences is (None, 5, 4) forwards and (None, 4) backwards, but must be the same for \
+         both layers",
+    );
+    expect(
+        build(Sequential::new().add(Residual::new(Lstm::new(3))), sequence),
+        "layer \"residual\": layer is Lstm that makes (None, 3) of (None, 5, 3), but must be one whose output has the form of \
+         its input: with as many units as there are features, and return_sequences(true) if it is recurrent",
+    );
+    expect(
+        build(Sequential::new().add(TimeDistributed::new(RepeatVector::new(2))), sequence),
+        "layer \"time_distributed\": it got (None, 2, 3), but needs a vector from its layer for each step: put a layer into it \
+         that turns vectors into vectors",
+    );
+    let lstm = || Lstm::new(3).into_cell();
+    expect(
+        build(Sequential::new().add(Rnn::from_cell(Stacked::new(Stacked::new(lstm(), lstm()), lstm()))), sequence),
+        "layer \"stacked\": cell is one with 6 states, those of its parts counted, but must be one with at most 4; make layers \
+         of some of its parts",
+    );
+    expect(
+        build(Sequential::new().add(RepeatVector::new(2)), sequence),
+        "layer \"repeat_vector\": it got (None, 5, 3), but needs a vector: put it after a layer that makes a vector of a \
+         sequence, such as a recurrent one",
+    );
+    expect(
+        build(Sequential::new().add(LayerNormalization::new().epsilon(0.0)), sequence),
+        "layer \"layer_normalization\": epsilon is 0, but must be a finite number above 0",
     );
 }
 
