@@ -31,6 +31,25 @@ impl<'a> Path<'a> {
         Path { parent: Some(self), name }
     }
 
+    /// Calls `then` with the first part, and the path of the rest without it: how a layer made of others hands on which of
+    /// its weights it is asked for.
+    pub(crate) fn split_first<R>(&self, then: impl FnOnce(&str, Path<'_>) -> R) -> R {
+        fn descend<R>(path: Path<'_>, parts: &[&str], then: impl FnOnce(Path<'_>) -> R) -> R {
+            match parts {
+                [] => then(path),
+                [part, rest @ ..] => descend(path.child(part), rest, then),
+            }
+        }
+        let mut parts: Vec<&str> =
+            std::iter::successors(Some(self), |path| path.parent).map(|path| path.name).collect();
+        parts.reverse();
+        // The outermost struct has a name of its own only inside a model.
+        match parts.iter().position(|part| !part.is_empty()) {
+            Some(first) => descend(Path::root(""), &parts[first + 1..], |rest| then(parts[first], rest)),
+            None => then("", Path::root("")),
+        }
+    }
+
     /// The last part.
     pub fn name(&self) -> &'a str {
         self.name

@@ -65,6 +65,10 @@ impl<F: Scalar, C: Cell<F>> Cell<F> for Zoneout<C> {
         self.cell.masks()
     }
 
+    fn dropped_width(&self) -> usize {
+        self.cell.dropped_width()
+    }
+
     fn build(&self, inputs: usize, init: &mut Init) -> Result<C::Weights> {
         self.cell.build(inputs, init)
     }

@@ -46,6 +46,9 @@ impl<F: Scalar, C: Cell<F>> Cell<F> for Stepwise<C> {
     fn masks(&self) -> usize {
         self.0.masks()
     }
+    fn dropped_width(&self) -> usize {
+        self.0.dropped_width()
+    }
     fn build(&self, inputs: usize, init: &mut Init) -> Result<C::Weights> {
         self.0.build(inputs, init)
     }

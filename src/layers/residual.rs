@@ -8,9 +8,11 @@ use crate::error::{Error, Result};
 use crate::initializer::Init;
 use crate::layer::{Carry, Describe, Layer, Pass};
 use crate::mask::Mask;
+use crate::params::Path;
 use crate::recurrent::State;
 use crate::scalar::Scalar;
 use crate::tensor::{Form, Tensor};
+use crate::weight_options::WeightOptions;
 
 /// Adds the input of a layer to its output (He et al. 2016), so that deep stacks learn what is to be changed.
 ///
@@ -127,6 +129,10 @@ impl<F: Scalar, L: Layer<F>> Layer<F> for Residual<L> {
 
     fn output_mask(&self, x: &Tensor<F>, mask: &mut Mask) {
         self.layer.output_mask(x, mask);
+    }
+
+    fn weight_options(&self, path: Path<'_>) -> WeightOptions {
+        self.layer.weight_options(path)
     }
 
     fn carry(&self) -> Carry {

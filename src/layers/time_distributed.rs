@@ -8,8 +8,10 @@ use crate::activation::Activation;
 use crate::error::{Error, Result};
 use crate::initializer::Init;
 use crate::layer::{Carry, Describe, Layer, Pass};
+use crate::params::Path;
 use crate::scalar::Scalar;
 use crate::tensor::{Form, Tensor};
+use crate::weight_options::WeightOptions;
 
 /// Applies a layer that takes vectors to each step of a sequence.
 ///
@@ -101,6 +103,10 @@ impl<F: Scalar, L: Layer<F>> Layer<F> for TimeDistributed<L> {
                 mend: "put a layer into it that turns vectors into vectors",
             }),
         }
+    }
+
+    fn weight_options(&self, path: Path<'_>) -> WeightOptions {
+        self.layer.weight_options(path)
     }
 
     fn carry(&self) -> Carry {

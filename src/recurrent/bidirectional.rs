@@ -13,8 +13,10 @@ use super::state::State;
 use crate::error::{Error, Result};
 use crate::initializer::Init;
 use crate::layer::{Describe, Layer, Pass};
+use crate::params::Path;
 use crate::scalar::Scalar;
 use crate::tensor::{Form, Tensor, reverse_steps};
+use crate::weight_options::WeightOptions;
 
 /// How [`Bidirectional`] makes one output of two.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -365,6 +367,13 @@ impl<F: Scalar, A: Cell<F>, B: Cell<F>> Layer<F> for Bidirectional<A, B> {
 
     fn takes_lookups(&self, pass: Pass<'_>) -> bool {
         Layer::<F>::takes_lookups(&self.forward, pass) && Layer::<F>::takes_lookups(&self.backward, pass)
+    }
+
+    fn weight_options(&self, path: Path<'_>) -> WeightOptions {
+        path.split_first(|part, rest| match part {
+            "forward" => self.forward.weight_options(rest),
+            _ => self.backward.weight_options(rest),
+        })
     }
 
     fn build(&self, input: Form, init: &mut Init) -> Result<Self::Weights> {

@@ -18,8 +18,10 @@ use super::state::{State, Views, ViewsMut, Widths};
 use crate::error::Result;
 use crate::initializer::Init;
 use crate::layer::{Describe, Pass};
+use crate::params::Path;
 use crate::scalar::Scalar;
 use crate::tensor::{resize, slice, slice_mut};
+use crate::weight_options::WeightOptions;
 
 /// Two cells, one on top of the other, as a cell: Keras' `StackedRNNCells`. For more than two, nest them; all together have at
 /// most [`MAX_STATES`](super::MAX_STATES) states, such as two LSTM cells have.
@@ -153,6 +155,13 @@ impl<F: Scalar, A: Cell<F>, B: Cell<F>> Cell<F> for Stacked<A, B> {
 
     fn dropped_width(&self) -> usize {
         self.second.dropped_width() + self.first.dropped_width()
+    }
+
+    fn weight_options(&self, path: Path<'_>) -> WeightOptions {
+        path.split_first(|part, rest| match part {
+            "first" => self.first.weight_options(rest),
+            _ => self.second.weight_options(rest),
+        })
     }
 
     fn build(&self, inputs: usize, init: &mut Init) -> Result<Self::Weights> {

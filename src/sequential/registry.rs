@@ -8,9 +8,9 @@ use crate::error::{Error, Result};
 use crate::layer::Layer;
 use crate::layers::{
     Activate, Dense, Dropout, Embedding, GlobalAveragePooling1D, GlobalMaxPooling1D, LayerNormalization, Masking,
-    RepeatVector, Residual, TimeDistributed,
+    RepeatVector, TimeDistributed,
 };
-use crate::recurrent::{Bidirectional, Cell, Gated, Gates, GruCell, LstmGates, Rnn, SimpleGates, Stacked};
+use crate::recurrent::{Bidirectional, Cell, Gated, Gates, Gru, GruCell, Lstm, LstmGates, Rnn, SimpleGates, SimpleRnn};
 use crate::scalar::Scalar;
 
 type Constructor<F> = fn(serde_json::Value) -> serde_json::Result<Box<dyn Description<F>>>;
@@ -40,9 +40,9 @@ impl<F: Scalar> Default for Registry<F> {
 }
 
 impl<F: Scalar> Registry<F> {
-    /// The built-in layers. Of those that are made of others it has `Bidirectional`, `Residual` and `Stacked` of each built-in
-    /// cell, and `Residual` and `TimeDistributed` of `Dense`; further ones are added by [`layer`](Registry::layer), such as
-    /// `.layer::<Residual<MyLayer>>()`.
+    /// The built-in layers. Of those that are made of others it has `Bidirectional` of each built-in cell and
+    /// `TimeDistributed` of `Dense`, for what is in it is compiled into every program that loads a model; others are added by
+    /// [`layer`](Registry::layer), such as `.layer::<Residual<Lstm>>()`.
     pub fn new() -> Self {
         let empty = Registry { constructors: BTreeMap::new() };
         empty
@@ -55,16 +55,13 @@ impl<F: Scalar> Registry<F> {
             .layer::<LayerNormalization>()
             .layer::<Masking>()
             .layer::<RepeatVector>()
-            .layer::<Residual<Dense>>()
             .layer::<TimeDistributed<Dense>>()
-            .recurrent::<GruCell>()
-            .recurrent::<Gated<LstmGates>>()
-            .recurrent::<Gated<SimpleGates>>()
-    }
-
-    /// Adds what is made of a built-in cell.
-    fn recurrent<C: Cell<F>>(self) -> Self {
-        self.layer::<Rnn<C>>().layer::<Bidirectional<C>>().layer::<Residual<Rnn<C>>>().layer::<Rnn<Stacked<C, C>>>()
+            .layer::<Gru>()
+            .layer::<Lstm>()
+            .layer::<SimpleRnn>()
+            .layer::<Bidirectional<GruCell>>()
+            .layer::<Bidirectional<Gated<LstmGates>>>()
+            .layer::<Bidirectional<Gated<SimpleGates>>>()
     }
 
     /// Adds a layer.

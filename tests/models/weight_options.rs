@@ -7,9 +7,9 @@ use std::fs;
 use std::path::{Path as FilePath, PathBuf};
 
 use bptt::{
-    Activation, Adam, BinaryCrossentropy, Cell, Constraint, Dense, Describe, Embedding, Fit, Form, Init, Initializer,
-    Key, Lstm, MeanSquaredError, Model, Path, Registry, Regularizer, Result, Rnn, Scalar, Sequential, Sgd, Step,
-    StepBack, Views, ViewsMut, WeightOptions, Widths,
+    Activation, Adam, Bidirectional, BinaryCrossentropy, Cell, Constraint, Dense, Describe, Embedding, Fit, Form, Gru,
+    Init, Initializer, Key, Lstm, MeanSquaredError, Model, Path, Registry, Regularizer, Residual, Result, Rnn, Scalar,
+    Sequential, Sgd, SimpleRnn, Stacked, Step, StepBack, TimeDistributed, Views, ViewsMut, WeightOptions, Widths,
 };
 use ndarray::{Array1, Array2, Array3, Axis, array};
 use ndarray_rand::rand::Rng;
@@ -250,4 +250,45 @@ fn a_cell_of_ones_own_names_its_weights() {
     fs::remove_file(&path).unwrap();
     back.compile(Sgd::new(0.1), MeanSquaredError);
     assert_eq!(model.evaluate(&x, &y).unwrap(), back.evaluate(&x, &y).unwrap());
+}
+
+/// Layers and cells made of others hand on whose weights are meant, however deep they stand.
+#[test]
+fn layers_made_of_others_hold_the_weights_of_each() {
+    let stacked = Stacked::new(
+        Gru::new(3).kernel_constraint(Constraint::max_norm(0.1)).into_cell(),
+        Stacked::new(
+            SimpleRnn::new(4).recurrent_constraint(Constraint::max_norm(0.2)).into_cell(),
+            Lstm::new(2).kernel_constraint(Constraint::max_norm(0.3)).into_cell(),
+        ),
+    );
+    let both = Bidirectional::new(Lstm::new(2).kernel_constraint(Constraint::max_norm(0.4)).return_sequences(true))
+        .backward_layer(Gru::new(2).recurrent_constraint(Constraint::max_norm(0.5)).return_sequences(true));
+    let dense = Dense::new(4).kernel_constraint(Constraint::max_norm(0.6));
+    let stack = Sequential::<f64>::default()
+        .add(both)
+        .add(Residual::new(TimeDistributed::new(dense)))
+        .add(Rnn::from_cell(stacked));
+    let mut model = stack.build(Form::sequence(5, 3), 1).unwrap();
+    model.compile(Sgd::new(1e-6), MeanSquaredError);
+    model.train_batch(&Array3::ones((2, 5, 3)), &Array2::<f64>::ones((2, 2))).unwrap();
+    let largest = |name: &str| {
+        let weight = model.weight(name).unwrap();
+        weight
+            .map_axis(Axis(0), |column| column.iter().map(|w| w * w).sum::<f64>().sqrt())
+            .into_iter()
+            .fold(0.0, f64::max)
+    };
+    for (name, limit) in [
+        ("bidirectional/forward/kernel", 0.4),
+        ("bidirectional/backward/recurrent_kernel", 0.5),
+        ("residual/kernel", 0.6),
+        ("stacked/first/kernel", 0.1),
+        ("stacked/second/first/recurrent_kernel", 0.2),
+        ("stacked/second/second/kernel", 0.3),
+    ] {
+        assert!((largest(name) - limit).abs() < 1e-4, "{name}: {}", largest(name));
+    }
+    assert!(largest("bidirectional/forward/recurrent_kernel") > 0.7);
+    assert!(largest("stacked/first/recurrent_kernel") > 0.7);
 }
