@@ -150,7 +150,7 @@ macro_rules! conformance_laws {
 macro_rules! conformance {
     (@tests $name:ident, ($layer:expr) $($law:ident)+) => {
         mod $name {
-            #[allow(unused_imports)]
+            #[allow(unused_imports, reason = "a layer may be named by its whole path")]
             use super::*;
 
             $(

@@ -79,7 +79,7 @@ impl<F: Scalar> Inputs<F> {
             let (steps, batch, features) = got.x.dim();
             let periods = if per_step { steps } else { 1 };
             fill_masks(&mut self.dropout, MaskKind::Input, rate, (periods, 1, batch, features), pass);
-            self.drop_out_of(None);
+            drop_out(&self.dropout, &mut self.sequence);
         }
     }
 
@@ -95,20 +95,19 @@ impl<F: Scalar> Inputs<F> {
     }
 
     /// From the gradient of what the cell saw that of what the layer got.
-    pub(super) fn give_back(&mut self, dx: &mut Array3<F>, tokens: bool) {
+    pub(super) fn give_back(&self, dx: &mut Array3<F>, tokens: bool) {
         if self.order.dropout.is_some() {
-            self.drop_out_of(Some(dx));
+            drop_out(&self.dropout, dx);
         }
         if self.order.backwards && !tokens {
             reverse_steps(dx);
         }
     }
+}
 
-    /// Multiplies each step of a sequence (this one's if `None`) by its mask, or all steps by the only one.
-    fn drop_out_of(&mut self, sequence: Option<&mut Array3<F>>) {
-        let Inputs { dropout, sequence: own, .. } = self;
-        for (t, mut step) in sequence.unwrap_or(own).outer_iter_mut().enumerate() {
-            step *= &dropout.index_axis(Axis(0), t.min(dropout.dim().0 - 1));
-        }
+/// Multiplies each step of a sequence by its mask, or all steps by the only one.
+fn drop_out<F: Scalar>(masks: &Array3<F>, sequence: &mut Array3<F>) {
+    for (t, mut step) in sequence.outer_iter_mut().enumerate() {
+        step *= &masks.index_axis(Axis(0), t.min(masks.dim().0 - 1));
     }
 }

@@ -130,7 +130,8 @@ impl<F: Scalar> Predictor<F> {
             let rows = shard * SHARD..count.min((shard + 1) * SHARD);
             match &state {
                 Some(state) => state().load_into(rows.clone(), workspace),
-                None => network.start(workspace, rows.len()),
+                None if resumes => network.start(workspace, rows.len()),
+                None => {}
             }
             for first in (0..length).step_by(window) {
                 let steps = first..length.min(first + window);
