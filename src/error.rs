@@ -170,6 +170,15 @@ pub enum Error {
         problem: String,
     },
 
+    /// A metric that cannot be computed for this model.
+    #[error("the metric {metric:?} {problem}")]
+    Metric {
+        /// Its name.
+        metric: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+
     /// A gradient that is not finite, met while clipping.
     #[error("the gradient of {tensor} is not finite; lower the learning rate, or look for extreme inputs")]
     Gradient {

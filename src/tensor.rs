@@ -7,6 +7,7 @@
 //! allocated.
 
 use std::fmt;
+use std::slice::ChunksExact;
 
 use ndarray::{Array, Array2, Array3, ArrayView2, ArrayViewMut2, Dimension, IntoDimension, Zip, s};
 use serde::{Deserialize, Serialize};
@@ -308,6 +309,12 @@ pub(crate) fn slice<F, D: Dimension>(array: &Array<F, D>) -> &[F] {
 /// The same, to be written.
 pub(crate) fn slice_mut<F, D: Dimension>(array: &mut Array<F, D>) -> &mut [F] {
     array.as_slice_mut().expect("weights and workspaces are in standard layout")
+}
+
+/// The rows of a matrix in standard layout.
+pub(crate) fn each_row<'a, F>(matrix: ArrayView2<'a, F>) -> ChunksExact<'a, F> {
+    let width = matrix.ncols().max(1);
+    matrix.to_slice().expect("weights and workspaces are in standard layout").chunks_exact(width)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::checkpoint;
 use crate::error::{Error, Result};
 use crate::layer::Pass;
 use crate::loss::Loss;
-use crate::metrics::Metric;
+use crate::metrics::{Metric, Metrics, Running};
 use crate::optimizer::Optimizer;
 use crate::random::Key;
 use crate::scalar::Scalar;
@@ -56,7 +56,7 @@ pub struct Model<F: Scalar = f32> {
 pub struct Compiled<F> {
     pub(crate) optimizer: Optimizer<F>,
     pub(crate) loss: Box<dyn Loss<F>>,
-    pub(crate) metrics: Vec<Box<dyn Metric<F>>>,
+    pub(crate) metrics: Metrics<F>,
     /// In a mutex only so that threads may share the model: training, which has it for itself, never locks it.
     pub(crate) room: Mutex<Room<F>>,
 }
@@ -74,8 +74,14 @@ impl<F: Scalar> fmt::Debug for Compiled<F> {
 impl<F: Scalar> Compiled<F> {
     /// Adds a metric, whose figures stand under its name.
     pub fn metric(&mut self, metric: impl Metric<F> + 'static) -> &mut Self {
-        self.metrics.push(Box::new(metric));
+        self.metrics.plain.push(Arc::new(metric));
         self
+    }
+
+    /// The metrics at the start of an epoch.
+    pub(crate) fn start_metrics(&self, output: Form) -> Result<Running<F>> {
+        let outputs = output.features()?;
+        self.metrics.start(outputs, self.loss.target_width(outputs))
     }
 }
 
@@ -87,7 +93,7 @@ impl<F: Scalar> Model<F> {
     /// Sets how to train: an optimizer (or its rule alone), a loss, and by [`Compiled::metric`] what to report.
     pub fn compile(&mut self, optimizer: impl Into<Optimizer<F>>, loss: impl Loss<F> + 'static) -> &mut Compiled<F> {
         let (optimizer, loss) = (optimizer.into(), Box::new(loss));
-        self.compiled.insert(Compiled { optimizer, loss, metrics: Vec::new(), room: Mutex::default() })
+        self.compiled.insert(Compiled { optimizer, loss, metrics: Metrics::default(), room: Mutex::default() })
     }
 
     /// The optimizer, once compiled: to read or set its learning rate.
@@ -150,8 +156,7 @@ impl<F: Scalar> Model<F> {
         let samples = samples.into();
         samples.check(&self.network)?;
         let targets = ArrangedTargets::new(&targets.into(), &samples, self.network.output(), &*compiled.loss)?;
-        let (loss, metrics) = (&*compiled.loss, &compiled.metrics);
-        evaluate(&self.network, loss, metrics, &self.threads, &mut Vec::new(), &samples, &targets)
+        evaluate(&self.network, compiled, &self.threads, &mut Vec::new(), &samples, &targets)
     }
 
     /// The outputs for all samples, batch first: (N, K), or (N, T, K) if the last layer puts out sequences.
@@ -355,10 +360,6 @@ impl<F: Scalar> Model<F> {
             }
         });
         Ok(())
-    }
-
-    pub(crate) fn metrics(&self) -> Result<&[Box<dyn Metric<F>>]> {
-        self.compiled.as_ref().map(|compiled| compiled.metrics.as_slice()).ok_or(Error::NotCompiled)
     }
 
     /// The order of the samples in the next epoch.

@@ -142,6 +142,7 @@ impl<F: Scalar> Model<F> {
         compiled.optimizer.check()?;
         samples.check(&self.network)?;
         let output = self.network.output();
+        let mut metrics = compiled.start_metrics(output)?;
         let targets = ArrangedTargets::new(&targets.into(), &samples, output, &*compiled.loss)?;
         let validation = match fit.validation {
             Some((samples, targets)) => {
@@ -173,7 +174,7 @@ impl<F: Scalar> Model<F> {
             }
             let started = Instant::now();
             let order = if fit.keep_order { (0..samples.len()).collect() } else { self.shuffled(samples.len()) };
-            let mut metrics: Vec<_> = self.metrics()?.iter().map(|metric| metric.fresh()).collect();
+            metrics.reset();
             logs = Logs::default();
             let (mut sum, mut rows_seen) = (0.0, 0);
             for (batch, rows) in order.chunks(batch_size).enumerate() {
@@ -187,7 +188,7 @@ impl<F: Scalar> Model<F> {
                     for shard in shards.iter() {
                         sum += shard.loss;
                         let (predictions, targets) = shard.results();
-                        metrics.iter_mut().for_each(|metric| metric.update(predictions, targets));
+                        metrics.update(predictions, targets);
                     }
                     let rows = rows_of(shards);
                     rows_seen += rows;
@@ -195,7 +196,7 @@ impl<F: Scalar> Model<F> {
                     apply_gradients(network, &mut compiled.optimizer, shards)?;
                 }
                 logs.set("loss", mean(sum, rows_seen));
-                metrics.iter().for_each(|metric| logs.set(metric.name(), metric.result()));
+                metrics.write(&mut logs);
                 for callback in &mut callbacks {
                     let mut training = Training { model: self, epochs, batches, stop: &mut stop };
                     callback.on_batch_end(batch, &logs, &mut training)?;
@@ -207,9 +208,8 @@ impl<F: Scalar> Model<F> {
             let seconds = started.elapsed().as_secs_f64();
             if let Some((samples, targets)) = &validation {
                 let compiled = self.compiled.as_ref().ok_or(Error::NotCompiled)?;
-                let (loss, metrics) = (&*compiled.loss, &compiled.metrics);
                 let workspaces = &mut validation_workspaces;
-                let figures = evaluate(&self.network, loss, metrics, &self.threads, workspaces, samples, targets)?;
+                let figures = evaluate(&self.network, compiled, &self.threads, workspaces, samples, targets)?;
                 for (name, value) in figures.iter() {
                     logs.set(&format!("val_{name}"), value);
                 }

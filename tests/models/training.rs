@@ -120,21 +120,21 @@ impl Rule<f64> for SignDescent {
 }
 
 /// The largest error so far.
-#[derive(Debug, Default)]
-struct LargestError(f64);
+#[derive(Debug)]
+struct LargestError;
 
 impl Metric<f64> for LargestError {
     fn name(&self) -> &str {
         "largest_error"
     }
-    fn update(&mut self, predictions: ArrayView2<'_, f64>, targets: ArrayView2<'_, f64>) {
-        self.0 = (&predictions - &targets).iter().fold(self.0, |a, d| a.max(d.abs()));
+    fn counters(&self, _: usize) -> usize {
+        1
     }
-    fn result(&self) -> f64 {
-        self.0
+    fn update(&self, counters: &mut [f64], prediction: &[f64], target: &[f64], _: f64) {
+        counters[0] = counters[0].max((prediction[0] - target[0]).abs());
     }
-    fn fresh(&self) -> Box<dyn Metric<f64>> {
-        Box::new(LargestError::default())
+    fn result(&self, counters: &[f64]) -> f64 {
+        counters[0]
     }
 }
 
@@ -142,7 +142,7 @@ impl Metric<f64> for LargestError {
 fn a_loss_a_rule_and_a_metric_of_ones_own() {
     let steps = Arc::new(Mutex::new(Vec::new()));
     let mut model = line(Optimizer::new(SignDescent(Arc::clone(&steps))), Quartic);
-    model.compile(Optimizer::new(SignDescent(Arc::clone(&steps))), Quartic).metric(LargestError::default());
+    model.compile(Optimizer::new(SignDescent(Arc::clone(&steps))), Quartic).metric(LargestError);
     let history = model.fit(&array![[1.0], [1.0]], &array![2.0, 4.0], Fit::new().epochs(2)).unwrap();
     // p = 0, then 1: the kernel and the bias move by ½ each.
     assert_eq!(history.get("loss"), [(16.0 + 256.0) / 2.0, (1.0 + 81.0) / 2.0]);
@@ -244,14 +244,14 @@ impl Metric<f64> for Order {
     fn name(&self) -> &str {
         "order"
     }
-    fn update(&mut self, _: ArrayView2<'_, f64>, targets: ArrayView2<'_, f64>) {
-        self.0.lock().unwrap().extend(targets);
+    fn counters(&self, _: usize) -> usize {
+        0
     }
-    fn result(&self) -> f64 {
+    fn update(&self, _: &mut [f64], _: &[f64], target: &[f64], _: f64) {
+        self.0.lock().unwrap().extend(target);
+    }
+    fn result(&self, _: &[f64]) -> f64 {
         0.0
-    }
-    fn fresh(&self) -> Box<dyn Metric<f64>> {
-        Box::new(Order(Arc::clone(&self.0)))
     }
 }
 

@@ -1,0 +1,90 @@
+//! Metrics: what people want to know about predictions, beside the loss.
+//!
+//! A metric is a description, without numbers of its own: what runs over the batches of an epoch are its counters, which
+//! whoever trains or evaluates holds. It sees the model's final outputs (after a last sigmoid or softmax, whatever the loss
+//! does) row by row: one row for each sample, or for each step of each sample that a mask lets count. [`MeanMetric`] is one
+//! in one line.
+
+mod mean;
+mod running;
+
+pub use mean::MeanMetric;
+pub(crate) use running::{Metrics, Running};
+
+use std::fmt::Debug;
+
+use crate::scalar::Scalar;
+
+/// A figure about predictions that runs over the batches of an epoch.
+///
+/// ```
+/// use bptt::{Metric, Scalar};
+///
+/// /// The largest error of all.
+/// #[derive(Debug)]
+/// struct LargestError;
+///
+/// impl<F: Scalar> Metric<F> for LargestError {
+///     fn name(&self) -> &str {
+///         "largest_error"
+///     }
+///     fn counters(&self, _outputs: usize) -> usize {
+///         1
+///     }
+///     fn update(&self, counters: &mut [f64], prediction: &[F], target: &[F], _weight: f64) {
+///         for (&p, &t) in prediction.iter().zip(target) {
+///             counters[0] = counters[0].max((p - t).widen().abs());
+///         }
+///     }
+///     fn result(&self, counters: &[f64]) -> f64 {
+///         counters[0]
+///     }
+/// }
+/// ```
+pub trait Metric<F: Scalar>: Debug + Send + Sync {
+    /// Its name in logs and in [`History`](crate::History).
+    fn name(&self) -> &str;
+
+    /// How many numbers it keeps from row to row for a model with so many `outputs` in a row. They start at 0.
+    fn counters(&self, outputs: usize) -> usize;
+
+    /// Looks at its options, and at how wide rows of outputs and of targets are, before it sees any.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, as the end of the sentence "the metric … ".
+    fn check(&self, _outputs: usize, _targets: usize) -> std::result::Result<(), String> {
+        Ok(())
+    }
+
+    /// Takes one row of predictions in, its target and its weight: 1, unless the metric is a
+    /// [weighted](crate::Compiled::weighted_metric) one.
+    fn update(&self, counters: &mut [f64], prediction: &[F], target: &[F], weight: f64);
+
+    /// The figure over all rows that went into these counters.
+    fn result(&self, counters: &[f64]) -> f64;
+}
+
+/// `sum / count`, and 0 where nothing was counted, as in Keras.
+fn ratio(sum: f64, count: f64) -> f64 {
+    if count == 0.0 { 0.0 } else { sum / count }
+}
+
+/// For metrics that compare each output with a target of its own.
+fn expect_each(outputs: usize, targets: usize) -> std::result::Result<(), String> {
+    if outputs == targets {
+        return Ok(());
+    }
+    Err(format!(
+        "compares each output with a target of its own, but for {outputs} outputs the loss takes rows of {targets}; use a \
+         metric for class numbers"
+    ))
+}
+
+/// For metrics of class numbers.
+fn expect_class(targets: usize) -> std::result::Result<(), String> {
+    if targets == 1 {
+        return Ok(());
+    }
+    Err(format!("takes one class number for each row, but the loss takes rows of {targets}; use one without `sparse`"))
+}
