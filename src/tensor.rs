@@ -7,7 +7,7 @@
 //! allocated.
 
 use std::fmt;
-use std::slice::ChunksExact;
+use std::slice::{ChunksExact, ChunksExactMut};
 
 use ndarray::{Array, Array2, Array3, ArrayView2, ArrayViewMut2, Dimension, IntoDimension, Zip, s};
 use serde::{Deserialize, Serialize};
@@ -315,6 +315,12 @@ pub(crate) fn slice_mut<F, D: Dimension>(array: &mut Array<F, D>) -> &mut [F] {
 pub(crate) fn each_row<'a, F>(matrix: ArrayView2<'a, F>) -> ChunksExact<'a, F> {
     let width = matrix.ncols().max(1);
     matrix.to_slice().expect("weights and workspaces are in standard layout").chunks_exact(width)
+}
+
+/// The same, to be written.
+pub(crate) fn each_row_mut<F>(matrix: ArrayViewMut2<'_, F>) -> ChunksExactMut<'_, F> {
+    let width = matrix.ncols().max(1);
+    matrix.into_slice().expect("weights and workspaces are in standard layout").chunks_exact_mut(width)
 }
 
 #[cfg(test)]

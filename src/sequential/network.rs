@@ -9,7 +9,7 @@ use super::erased::{Built, LayerWorkspace};
 use crate::activation::Activation;
 use crate::error::Result;
 use crate::layer::{Carry, Pass};
-use crate::loss::Loss;
+use crate::loss::{Loss, sum_rows};
 use crate::mask::Mask;
 use crate::params::Path;
 use crate::recurrent::State;
@@ -173,12 +173,12 @@ impl<F: Scalar> Network<F> {
             doutput.like(&activations[last], output.ncols());
         }
         workspace.loss = match masks[last].get() {
-            None => loss.sum(output, targets.view(), absorbed, gradient.then(|| doutput.rows_mut())),
+            None => sum_rows(loss, output, targets.view(), absorbed, gradient.then(|| doutput.rows_mut())),
             Some(mask) => {
                 counted.gather(mask, output, targets.view());
                 let Counted { predictions, targets, gradient: dpredictions } = counted;
                 let dpredictions = gradient.then(|| dpredictions.view_mut());
-                let sum = loss.sum(predictions.view(), targets.view(), absorbed, dpredictions);
+                let sum = sum_rows(loss, predictions.view(), targets.view(), absorbed, dpredictions);
                 if gradient {
                     counted.scatter(mask, doutput.rows_mut());
                 }

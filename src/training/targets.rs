@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::loss::Loss;
 use crate::scalar::Scalar;
 use crate::sequential::Workspace;
-use crate::tensor::{Form, resize};
+use crate::tensor::{Form, each_row, resize};
 
 /// Targets for a loss, batch first: made from a reference to an array or a vector of `u8`, `u32`, `i32`, `f32` or `f64`.
 ///
@@ -111,7 +111,7 @@ impl<F: Scalar> ArrangedTargets<F> {
         resize(&mut self.0, (samples.len(), steps.unwrap_or(1), width));
         targets.values.write(crate::tensor::slice_mut(&mut self.0));
         for (sample, rows) in self.0.outer_iter().enumerate() {
-            for row in rows.rows() {
+            for row in each_row(rows) {
                 loss.check_target(row, outputs).map_err(|problem| Error::Target { sample, problem })?;
             }
         }

@@ -10,7 +10,7 @@ use bptt::{
     Activation, Adam, BinaryCrossentropy, Dense, Embedding, Fit, Form, Gru, Key, Logs, Loss, Lstm, MeanMetric,
     MeanSquaredError, Metric, Model, Optimizer, Result, Rule, Scalar, Sequential, Sgd, Training,
 };
-use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis, array};
+use ndarray::{Array1, Array2, Axis, array};
 use ndarray_rand::rand::Rng;
 
 fn tokens(samples: usize) -> (Array2<u32>, Array1<f32>) {
@@ -81,18 +81,12 @@ fn gradient_descent_finds_a_line() {
 struct Quartic;
 
 impl Loss<f64> for Quartic {
-    fn sum(
-        &self,
-        predictions: ArrayView2<'_, f64>,
-        targets: ArrayView2<'_, f64>,
-        _: bool,
-        gradient: Option<ArrayViewMut2<'_, f64>>,
-    ) -> f64 {
-        let difference = &predictions - &targets;
-        if let Some(mut gradient) = gradient {
-            gradient.assign(&difference.mapv(|d| 4.0 * d.powi(3)));
+    fn row(&self, prediction: &[f64], target: &[f64], _: bool, gradient: Option<&mut [f64]>) -> f64 {
+        let errors = prediction.iter().zip(target).map(|(p, t)| p - t);
+        if let Some(gradient) = gradient {
+            gradient.iter_mut().zip(errors.clone()).for_each(|(g, error)| *g = 4.0 * error.powi(3));
         }
-        difference.mapv(|d| d.powi(4)).sum()
+        errors.map(|error| error.powi(4)).sum()
     }
 }
 

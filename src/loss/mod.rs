@@ -1,0 +1,132 @@
+//! Losses: how far predictions are from targets, and the gradient of that.
+//!
+//! A loss is of one row: one for each sample, or for each step of each sample. It returns the loss of the row and writes its
+//! gradient. Here rows are weighted and summed; the trainer divides sum and gradient by the number of rows once, after all
+//! shards are in. So the loss of a batch is Σ wᵢ·lᵢ / n over its n rows, as in Keras, and does not depend on how it was cut.
+//!
+//! Cross-entropies take over a last sigmoid or softmax of the model ([`Loss::absorbs`]) and compute from what comes before
+//! it: ln σ(z) needs no clipping there, and the gradient is σ(z) − t exactly.
+
+mod binary_crossentropy;
+mod categorical_crossentropy;
+mod elements;
+
+pub use binary_crossentropy::BinaryCrossentropy;
+pub use categorical_crossentropy::{CategoricalCrossentropy, SparseCategoricalCrossentropy};
+pub use elements::MeanSquaredError;
+
+use std::fmt::Debug;
+
+use ndarray::{ArrayView2, ArrayViewMut2};
+
+use crate::activation::Activation;
+use crate::error::Result;
+use crate::lane::Lane;
+use crate::scalar::Scalar;
+use crate::tensor::{each_row, each_row_mut};
+
+/// A loss over rows of predictions and targets.
+///
+/// ```
+/// use bptt::{Loss, Scalar};
+///
+/// /// Σ (p − t)⁴.
+/// #[derive(Debug)]
+/// struct Quartic;
+///
+/// impl<F: Scalar> Loss<F> for Quartic {
+///     fn row(&self, prediction: &[F], target: &[F], _absorbed: bool, gradient: Option<&mut [F]>) -> f64 {
+///         let error = |i: usize| prediction[i] - target[i];
+///         for (i, slope) in gradient.into_iter().flatten().enumerate() {
+///             *slope = F::of(4.0) * error(i) * error(i) * error(i);
+///         }
+///         (0..prediction.len()).map(|i| error(i).widen().powi(4)).sum()
+///     }
+/// }
+/// ```
+pub trait Loss<F: Scalar>: Debug + Send + Sync {
+    /// Whether the loss computes from the input of this last activation instead of its output.
+    fn absorbs(&self, _activation: Activation) -> bool {
+        false
+    }
+
+    /// Looks at the options before training starts.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidOption`](crate::Error::InvalidOption) for one out of range.
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// How wide a row of targets is for rows of `outputs` predictions.
+    fn target_width(&self, outputs: usize) -> usize {
+        outputs
+    }
+
+    /// Looks at one row of targets before training starts.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, as the end of the sentence "target … ".
+    fn check_target(&self, target: &[F], _outputs: usize) -> std::result::Result<(), String> {
+        match target.iter().find(|value| !value.is_finite()) {
+            Some(value) => Err(format!("is {value}; it must be a finite number")),
+            None => Ok(()),
+        }
+    }
+
+    /// The loss of one row; its gradient goes into `gradient`, if that is asked for.
+    ///
+    /// `absorbed` says that the prediction comes from before the last activation.
+    fn row(&self, prediction: &[F], target: &[F], absorbed: bool, gradient: Option<&mut [F]>) -> f64;
+}
+
+/// The loss summed over rows in standard layout, each times its weight, and the gradient of that sum.
+pub(crate) fn sum_rows<F: Scalar, L: Loss<F> + ?Sized>(
+    loss: &L,
+    predictions: ArrayView2<'_, F>,
+    targets: ArrayView2<'_, F>,
+    absorbed: bool,
+    gradient: Option<ArrayViewMut2<'_, F>>,
+) -> f64 {
+    let mut gradient = gradient.map(each_row_mut);
+    let mut sum = 0.0;
+    for (prediction, target) in each_row(predictions).zip(each_row(targets)) {
+        let slopes = gradient.as_mut().and_then(Iterator::next);
+        sum += loss.row(prediction, target, absorbed, slopes);
+    }
+    sum
+}
+
+/// What Keras keeps probabilities away from 0 and 1 by.
+const EPSILON: f64 = 1e-7;
+
+/// Keeps a probability within [ε, 1 − ε]; outside, the gradient is zero, as in Keras.
+fn clip<F: Scalar>(p: F) -> (F, bool) {
+    let clipped = Lane::min(Lane::max(p, F::of(EPSILON)), F::of(1.0 - EPSILON));
+    (clipped, clipped == p)
+}
+
+/// Makes a cross-entropy, and sets whether it computes from logits that the model itself puts out.
+macro_rules! from_logits_option {
+    ($loss:ident, $new:literal) => {
+        impl $loss {
+            #[doc = $new]
+            pub fn new() -> Self {
+                $loss::default()
+            }
+
+            /// Whether the model itself puts out logits.
+            pub fn from_logits(self, from_logits: bool) -> Self {
+                $loss { from_logits, ..self }
+            }
+        }
+    };
+}
+use from_logits_option;
+
+/// The mean of a loss over the rows that count; 0 if none does, as in Keras.
+pub(crate) fn mean(sum: f64, rows: usize) -> f64 {
+    sum / rows.max(1) as f64
+}
