@@ -170,6 +170,29 @@ pub enum Error {
         problem: String,
     },
 
+    /// Weights of the wrong number or shape.
+    #[error(
+        "the weights have shape {got:?}, but must be one for each sample, [{samples}]{}",
+        steps.map_or(String::new(), |steps| format!(", or one for each step of each sample, [{samples}, {steps}]"))
+    )]
+    Weights {
+        /// Their shape.
+        got: Vec<usize>,
+        /// How many samples there are.
+        samples: usize,
+        /// How many steps each has, if the model puts out one for each step.
+        steps: Option<usize>,
+    },
+
+    /// A weight that is negative or not finite.
+    #[error("the weight of sample {sample} is {value}; weights must be finite numbers of at least 0")]
+    Weight {
+        /// Which sample, from 0.
+        sample: usize,
+        /// Its weight.
+        value: f64,
+    },
+
     /// A metric that cannot be computed for this model.
     #[error("the metric {metric:?} {problem}")]
     Metric {

@@ -34,7 +34,7 @@ use ndarray_rand::rand::Rng;
 use crate::error::Result;
 use crate::initializer::Init;
 use crate::layer::{Layer, Pass};
-use crate::loss::{Loss, sum_rows};
+use crate::loss::{Loss, Rows, sum_rows};
 use crate::params::{PairVisitor, Params, Path, Visitor, VisitorMut, set_zero};
 use crate::random::Key;
 use crate::recurrent::{Cell, Rnn, State, Widths};
@@ -348,10 +348,13 @@ pub fn loss<L: Loss<f64> + ?Sized>(
     let targets = targets.as_standard_layout();
     let predictions = predictions.as_standard_layout();
     let mut slopes = Array2::zeros(predictions.raw_dim());
-    sum_rows(loss, predictions.view(), targets.view(), absorbed, Some(slopes.view_mut()));
+    let rows = Rows { predictions: predictions.view(), targets: targets.view(), weights: &[] };
+    sum_rows(loss, rows, absorbed, Some(slopes.view_mut()));
     let predictions_of = |values: ArrayD<f64>| Point { weights: (), others: vec![("predictions".into(), values)] };
     let mut point = predictions_of(predictions.into_owned().into_dyn());
     compare(&mut point, &predictions_of(slopes.into_dyn()), |point| {
-        sum_rows(loss, matrix(&point.others[0].1).view(), targets.view(), absorbed, None)
+        let predictions = matrix(&point.others[0].1);
+        let rows = Rows { predictions: predictions.view(), targets: targets.view(), weights: &[] };
+        sum_rows(loss, rows, absorbed, None)
     })
 }

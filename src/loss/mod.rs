@@ -82,19 +82,42 @@ pub trait Loss<F: Scalar>: Debug + Send + Sync {
     fn row(&self, prediction: &[F], target: &[F], absorbed: bool, gradient: Option<&mut [F]>) -> f64;
 }
 
-/// The loss summed over rows in standard layout, each times its weight, and the gradient of that sum.
+/// What losses and metrics see of a batch: rows in standard layout.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rows<'a, F> {
+    pub(crate) predictions: ArrayView2<'a, F>,
+    pub(crate) targets: ArrayView2<'a, F>,
+    /// One for each row; none at all if every row weighs 1.
+    pub(crate) weights: &'a [F],
+}
+
+impl<F: Scalar> Rows<'_, F> {
+    /// Each row: its prediction, its target, and its weight unless every row weighs 1.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&[F], &[F], Option<F>)> {
+        let rows = each_row(self.predictions).zip(each_row(self.targets));
+        rows.enumerate().map(|(row, (prediction, target))| (prediction, target, self.weights.get(row).copied()))
+    }
+}
+
+/// The loss summed over rows, each times its weight, and the gradient of that sum.
 pub(crate) fn sum_rows<F: Scalar, L: Loss<F> + ?Sized>(
     loss: &L,
-    predictions: ArrayView2<'_, F>,
-    targets: ArrayView2<'_, F>,
+    rows: Rows<'_, F>,
     absorbed: bool,
     gradient: Option<ArrayViewMut2<'_, F>>,
 ) -> f64 {
     let mut gradient = gradient.map(each_row_mut);
     let mut sum = 0.0;
-    for (prediction, target) in each_row(predictions).zip(each_row(targets)) {
-        let slopes = gradient.as_mut().and_then(Iterator::next);
-        sum += loss.row(prediction, target, absorbed, slopes);
+    for (prediction, target, weight) in rows.iter() {
+        let mut slopes = gradient.as_mut().and_then(Iterator::next);
+        let loss = loss.row(prediction, target, absorbed, slopes.as_deref_mut());
+        match weight {
+            None => sum += loss,
+            Some(weight) => {
+                sum += weight.widen() * loss;
+                slopes.into_iter().flatten().for_each(|slope| *slope *= weight);
+            }
+        }
     }
     sum
 }

@@ -99,7 +99,7 @@ impl<F: Scalar> Metric<F> for MeanMetric<F> {
 }
 
 /// The place of the first largest value.
-fn largest<F: Scalar>(row: &[F]) -> usize {
+pub(crate) fn largest<F: Scalar>(row: &[F]) -> usize {
     let mut best = 0;
     for (place, &value) in row.iter().enumerate() {
         if value > row[best] {

@@ -9,6 +9,7 @@ mod mean;
 mod running;
 
 pub use mean::MeanMetric;
+pub(crate) use mean::largest;
 pub(crate) use running::{Metrics, Running};
 
 use std::fmt::Debug;

@@ -2,43 +2,45 @@
 
 use std::sync::Arc;
 
-use ndarray::ArrayView2;
-
 use super::Metric;
 use crate::error::{Error, Result};
+use crate::loss::Rows;
 use crate::scalar::Scalar;
-use crate::tensor::each_row;
 use crate::training::Logs;
 
 /// The metrics that a model is compiled with.
 #[derive(Debug)]
 pub(crate) struct Metrics<F> {
     pub(crate) plain: Vec<Arc<dyn Metric<F>>>,
+    /// Those in which rows count by their weights.
+    pub(crate) weighted: Vec<Arc<dyn Metric<F>>>,
 }
 
 impl<F> Default for Metrics<F> {
     fn default() -> Self {
-        Metrics { plain: Vec::new() }
+        Metrics { plain: Vec::new(), weighted: Vec::new() }
     }
 }
 
 impl<F: Scalar> Metrics<F> {
-    /// All of them at their start, for rows of so many outputs and targets. Where several have one name, the later ones get
-    /// a number, as in Keras: `accuracy`, `accuracy_1`.
+    /// All of them at their start, for rows of so many outputs and targets. Where several have one name, the later ones are
+    /// called as in Keras: `accuracy`, `accuracy_1`, `weighted_accuracy`, `weighted_accuracy_1`.
     pub(crate) fn start(&self, outputs: usize, targets: usize) -> Result<Running<F>> {
         let mut entries: Vec<Entry<F>> = Vec::new();
-        for metric in &self.plain {
-            let name = metric.name();
-            let check = metric.check(outputs, targets);
-            check.map_err(|problem| Error::Metric { metric: name.into(), problem })?;
+        let plain = self.plain.iter().map(|metric| (metric, false));
+        for (metric, weighted) in plain.chain(self.weighted.iter().map(|metric| (metric, true))) {
+            let mut name = metric.name().to_string();
+            metric.check(outputs, targets).map_err(|problem| Error::Metric { metric: name.clone(), problem })?;
             let taken = |name: &str| entries.iter().any(|entry| entry.name == name);
-            let name = match taken(name) {
-                false => name.to_string(),
-                true => {
-                    (1..).map(|number| format!("{name}_{number}")).find(|name| !taken(name)).expect("there is no last")
-                }
-            };
-            entries.push(Entry { name, metric: Arc::clone(metric), counters: metric.counters(outputs) });
+            if weighted && taken(&name) {
+                name = format!("weighted_{name}");
+            }
+            if taken(&name) {
+                let mut numbered = (1..).map(|number| format!("{name}_{number}"));
+                name = numbered.find(|name| !taken(name)).expect("numbers do not end");
+            }
+            let counters = metric.counters(outputs);
+            entries.push(Entry { name, metric: Arc::clone(metric), weighted, counters });
         }
         let counters = vec![0.0; entries.iter().map(|entry| entry.counters).sum()];
         Ok(Running { entries, counters })
@@ -57,6 +59,8 @@ pub(crate) struct Running<F> {
 struct Entry<F> {
     name: String,
     metric: Arc<dyn Metric<F>>,
+    weighted: bool,
+    /// How many it has.
     counters: usize,
 }
 
@@ -66,14 +70,15 @@ impl<F: Scalar> Running<F> {
         self.counters.fill(0.0);
     }
 
-    /// Takes rows of predictions and their targets in.
-    pub(crate) fn update(&mut self, predictions: ArrayView2<'_, F>, targets: ArrayView2<'_, F>) {
+    /// Takes the rows of a batch in.
+    pub(crate) fn update(&mut self, rows: Rows<'_, F>) {
         let mut rest = self.counters.as_mut_slice();
         for entry in &self.entries {
             let (counters, others) = rest.split_at_mut(entry.counters);
             rest = others;
-            for (prediction, target) in each_row(predictions).zip(each_row(targets)) {
-                entry.metric.update(counters, prediction, target, 1.0);
+            for (prediction, target, weight) in rows.iter() {
+                let weight = weight.filter(|_| entry.weighted).map_or(1.0, F::widen);
+                entry.metric.update(counters, prediction, target, weight);
             }
         }
     }

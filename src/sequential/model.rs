@@ -78,6 +78,15 @@ impl<F: Scalar> Compiled<F> {
         self
     }
 
+    /// Adds a metric in which rows count by their weights: those of [`Targets`], and in training those of
+    /// [`Fit::class_weight`](crate::Fit::class_weight). If another one has its name, its figures stand under `weighted_` and
+    /// the name, as in Keras.
+    #[doc(alias = "weighted_metrics")]
+    pub fn weighted_metric(&mut self, metric: impl Metric<F> + 'static) -> &mut Self {
+        self.metrics.weighted.push(Arc::new(metric));
+        self
+    }
+
     /// The metrics at the start of an epoch.
     pub(crate) fn start_metrics(&self, output: Form) -> Result<Running<F>> {
         let outputs = output.features()?;

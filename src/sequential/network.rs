@@ -2,14 +2,14 @@
 //!
 //! A [`Workspace`] holds everything that a pass changes: one for each shard of a batch, used again for the next batch.
 
-use ndarray::{Array2, ArrayView2, ArrayViewD, ArrayViewMutD};
+use ndarray::{Array2, ArrayViewD, ArrayViewMutD};
 
 use super::counted::Counted;
 use super::erased::{Built, LayerWorkspace};
 use crate::activation::Activation;
 use crate::error::Result;
 use crate::layer::{Carry, Pass};
-use crate::loss::{Loss, sum_rows};
+use crate::loss::{Loss, Rows, sum_rows};
 use crate::mask::Mask;
 use crate::params::Path;
 use crate::recurrent::State;
@@ -75,7 +75,9 @@ pub(crate) struct Workspace<F> {
     counted: Counted<F>,
     /// The targets, one row for each row of the output.
     pub(crate) targets: Array2<F>,
-    /// The loss summed over the rows.
+    /// The weight of each of these rows; none at all if every row weighs 1.
+    pub(crate) weights: Vec<F>,
+    /// The loss summed over the rows, times their weights.
     pub(crate) loss: f64,
 }
 
@@ -98,6 +100,7 @@ impl<F: Scalar> Network<F> {
             layers: self.nodes.iter().map(|node| node.layer.workspace()).collect(),
             counted: Counted::default(),
             targets: Array2::default((0, 0)),
+            weights: Vec::new(),
             loss: 0.0,
         }
     }
@@ -167,18 +170,17 @@ impl<F: Scalar> Network<F> {
     /// Computes the loss of the output in the workspace, over the rows that count, and if asked for its gradient.
     pub(crate) fn measure(&self, workspace: &mut Workspace<F>, loss: &dyn Loss<F>, absorbed: bool, gradient: bool) {
         let last = self.nodes.len();
-        let Workspace { activations, gradients, masks, counted, targets, .. } = workspace;
-        let (output, doutput) = (activations[last].rows(), &mut gradients[last]);
+        let Workspace { activations, gradients, masks, counted, targets, weights, .. } = workspace;
+        let all = Rows { predictions: activations[last].rows(), targets: targets.view(), weights };
+        let doutput = &mut gradients[last];
         if gradient {
-            doutput.like(&activations[last], output.ncols());
+            doutput.like(&activations[last], all.predictions.ncols());
         }
         workspace.loss = match masks[last].get() {
-            None => sum_rows(loss, output, targets.view(), absorbed, gradient.then(|| doutput.rows_mut())),
+            None => sum_rows(loss, all, absorbed, gradient.then(|| doutput.rows_mut())),
             Some(mask) => {
-                counted.gather(mask, output, targets.view());
-                let Counted { predictions, targets, gradient: dpredictions } = counted;
-                let dpredictions = gradient.then(|| dpredictions.view_mut());
-                let sum = sum_rows(loss, predictions.view(), targets.view(), absorbed, dpredictions);
+                counted.gather(mask, all);
+                let sum = counted.sum(loss, absorbed, gradient);
                 if gradient {
                     counted.scatter(mask, doutput.rows_mut());
                 }
@@ -362,16 +364,16 @@ impl<F: Scalar> Workspace<F> {
         self.activations.last().expect("a workspace holds the input at least")
     }
 
-    /// The outputs that count and their targets, in rows.
-    pub(crate) fn results(&self) -> (ArrayView2<'_, F>, ArrayView2<'_, F>) {
+    /// The outputs that count, their targets and weights.
+    pub(crate) fn results(&self) -> Rows<'_, F> {
         match self.masks.last() {
-            Some(mask) if mask.get().is_some() => (self.counted.predictions.view(), self.counted.targets.view()),
-            _ => (self.output().rows(), self.targets.view()),
+            Some(mask) if mask.get().is_some() => self.counted.rows(),
+            _ => Rows { predictions: self.output().rows(), targets: self.targets.view(), weights: &self.weights },
         }
     }
 
     /// How many rows of output count.
     pub(crate) fn rows(&self) -> usize {
-        self.results().1.nrows()
+        self.results().targets.nrows()
     }
 }

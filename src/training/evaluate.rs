@@ -32,8 +32,7 @@ pub(crate) fn evaluate<F: Scalar>(
         for shard in run_batch(network, &*compiled.loss, threads, workspaces, batch, Pass::inference()) {
             sum += shard.loss;
             rows_seen += shard.rows();
-            let (predictions, targets) = shard.results();
-            metrics.update(predictions, targets);
+            metrics.update(shard.results());
         }
     }
     let mut logs = Logs::default();

@@ -4,6 +4,7 @@
 //! `on_epoch_end`; last, after the weights' moving averages, if there are any, have taken their place, `on_train_end`.
 //! Callbacks are called in the order in which they were added, and share one [`Logs`], which then goes into [`History`].
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -29,6 +30,7 @@ use crate::tensor::Form;
 /// | `batch_size` | 32 | samples for each step of the optimizer; the last batch may be smaller |
 /// | `shuffle` | true | a new order of the samples for each epoch |
 /// | `truncated` | none | learn from windows of long sequences: truncated backpropagation through time |
+/// | `class_weight` | 1 for each | how much the rows of a class count |
 /// | `validation` | none | data for the `val_` figures |
 /// | `callback` | none | what to call along the way; may be given several times |
 #[derive(Default)]
@@ -37,6 +39,7 @@ pub struct Fit<'a, F> {
     batch_size: Option<usize>,
     keep_order: bool,
     truncated: Option<(usize, usize)>,
+    class_weight: BTreeMap<usize, f64>,
     validation: Option<(Samples<'a, F>, Targets<'a>)>,
     callbacks: Vec<&'a mut dyn Callback<F>>,
 }
@@ -59,6 +62,7 @@ impl<'a, F: Scalar> Fit<'a, F> {
             batch_size: None,
             keep_order: false,
             truncated: None,
+            class_weight: BTreeMap::new(),
             validation: None,
             callbacks: Vec::new(),
         }
@@ -85,6 +89,13 @@ impl<'a, F: Scalar> Fit<'a, F> {
     #[doc(alias = "stateful")]
     pub fn truncated(self, every: usize, through: usize) -> Self {
         Fit { truncated: Some((every, through)), ..self }
+    }
+
+    /// How much the rows of a class count, 1 for classes that are left out: `[(0, 1.0), (1, 3.0)]`. The class is told from
+    /// the targets as in Keras: a class number, the largest of a one-hot row, or a label 0 or 1, rounded; a row of zeros
+    /// has none. These weights multiply those of the [`Targets`]; validation data have none.
+    pub fn class_weight(self, weights: impl IntoIterator<Item = (usize, f64)>) -> Self {
+        Fit { class_weight: weights.into_iter().collect(), ..self }
     }
 
     /// Data to look at after each epoch, without learning from it.
@@ -124,7 +135,8 @@ impl<F: Scalar> Model<F> {
     /// # Errors
     ///
     /// [`Error::NotCompiled`] before [`Model::compile`]; [`Error::Empty`], [`Error::Samples`], [`Error::Token`],
-    /// [`Error::NotFinite`], [`Error::Targets`] or [`Error::Target`] for data that do not fit, validation data too;
+    /// [`Error::NotFinite`], [`Error::Targets`], [`Error::Target`], [`Error::Weights`] or [`Error::Weight`] for data that do
+    /// not fit, validation data too; [`Error::Metric`] for a metric that does not;
     /// [`Error::InvalidOption`] for options out of range; the same if a schedule or a callback gives a learning rate that
     /// is negative or not finite; [`Error::Gradient`] if clipping meets a gradient that is not finite; and what callbacks
     /// return. All but the last three before the first step.
@@ -143,7 +155,8 @@ impl<F: Scalar> Model<F> {
         samples.check(&self.network)?;
         let output = self.network.output();
         let mut metrics = compiled.start_metrics(output)?;
-        let targets = ArrangedTargets::new(&targets.into(), &samples, output, &*compiled.loss)?;
+        let mut targets = ArrangedTargets::new(&targets.into(), &samples, output, &*compiled.loss)?;
+        targets.weigh_classes(&fit.class_weight)?;
         let validation = match fit.validation {
             Some((samples, targets)) => {
                 samples.check(&self.network)?;
@@ -187,8 +200,7 @@ impl<F: Scalar> Model<F> {
                     let shards = run_batch(network, &*compiled.loss, threads, &mut workspaces, work, pass);
                     for shard in shards.iter() {
                         sum += shard.loss;
-                        let (predictions, targets) = shard.results();
-                        metrics.update(predictions, targets);
+                        metrics.update(shard.results());
                     }
                     let rows = rows_of(shards);
                     rows_seen += rows;
