@@ -109,9 +109,12 @@ pub use layers::{
     GlobalAveragePooling1D, GlobalMaxPooling1D, GlobalMaxPooling1DCache, LayerNormalization, LayerNormalizationCache,
     LayerNormalizationWeights, Masking, RepeatVector, Residual, ResidualCache, TimeDistributed, TimeDistributedCache,
 };
-pub use loss::{BinaryCrossentropy, CategoricalCrossentropy, Loss, MeanSquaredError, SparseCategoricalCrossentropy};
+pub use loss::{
+    BinaryCrossentropy, CategoricalCrossentropy, Huber, Loss, MeanAbsoluteError, MeanSquaredError, Poisson,
+    SparseCategoricalCrossentropy,
+};
 pub use mask::Mask;
-pub use metrics::{MeanMetric, Metric};
+pub use metrics::{Auc, Average, F1Score, MeanMetric, Metric, Precision, Recall};
 pub use optimizer::{
     Adagrad, Adam, AdamW, Clip, CosineDecay, CosineDecayRestarts, Ema, ExponentialDecay, InverseTimeDecay, Nadam,
     OneCycle, Optimizer, PiecewiseConstantDecay, PolynomialDecay, RmsProp, Rule, Schedule, Sgd,

@@ -1,8 +1,9 @@
 //! Cross-entropy of labels that are yes or no.
 
 use super::elements::mean_of_elements;
-use super::{Loss, clip, from_logits_option};
+use super::{Loss, check_smoothing, clip, from_logits_option};
 use crate::activation::Activation;
+use crate::error::Result;
 use crate::lane::Lane;
 use crate::scalar::Scalar;
 
@@ -10,6 +11,8 @@ use crate::scalar::Scalar;
 ///
 /// After a last sigmoid, or with `from_logits`, computed from the logit z as max(z, 0) − z·t + ln(1 + e^−|z|); otherwise
 /// from probabilities, which are kept 10⁻⁷ away from 0 and 1.
+///
+/// With `label_smoothing` s, labels are drawn towards ½ before: t·(1 − s) + s/2.
 ///
 /// Targets: 0 to 1, of the predictions' width.
 ///
@@ -22,16 +25,28 @@ use crate::scalar::Scalar;
 #[doc(alias = "BCE")]
 pub struct BinaryCrossentropy {
     from_logits: bool,
+    label_smoothing: f64,
 }
 
 from_logits_option!(BinaryCrossentropy, "From probabilities, or from the logits of a last sigmoid.");
 
+impl BinaryCrossentropy {
+    /// How far labels are drawn towards ½: 0 (the default) not at all, 1 altogether.
+    pub fn label_smoothing(self, label_smoothing: f64) -> Self {
+        BinaryCrossentropy { label_smoothing, ..self }
+    }
+}
+
 impl<F: Scalar> Loss<F> for BinaryCrossentropy {
+    fn check(&self) -> Result<()> {
+        check_smoothing(self.label_smoothing)
+    }
+
     fn absorbs(&self, activation: Activation) -> bool {
         activation == Activation::Sigmoid && !self.from_logits
     }
 
-    fn check_target(&self, target: &[F], _: usize) -> Result<(), String> {
+    fn check_target(&self, target: &[F], _: usize) -> std::result::Result<(), String> {
         match target.iter().find(|value| !(F::zero()..=F::one()).contains(value)) {
             Some(value) => Err(format!("is {value}; binary cross-entropy takes labels from 0 to 1")),
             None => Ok(()),
@@ -40,13 +55,16 @@ impl<F: Scalar> Loss<F> for BinaryCrossentropy {
 
     fn row(&self, prediction: &[F], target: &[F], absorbed: bool, gradient: Option<&mut [F]>) -> f64 {
         let (zero, one) = (F::zero(), F::one());
+        let (keep, half) = (F::of(1.0 - self.label_smoothing), F::of(0.5 * self.label_smoothing));
+        let smooth = |t: F| t * keep + half;
         if absorbed || self.from_logits {
             mean_of_elements(prediction, target, gradient, |z, t| {
+                let t = smooth(t);
                 (Lane::max(z, zero) - z * t + Lane::exp(-Lane::abs(z)).ln_1p(), z.sigmoid() - t)
             })
         } else {
             mean_of_elements(prediction, target, gradient, |p, t| {
-                let (p, inside) = clip(p);
+                let ((p, inside), t) = (clip(p), smooth(t));
                 let slope = if inside { (one - t) / (one - p) - t / p } else { zero };
                 (-(t * p.ln()) - (one - t) * (one - p).ln(), slope)
             })

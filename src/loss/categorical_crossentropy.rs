@@ -1,7 +1,8 @@
 //! Cross-entropy of one class out of several, told by a distribution or by its number.
 
-use super::{Loss, clip, from_logits_option};
+use super::{Loss, check_smoothing, clip, from_logits_option};
 use crate::activation::Activation;
+use crate::error::Result;
 use crate::lane::Lane;
 use crate::scalar::Scalar;
 
@@ -9,6 +10,8 @@ use crate::scalar::Scalar;
 ///
 /// After a last softmax, or with `from_logits`, computed from the logits; otherwise from probabilities, each divided by the
 /// sum of its row and kept 10⁻⁷ away from 0 and 1, as Keras does.
+///
+/// With `label_smoothing` s, all K classes get a share of the targets before: t·(1 − s) + s/K.
 ///
 /// Targets: a distribution over the classes, of the predictions' width, such as a one-hot row.
 ///
@@ -20,16 +23,28 @@ use crate::scalar::Scalar;
 #[derive(Clone, Debug, Default)]
 pub struct CategoricalCrossentropy {
     from_logits: bool,
+    label_smoothing: f64,
 }
 
 from_logits_option!(CategoricalCrossentropy, "From probabilities, or from the logits of a last softmax.");
 
+impl CategoricalCrossentropy {
+    /// The part of the targets that all classes share alike: 0 by default.
+    pub fn label_smoothing(self, label_smoothing: f64) -> Self {
+        CategoricalCrossentropy { label_smoothing, ..self }
+    }
+}
+
 impl<F: Scalar> Loss<F> for CategoricalCrossentropy {
+    fn check(&self) -> Result<()> {
+        check_smoothing(self.label_smoothing)
+    }
+
     fn absorbs(&self, activation: Activation) -> bool {
         activation == Activation::Softmax && !self.from_logits
     }
 
-    fn check_target(&self, target: &[F], _: usize) -> Result<(), String> {
+    fn check_target(&self, target: &[F], _: usize) -> std::result::Result<(), String> {
         match target.iter().find(|value| !(F::zero()..=F::one()).contains(value)) {
             Some(value) => Err(format!("holds {value}; categorical cross-entropy takes probabilities from 0 to 1")),
             None => Ok(()),
@@ -37,7 +52,9 @@ impl<F: Scalar> Loss<F> for CategoricalCrossentropy {
     }
 
     fn row(&self, prediction: &[F], target: &[F], absorbed: bool, gradient: Option<&mut [F]>) -> f64 {
-        of_classes(prediction, |class| target[class], absorbed || self.from_logits, gradient)
+        let keep = F::of(1.0 - self.label_smoothing);
+        let share = F::of(self.label_smoothing / target.len() as f64);
+        of_classes(prediction, |class| target[class] * keep + share, absorbed || self.from_logits, gradient)
     }
 }
 
@@ -66,7 +83,7 @@ impl<F: Scalar> Loss<F> for SparseCategoricalCrossentropy {
         1
     }
 
-    fn check_target(&self, target: &[F], outputs: usize) -> Result<(), String> {
+    fn check_target(&self, target: &[F], outputs: usize) -> std::result::Result<(), String> {
         let class = target[0].widen();
         if class >= 0.0 && class < outputs as f64 && class.fract() == 0.0 {
             return Ok(());

@@ -1,6 +1,10 @@
 //! Losses of single elements, averaged over each row as in Keras.
 
-use super::Loss;
+use std::cmp::Ordering;
+
+use super::{EPSILON, Loss};
+use crate::error::{Error, Result};
+use crate::lane::Lane;
 use crate::scalar::Scalar;
 
 /// The mean of `element(prediction, target)`, a loss and its slope, over a row.
@@ -38,5 +42,111 @@ pub struct MeanSquaredError;
 impl<F: Scalar> Loss<F> for MeanSquaredError {
     fn row(&self, prediction: &[F], target: &[F], _: bool, gradient: Option<&mut [F]>) -> f64 {
         mean_of_elements(prediction, target, gradient, |p, t| ((p - t) * (p - t), (p - t) + (p - t)))
+    }
+}
+
+/// The sign; 0 of 0, NaN of NaN.
+fn sign<F: Scalar>(value: F) -> F {
+    match value.partial_cmp(&F::zero()) {
+        Some(Ordering::Less) => -F::one(),
+        Some(Ordering::Greater) => F::one(),
+        _ => value,
+    }
+}
+
+/// Mean absolute error, the mean of |p − t| over each row. Its slope where both are equal is 0.
+///
+/// ```
+/// use bptt::{Loss, MeanAbsoluteError};
+/// assert_eq!(MeanAbsoluteError.row(&[1.0_f64, 4.0], &[1.0, 1.0], false, None), 1.5);
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+#[doc(alias = "MAE")]
+pub struct MeanAbsoluteError;
+
+impl<F: Scalar> Loss<F> for MeanAbsoluteError {
+    fn row(&self, prediction: &[F], target: &[F], _: bool, gradient: Option<&mut [F]>) -> f64 {
+        mean_of_elements(prediction, target, gradient, |p, t| (Lane::abs(p - t), sign(p - t)))
+    }
+}
+
+/// Huber's loss, the mean over each row of e²/2 for errors e = p − t of at most δ, and of δ·|e| − δ²/2 for larger ones
+/// (Huber 1964): like the squared error near the target, like the absolute one far from it.
+///
+/// ```
+/// use bptt::{Huber, Loss};
+/// assert_eq!(Huber::new().row(&[1.5_f64, 4.0], &[1.0, 1.0], false, None), (0.125 + 2.5) / 2.0);
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Huber {
+    delta: f64,
+}
+
+impl Default for Huber {
+    fn default() -> Self {
+        Huber { delta: 1.0 }
+    }
+}
+
+impl Huber {
+    /// With δ = 1.
+    pub fn new() -> Self {
+        Huber::default()
+    }
+
+    /// The error δ from which on the loss is linear.
+    pub fn delta(self, delta: f64) -> Self {
+        Huber { delta }
+    }
+}
+
+impl<F: Scalar> Loss<F> for Huber {
+    fn check(&self) -> Result<()> {
+        if self.delta.is_finite() && self.delta > 0.0 {
+            return Ok(());
+        }
+        let value = self.delta.to_string();
+        Err(Error::InvalidOption { option: "delta", value, allowed: "a finite number above 0" })
+    }
+
+    fn row(&self, prediction: &[F], target: &[F], _: bool, gradient: Option<&mut [F]>) -> f64 {
+        let (delta, half) = (F::of(self.delta), F::of(0.5));
+        mean_of_elements(prediction, target, gradient, |p, t| {
+            let (error, size) = (p - t, Lane::abs(p - t));
+            if size <= delta {
+                (half * error * error, error)
+            } else {
+                (delta * size - half * delta * delta, delta * sign(error))
+            }
+        })
+    }
+}
+
+/// Poisson loss, the mean of p − t·ln(p + 10⁻⁷) over each row: the negative logarithm of the probability of the count t where
+/// p is expected, without what does not depend on p.
+///
+/// Predictions are to be positive, as softplus and ReLU make them. Targets: counts or rates of at least 0.
+///
+/// ```
+/// use bptt::{Loss, Poisson};
+/// let loss = Poisson.row(&[2.0_f64], &[3.0], false, None);
+/// assert!((loss - (2.0 - 3.0 * 2.0_f64.ln())).abs() < 1e-6);
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Poisson;
+
+impl<F: Scalar> Loss<F> for Poisson {
+    fn check_target(&self, target: &[F], _: usize) -> std::result::Result<(), String> {
+        match target.iter().find(|value| !(value.is_finite() && **value >= F::zero())) {
+            Some(value) => Err(format!("is {value}; Poisson loss takes finite counts or rates of at least 0")),
+            None => Ok(()),
+        }
+    }
+
+    fn row(&self, prediction: &[F], target: &[F], _: bool, gradient: Option<&mut [F]>) -> f64 {
+        mean_of_elements(prediction, target, gradient, |p, t| {
+            let above = p + F::of(EPSILON);
+            (p - t * above.ln(), F::one() - t / above)
+        })
     }
 }

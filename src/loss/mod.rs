@@ -13,14 +13,14 @@ mod elements;
 
 pub use binary_crossentropy::BinaryCrossentropy;
 pub use categorical_crossentropy::{CategoricalCrossentropy, SparseCategoricalCrossentropy};
-pub use elements::MeanSquaredError;
+pub use elements::{Huber, MeanAbsoluteError, MeanSquaredError, Poisson};
 
 use std::fmt::Debug;
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::activation::Activation;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::lane::Lane;
 use crate::scalar::Scalar;
 use crate::tensor::{each_row, each_row_mut};
@@ -141,13 +141,23 @@ macro_rules! from_logits_option {
             }
 
             /// Whether the model itself puts out logits.
-            pub fn from_logits(self, from_logits: bool) -> Self {
-                $loss { from_logits, ..self }
+            pub fn from_logits(mut self, from_logits: bool) -> Self {
+                self.from_logits = from_logits;
+                self
             }
         }
     };
 }
 use from_logits_option;
+
+/// Refuses a smoothing of labels that is none.
+fn check_smoothing(label_smoothing: f64) -> Result<()> {
+    if (0.0..=1.0).contains(&label_smoothing) {
+        return Ok(());
+    }
+    let value = label_smoothing.to_string();
+    Err(Error::InvalidOption { option: "label_smoothing", value, allowed: "a number from 0 to 1" })
+}
 
 /// The mean of a loss over the rows that count; 0 if none does, as in Keras.
 pub(crate) fn mean(sum: f64, rows: usize) -> f64 {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Metric, expect_class, expect_each, ratio};
+use super::{Metric, ratio};
 use crate::scalar::Scalar;
 
 type Measure<F> = dyn Fn(&[F], &[F]) -> f64 + Send + Sync;
@@ -23,6 +23,7 @@ type Check = dyn Fn(usize, usize) -> Result<(), String> + Send + Sync;
 pub struct MeanMetric<F> {
     name: String,
     measure: Box<Measure<F>>,
+    finish: fn(f64) -> f64,
     check: Box<Check>,
 }
 
@@ -35,7 +36,8 @@ impl<F> fmt::Debug for MeanMetric<F> {
 impl<F: Scalar> MeanMetric<F> {
     /// The mean of `measure(prediction, target)` over rows.
     pub fn new(name: impl Into<String>, measure: impl Fn(&[F], &[F]) -> f64 + Send + Sync + 'static) -> Self {
-        MeanMetric { name: name.into(), measure: Box::new(measure), check: Box::new(|_, _| Ok(())) }
+        let (measure, check) = (Box::new(measure), Box::new(|_: usize, _: usize| Ok(())));
+        MeanMetric { name: name.into(), measure, finish: |mean| mean, check }
     }
 
     /// The same under another name.
@@ -43,34 +45,13 @@ impl<F: Scalar> MeanMetric<F> {
         MeanMetric { name: name.into(), ..self }
     }
 
-    fn checked(self, check: impl Fn(usize, usize) -> Result<(), String> + Send + Sync + 'static) -> Self {
+    /// What becomes of the mean.
+    pub(super) fn finished(self, finish: fn(f64) -> f64) -> Self {
+        MeanMetric { finish, ..self }
+    }
+
+    pub(super) fn checked(self, check: impl Fn(usize, usize) -> Result<(), String> + Send + Sync + 'static) -> Self {
         MeanMetric { check: Box::new(check), ..self }
-    }
-
-    /// `accuracy`: the part of outputs on the right side of ½. Exactly ½ counts as 0, as in Keras.
-    #[doc(alias = "BinaryAccuracy")]
-    pub fn binary_accuracy() -> Self {
-        let half = F::of(0.5);
-        MeanMetric::new("accuracy", move |predictions, targets| {
-            let class = |p: F| if p > half { F::one() } else { F::zero() };
-            let right = predictions.iter().zip(targets).filter(|&(&p, &t)| class(p) == t).count();
-            right as f64 / predictions.len() as f64
-        })
-        .checked(expect_each)
-    }
-
-    /// `accuracy`: how often the largest output is that of the target's largest. The first wins a tie.
-    #[doc(alias = "CategoricalAccuracy")]
-    pub fn categorical_accuracy() -> Self {
-        MeanMetric::new("accuracy", |predictions, targets| f64::from(largest(predictions) == largest(targets)))
-            .checked(expect_each)
-    }
-
-    /// `accuracy` for targets that are class numbers.
-    #[doc(alias = "SparseCategoricalAccuracy")]
-    pub fn sparse_categorical_accuracy() -> Self {
-        MeanMetric::new("accuracy", |predictions, targets| f64::from(F::of(largest(predictions) as f64) == targets[0]))
-            .checked(|_, targets| expect_class(targets))
     }
 }
 
@@ -94,17 +75,6 @@ impl<F: Scalar> Metric<F> for MeanMetric<F> {
     }
 
     fn result(&self, counters: &[f64]) -> f64 {
-        ratio(counters[0], counters[1])
+        (self.finish)(ratio(counters[0], counters[1]))
     }
-}
-
-/// The place of the first largest value.
-pub(crate) fn largest<F: Scalar>(row: &[F]) -> usize {
-    let mut best = 0;
-    for (place, &value) in row.iter().enumerate() {
-        if value > row[best] {
-            best = place;
-        }
-    }
-    best
 }

@@ -5,11 +5,19 @@
 //! does) row by row: one row for each sample, or for each step of each sample that a mask lets count. [`MeanMetric`] is one
 //! in one line.
 
+mod accuracy;
+mod auc;
+mod confusion;
+mod errors;
+mod f1;
 mod mean;
 mod running;
 
+pub(crate) use accuracy::largest;
+pub use auc::Auc;
+pub use confusion::{Precision, Recall};
+pub use f1::{Average, F1Score};
 pub use mean::MeanMetric;
-pub(crate) use mean::largest;
 pub(crate) use running::{Metrics, Running};
 
 use std::fmt::Debug;
@@ -69,6 +77,27 @@ pub trait Metric<F: Scalar>: Debug + Send + Sync {
 /// `sum / count`, and 0 where nothing was counted, as in Keras.
 fn ratio(sum: f64, count: f64) -> f64 {
     if count == 0.0 { 0.0 } else { sum / count }
+}
+
+/// Sets the name of a metric that has a field for it.
+macro_rules! named_option {
+    ($metric:ident) => {
+        impl $metric {
+            /// The same under another name.
+            pub fn named(self, name: impl Into<String>) -> Self {
+                $metric { name: name.into(), ..self }
+            }
+        }
+    };
+}
+use named_option;
+
+/// For metrics that take outputs above a threshold for true.
+fn expect_threshold(threshold: f64) -> std::result::Result<(), String> {
+    if (0.0..=1.0).contains(&threshold) {
+        return Ok(());
+    }
+    Err(format!("has the threshold {threshold}; it must be a number from 0 to 1"))
 }
 
 /// For metrics that compare each output with a target of its own.
