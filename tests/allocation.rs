@@ -14,10 +14,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bptt::callbacks::Callback;
 use bptt::{
-    Activate, Activation, Adam, Bidirectional, BinaryCrossentropy, Clip, Constraint, CosineDecay, Dense, Dropout, Ema,
-    Embedding, Fit, Form, GlobalAveragePooling1D, GlobalMaxPooling1D, Gru, Init, Key, Layer, LayerNormalization, Logs,
-    Lstm, MeanMetric, MeanSquaredError, Merge, Model, Nadam, Optimizer, Pass, Predictor, Regularizer, RepeatVector,
-    Residual, Result, RmsProp, Rnn, RnnCache, Sequential, SimpleRnn, Stacked, State, Tensor, TimeDistributed, Training,
+    Activate, Activation, Adam, Auc, Bidirectional, BinaryCrossentropy, Clip, Constraint, CosineDecay, Dense, Dropout,
+    Ema, Embedding, F1Score, Fit, Form, GlobalAveragePooling1D, GlobalMaxPooling1D, Gru, Init, Key, Layer,
+    LayerNormalization, Logs, Lstm, MeanMetric, MeanSquaredError, Merge, Model, Nadam, Optimizer, Pass, Predictor,
+    Regularizer, RepeatVector, Residual, Result, RmsProp, Rnn, RnnCache, Sequential, SimpleRnn, Stacked, State,
+    Targets, Tensor, TimeDistributed, Training,
 };
 use ndarray::{Array1, Array2, Array3, ArrayD, Axis};
 
@@ -165,7 +166,8 @@ fn models() -> [Model; 5] {
         let stack = stack.add(Dense::new(1).activation(Activation::Sigmoid));
         let mut model = stack.build(Form::tokens(STEPS), 42).unwrap();
         let optimizer = optimizers.next().unwrap();
-        model.compile(optimizer, BinaryCrossentropy::new()).metric(MeanMetric::binary_accuracy());
+        let compiled = model.compile(optimizer, BinaryCrossentropy::new());
+        compiled.metric(MeanMetric::binary_accuracy()).metric(F1Score::new()).weighted_metric(Auc::roc());
         model
     })
 }
@@ -173,17 +175,19 @@ fn models() -> [Model; 5] {
 #[test]
 fn a_batch_of_fit_allocates_nothing() {
     let watch = Watch::new();
-    let (tokens, labels) = (tokens(), labels());
+    let (tokens, labels, weights) = (tokens(), labels(), labels() + 0.5);
     for mut model in models() {
         model.set_threads(1).unwrap();
-        let mut ends = Ends::new();
-        let all = watch.allocations(|| {
-            model.fit(&tokens, &labels, Fit::new().epochs(3).batch_size(64).callback(&mut ends)).unwrap();
-        });
-        assert!(all > 0, "the allocator does not count");
-        let per_batch = ends.per_batch();
-        assert_eq!(per_batch.len(), 9);
-        assert!(per_batch.iter().all(|&count| count == 0), "{per_batch:?}\n{}", model.summary());
+        for targets in [Targets::from(&labels), (&labels, &weights).into()] {
+            let mut ends = Ends::new();
+            let all = watch.allocations(|| {
+                model.fit(&tokens, targets, Fit::new().epochs(3).batch_size(64).callback(&mut ends)).unwrap();
+            });
+            assert!(all > 0, "the allocator does not count");
+            let per_batch = ends.per_batch();
+            assert_eq!(per_batch.len(), 9);
+            assert!(per_batch.iter().all(|&count| count == 0), "{per_batch:?}\n{}", model.summary());
+        }
     }
 }
 

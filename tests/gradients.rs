@@ -4,9 +4,9 @@ use std::cell::Cell as Counter;
 
 use bptt::{
     Activate, Activation, Bidirectional, BinaryCrossentropy, CategoricalCrossentropy, Cell, Dense, Dropout, Embedding,
-    Form, GlobalAveragePooling1D, GlobalMaxPooling1D, Gru, Initializer, Key, Layer, LayerNormalization, Loss, Lstm,
-    Masking, MeanSquaredError, Merge, Pass, Regularizer, RepeatVector, Residual, Rnn, Sequential, Sgd, SimpleRnn,
-    SparseCategoricalCrossentropy, Stacked, TimeDistributed, gradcheck,
+    Form, GlobalAveragePooling1D, GlobalMaxPooling1D, Gru, Huber, Initializer, Key, Layer, LayerNormalization, Loss,
+    Lstm, Masking, MeanAbsoluteError, MeanSquaredError, Merge, Pass, Poisson, Regularizer, RepeatVector, Residual, Rnn,
+    Sequential, Sgd, SimpleRnn, SparseCategoricalCrossentropy, Stacked, TimeDistributed, gradcheck,
 };
 use ndarray::{Array2, array};
 
@@ -387,8 +387,11 @@ fn losses() {
     let probabilities = array![[0.2, 0.5, 0.3], [0.7, 0.2, 0.6]];
     let targets = array![[0.0, 1.0, 0.0], [0.3, 0.5, 0.2]];
     let classes = array![[2.0], [0.0]];
+    let smooth_binary = BinaryCrossentropy::new().label_smoothing(0.3);
+    let smooth = CategoricalCrossentropy::new().label_smoothing(0.3);
     type Case<'a> = (&'a str, &'a dyn Loss<f64>, &'a Array2<f64>, &'a Array2<f64>, bool);
-    let cases: [Case<'_>; 10] = [
+    let counts = array![[2.0, 0.0, 1.0], [0.0, 3.0, 1.0]];
+    let cases: [Case<'_>; 19] = [
         ("mse", &MeanSquaredError, &logits, &targets, false),
         ("bce", &BinaryCrossentropy::new(), &probabilities, &targets, false),
         ("bce absorbed", &BinaryCrossentropy::new(), &logits, &targets, true),
@@ -399,6 +402,15 @@ fn losses() {
         ("sparse", &SparseCategoricalCrossentropy::new(), &probabilities, &classes, false),
         ("sparse absorbed", &SparseCategoricalCrossentropy::new(), &logits, &classes, true),
         ("sparse logits", &SparseCategoricalCrossentropy::new().from_logits(true), &logits, &classes, false),
+        ("bce smoothed", &smooth_binary, &probabilities, &targets, false),
+        ("bce smoothed absorbed", &smooth_binary, &logits, &targets, true),
+        ("cce smoothed", &smooth, &probabilities, &targets, false),
+        ("cce smoothed absorbed", &smooth, &logits, &targets, true),
+        ("mae", &MeanAbsoluteError, &logits, &targets, false),
+        ("huber", &Huber::new(), &logits, &targets, false),
+        ("huber linear", &Huber::new().delta(0.1), &logits, &targets, false),
+        ("poisson", &Poisson, &probabilities, &counts, false),
+        ("poisson fractions", &Poisson, &probabilities, &targets, false),
     ];
     for (name, loss, predictions, targets, absorbed) in cases {
         expect(gradcheck::loss(loss, predictions, targets, absorbed), name);

@@ -5,6 +5,8 @@
 mod goldens;
 #[path = "keras/layers.rs"]
 mod layers;
+#[path = "keras/metrics.rs"]
+mod metrics;
 #[path = "keras/states.rs"]
 mod states;
 
@@ -14,12 +16,13 @@ use std::fs;
 
 use bptt::callbacks::{Callback, EarlyStopping, Mode, ModelCheckpoint};
 use bptt::{
-    Adagrad, Adam, AdamW, BinaryCrossentropy, CategoricalCrossentropy, Clip, CosineDecay, CosineDecayRestarts, Dense,
-    Ema, ExponentialDecay, Fit, Form, InverseTimeDecay, Key, Logs, MaskKind, MaskSite, MeanMetric, MeanSquaredError,
-    Metric, Model, Nadam, OneCycle, Optimizer, Pass, PiecewiseConstantDecay, PolynomialDecay, Result, RmsProp, Samples,
-    Scalar, Schedule, Sequential, Sgd, SparseCategoricalCrossentropy, Targets, Training,
+    Adagrad, Adam, AdamW, BinaryCrossentropy, CategoricalCrossentropy, Clip, Compiled, CosineDecay,
+    CosineDecayRestarts, Dense, Ema, ExponentialDecay, Fit, Form, Huber, InverseTimeDecay, Key, Logs, MaskKind,
+    MaskSite, MeanAbsoluteError, MeanSquaredError, Model, Nadam, OneCycle, Optimizer, Pass, PiecewiseConstantDecay,
+    Poisson, PolynomialDecay, Result, RmsProp, Samples, Scalar, Schedule, Sequential, Sgd,
+    SparseCategoricalCrossentropy, Targets, Training,
 };
-use ndarray::{Array2, Array3, ArrayD, Axis};
+use ndarray::{Array2, Array3, Axis};
 use serde_json::Value;
 
 use goldens::{expect_close, number, numbers, tensor};
@@ -151,17 +154,28 @@ fn schedule(options: &Value, rate: f64) -> AnySchedule {
 }
 
 fn compile<F: Scalar>(model: &mut Model<F>, case: &Value) {
-    let optimizer = optimizer(&case["optimizer"]);
-    let logits = case["loss"]["from_logits"].as_bool().unwrap_or(false);
-    match case["loss"]["class"].as_str().unwrap() {
+    compile_with(model, optimizer(&case["optimizer"]), &case["loss"]);
+}
+
+fn compile_with<'m, F: Scalar>(model: &'m mut Model<F>, optimizer: Optimizer<F>, loss: &Value) -> &'m mut Compiled<F> {
+    let logits = loss["from_logits"].as_bool().unwrap_or(false);
+    let smoothing = loss["label_smoothing"].as_f64().unwrap_or(0.0);
+    match loss["class"].as_str().unwrap() {
         "mean_squared_error" => model.compile(optimizer, MeanSquaredError),
-        "binary_crossentropy" => model.compile(optimizer, BinaryCrossentropy::new().from_logits(logits)),
-        "categorical_crossentropy" => model.compile(optimizer, CategoricalCrossentropy::new().from_logits(logits)),
+        "mean_absolute_error" => model.compile(optimizer, MeanAbsoluteError),
+        "huber" => model.compile(optimizer, Huber::new().delta(loss["delta"].as_f64().unwrap_or(1.0))),
+        "poisson" => model.compile(optimizer, Poisson),
+        "binary_crossentropy" => {
+            model.compile(optimizer, BinaryCrossentropy::new().from_logits(logits).label_smoothing(smoothing))
+        }
+        "categorical_crossentropy" => {
+            model.compile(optimizer, CategoricalCrossentropy::new().from_logits(logits).label_smoothing(smoothing))
+        }
         "sparse_categorical_crossentropy" => {
             model.compile(optimizer, SparseCategoricalCrossentropy::new().from_logits(logits))
         }
         class => panic!("no loss for {class}"),
-    };
+    }
 }
 
 fn expect_number(got: f64, golden: f64, tolerance: f64, what: &str) {
@@ -254,9 +268,11 @@ fn run_case<F: Scalar>(case: &Value, tolerance: f64) {
     if case.get("masks").is_none() {
         expect_close(&model.predict(samples).unwrap(), &output, tolerance, &format!("{name}: predict"));
     }
+    let target = tensor(&case["target"]);
+    let row_weights = case["sample_weight"].is_object().then(|| tensor(&case["sample_weight"]));
+    let targets = || row_weights.as_ref().map_or(Targets::from(&target), |weights| (&target, weights).into());
     let masks = replay(case, 0);
-    let gradients =
-        model.gradients_with(samples, Targets::from(&tensor(&case["target"])), pass.replaying(&masks)).unwrap();
+    let gradients = model.gradients_with(samples, targets(), pass.replaying(&masks)).unwrap();
     expect_close(&gradients.outputs, &output, tolerance, &format!("{name}: output"));
     expect_number(gradients.loss, number(&case["loss_value"]), tolerance, &format!("{name}: loss"));
     assert_eq!(gradients.weights.len(), weights.len(), "{name}");
@@ -272,8 +288,7 @@ fn run_case<F: Scalar>(case: &Value, tolerance: f64) {
     assert_eq!(losses.len(), 20);
     for (step, golden) in losses.into_iter().enumerate() {
         let masks = replay(case, step);
-        let loss =
-            model.train_batch_with(samples, Targets::from(&tensor(&case["target"])), pass.replaying(&masks)).unwrap();
+        let loss = model.train_batch_with(samples, targets(), pass.replaying(&masks)).unwrap();
         expect_number(loss, golden, tolerance, &format!("{name}: loss of step {step}"));
     }
     for (weight, golden) in case["final_weights"].as_object().unwrap() {
@@ -420,36 +435,6 @@ fn anchors_of_keras_own_tests() {
     }
     println!("anchors: {compared} cases");
     assert_eq!(compared, 15);
-}
-
-#[test]
-fn metrics() {
-    for case in golden("metrics")["cases"].as_array().unwrap() {
-        // Only Keras' default threshold of ½ is an option here.
-        if case["metric"]["threshold"].as_f64().is_some_and(|threshold| threshold != 0.5) {
-            continue;
-        }
-        let metric: MeanMetric<f64> = match case["metric"]["class"].as_str().unwrap() {
-            "BinaryAccuracy" => MeanMetric::binary_accuracy(),
-            "CategoricalAccuracy" => MeanMetric::categorical_accuracy(),
-            "SparseCategoricalAccuracy" => MeanMetric::sparse_categorical_accuracy(),
-            other => panic!("no metric for {other} {}", case["metric"]),
-        };
-        let mut counters = vec![0.0; metric.counters(1)];
-        for batch in case["batches"].as_array().unwrap() {
-            // One row for each prediction, whatever the axes before; class numbers may lack an axis of their own.
-            let (predictions, targets) = (tensor(&batch["y_pred"]), tensor(&batch["y_true"]));
-            let rows = predictions.len() / predictions.shape().last().unwrap();
-            let by_row = |values: ArrayD<f64>| -> Vec<Vec<f64>> {
-                let width = values.len() / rows;
-                values.into_raw_vec_and_offset().0.chunks(width).map(<[f64]>::to_vec).collect()
-            };
-            for (prediction, target) in by_row(predictions).iter().zip(&by_row(targets)) {
-                metric.update(&mut counters, prediction, target, 1.0);
-            }
-            expect_number(metric.result(&counters), number(&batch["result"]), 1e-9, &case["name"].to_string());
-        }
-    }
 }
 
 /// Puts the scripted figure where a callback looks for it, and marks the weights with the epoch.

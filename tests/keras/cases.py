@@ -59,14 +59,17 @@ def vector(batch, features):
 # Losses and optimizers.
 
 
-def loss(name, from_logits=False):
-    return {"class": name, "from_logits": from_logits}
+def loss(name, from_logits=False, **options):
+    return {"class": name, "from_logits": from_logits, **options}
 
 
 MSE = loss("mean_squared_error")
 BCE = loss("binary_crossentropy")
 CCE = loss("categorical_crossentropy")
 SCCE = loss("sparse_categorical_crossentropy")
+MAE = loss("mean_absolute_error")
+HUBER = loss("huber")
+POISSON = loss("poisson")
 
 
 def rmsprop(learning_rate=0.01, **options):
@@ -311,6 +314,48 @@ def loss_cases():
         yield case(f"losses/mse+units={units}", [dense(units)], x, MSE, sgd())
         yield case(f"losses/mse+sequence+units={units}", [dense(units)], SEQUENCE, MSE, sgd())
     yield case("losses/mse+B=1", [dense(1)], vector(1, 2), MSE, sgd(0.01))
+    for kind, plain, target in (("bce", BCE, "soft"), ("bce", BCE, "default"), ("cce", CCE, "soft"), ("cce", CCE, "default")):
+        for smoothing in (0.1, 1.0):
+            smooth = {"label_smoothing": smoothing}
+            name = f"losses/{kind}+{label(smooth)}+{target}_targets"
+            activations = ("sigmoid", "hard_sigmoid") if kind == "bce" else ("softmax", "sigmoid")
+            for activation in activations:
+                from_output, options = loss(plain["class"], **smooth), {"target": target, "weight_std": 0.3}
+                yield case(f"{name}+{activation}", [dense(3, activation)], x, from_output, sgd(), **options)
+            yield case(f"{name}+from_logits", [dense(3)], x, loss(plain["class"], True, **smooth), sgd(), target=target)
+    for units in (1, 3):
+        for name, plain, activation in (
+            ("mae", MAE, "linear"), ("huber", HUBER, "linear"), ("huber+delta=0.3", loss("huber", delta=0.3), "linear"),
+            ("poisson", POISSON, "softplus"),
+        ):  # fmt: skip
+            layers = [dense(units, activation)]
+            yield case(f"losses/{name}+units={units}", layers, x, plain, sgd(0.01))
+            yield case(f"losses/{name}+sequence+units={units}", layers, sequence(3, 5), plain, sgd(0.01))
+    yield from weighted_loss_cases()
+
+
+def weighted_loss_cases():
+    """Every loss with weights for samples and for steps, one of them 0, with a mask, and with both."""
+    smoothing = {"label_smoothing": 0.2}
+    kinds = {
+        "bce": (BCE, "sigmoid"), "bce+from_logits": (loss(BCE["class"], True), "linear"),
+        "bce+hard_sigmoid": (BCE, "hard_sigmoid"), "bce+label_smoothing": (loss(BCE["class"], **smoothing), "sigmoid"),
+        "cce": (CCE, "softmax"), "cce+from_logits": (loss(CCE["class"], True), "linear"), "cce+sigmoid": (CCE, "sigmoid"),
+        "cce+label_smoothing": (loss(CCE["class"], **smoothing), "softmax"), "scce": (SCCE, "softmax"),
+        "scce+from_logits": (loss(SCCE["class"], True), "linear"), "scce+sigmoid": (SCCE, "sigmoid"),
+        "mse": (MSE, "linear"), "mae": (MAE, "linear"), "huber": (HUBER, "linear"), "poisson": (POISSON, "softplus"),
+    }  # fmt: skip
+    mask = [[True, True, False, True], [False, True, False, False], [True, True, True, True]]
+    for kind, (plain, activation) in kinds.items():
+        layers, small = [dense(3, activation)], sgd(0.01)
+        name = f"losses/{kind}"
+        yield {**case(f"{name}+sample_weight", layers, vector(4, 3), plain, small, weight_std=0.3), "weighted": "samples"}
+        each = {**case(f"{name}+mask", layers, SEQUENCE, plain, small, weight_std=0.3), "mask": mask}
+        yield each
+        for weighted in ("samples", "steps"):
+            yield {**each, "name": f"{name}+mask+{weighted}", "weighted": weighted}
+            without = {key: value for key, value in each.items() if key != "mask"}
+            yield {**without, "name": f"{name}+{weighted}", "weighted": weighted}
 
 
 def optimizer_cases():

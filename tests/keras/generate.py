@@ -35,6 +35,7 @@ import runner
 import schedules
 import states
 import trajectories
+import weighting
 
 FAMILIES = {**cases.FAMILIES, **compositions.FAMILIES}
 GOLDENS = Path(__file__).parent / "goldens"
@@ -46,6 +47,7 @@ OTHERS = {
     "schedules": schedules.all_cases,
     "trajectories": trajectories.all_cases,
     "states": states.all_cases,
+    "weighting": weighting.all_cases,
 }
 
 

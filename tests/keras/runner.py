@@ -22,6 +22,9 @@ LOSSES = {
     "binary_crossentropy": keras.losses.BinaryCrossentropy,
     "categorical_crossentropy": keras.losses.CategoricalCrossentropy,
     "sparse_categorical_crossentropy": keras.losses.SparseCategoricalCrossentropy,
+    "mean_absolute_error": keras.losses.MeanAbsoluteError,
+    "huber": keras.losses.Huber,
+    "poisson": keras.losses.Poisson,
 }
 
 
@@ -165,8 +168,10 @@ def make_input(rng, spec):
 
 def make_target(rng, case, shape):
     name, kind = case["loss"]["class"], case.get("target", "default")
-    if name == "mean_squared_error":
+    if name in ("mean_squared_error", "mean_absolute_error", "huber"):
         return rng.uniform(-1.0, 1.0, size=shape)
+    if name == "poisson":
+        return rng.integers(0, 4, size=shape).astype(np.float64)
     if name == "binary_crossentropy":
         if kind == "soft":
             return rng.uniform(0.05, 0.95, size=shape)
@@ -181,6 +186,18 @@ def make_target(rng, case, shape):
     return classes[..., None] if kind == "column" else classes
 
 
+def make_weights(rng, kind, shape):
+    """Weights of samples or of steps, short numbers, the first of which is 0."""
+    weights = rng.integers(1, 9, size=shape[:1] if kind == "samples" else shape[:2]) / 4.0
+    weights.flat[0] = 0.0
+    return weights
+
+
+def for_each_row(weights, shape):
+    """Keras takes the weights of samples only for outputs without steps: one for each row of the outputs of this shape."""
+    return weights if weights.ndim == len(shape) - 1 else np.repeat(weights[:, None], shape[1], axis=1)
+
+
 def optimizer_of(options):
     options = dict(options)
     return getattr(keras.optimizers, options.pop("class"))(**options)
@@ -189,7 +206,7 @@ def optimizer_of(options):
 def check_probabilities(case, output):
     """The losses clip probabilities at 1e-7 from either end on this backend; the goldens stay far from there."""
     loss = case["loss"]
-    if loss["class"] != "mean_squared_error" and not loss["from_logits"]:
+    if loss["class"].endswith("crossentropy") and not loss["from_logits"]:
         assert output.min() > 1e-3 and output.max() < 1 - 1e-3, (case["name"], output.min(), output.max())
 
 
@@ -237,6 +254,10 @@ def run(case):
     assert len(set(names)) == len(names), names
     weights = [rng.normal(0.0, case["weight_std"], size=v.shape) for v in model.trainable_variables]
     y = make_target(rng, case, model.output_shape)
+    weights_of_rows = make_weights(rng, case["weighted"], model.output_shape) if "weighted" in case else None
+    weighted = {}
+    if weights_of_rows is not None:
+        weighted["sample_weight"] = for_each_row(weights_of_rows, model.output_shape)
     loss_options = dict(case["loss"])
     loss_fn = LOSSES[loss_options.pop("class")](**{k: v for k, v in loss_options.items() if v})
     frozen = [v.value for v in model.non_trainable_variables]
@@ -255,7 +276,7 @@ def run(case):
                 output, _, penalties = model.stateless_call(variables, frozen, inputs, training=True, return_losses=True)
         else:
             output, _, penalties = model.stateless_call(variables, frozen, inputs, training=False, return_losses=True, **extra)
-        return loss_fn(y, output) + sum(penalties), output
+        return loss_fn(y, output, **weighted) + sum(penalties), output
 
     wrt = 0 if is_tokens else (0, 1)
     step = jax.jit(jax.value_and_grad(objective, argnums=wrt, has_aux=True))
@@ -308,5 +329,7 @@ def run(case):
         golden["masks"] = all_masks
     if "mask" in case:
         golden["mask"] = case["mask"]
+    if weights_of_rows is not None:
+        golden["sample_weight"] = tensor(weights_of_rows)
     keras.backend.clear_session()
     return golden

@@ -5,10 +5,10 @@
 
 use bptt::callbacks::ModelCheckpoint;
 use bptt::{
-    Activation, Bidirectional, BinaryCrossentropy, CategoricalCrossentropy, Clip, Constraint, Dense, Dropout,
-    Embedding, Fit, Form, Gru, Layer, LayerNormalization, Loss, Lstm, MeanSquaredError, Merge, Model, Optimizer,
-    Regularizer, RepeatVector, Residual, Result, Rnn, Sequential, Sgd, SimpleRnn, SparseCategoricalCrossentropy,
-    Stacked, TimeDistributed,
+    Activation, Auc, Bidirectional, BinaryCrossentropy, CategoricalCrossentropy, Clip, Constraint, Dense, Dropout,
+    Embedding, F1Score, Fit, Form, Gru, Huber, Layer, LayerNormalization, Loss, Lstm, MeanMetric, MeanSquaredError,
+    Merge, Metric, Model, Optimizer, Poisson, Precision, Recall, Regularizer, RepeatVector, Residual, Result, Rnn,
+    Sequential, Sgd, SimpleRnn, SparseCategoricalCrossentropy, Stacked, Targets, TimeDistributed,
 };
 use ndarray::{Array1, Array2, Array3, array};
 
@@ -88,6 +88,113 @@ fn targets_that_the_loss_cannot_use() {
     expect(dense(CategoricalCrossentropy::new()).fit(&x, &targets, Fit::new()), message);
     let message = "the target of sample 0 is inf; it must be a finite number";
     expect(dense(MeanSquaredError).fit(&x, &Array2::from_elem((2, 3), f32::INFINITY), Fit::new()), message);
+}
+
+#[test]
+fn weights_that_do_not_fit() {
+    let (x, y) = (Array2::<f32>::zeros((2, 2)), Array2::<f32>::zeros((2, 3)));
+    let mut model = dense(MeanSquaredError);
+    let message = "the weights have shape [3], but must be one for each sample, [2]";
+    expect(model.fit(&x, (&y, &array![1.0, 2.0, 3.0]), Fit::new()), message);
+    let message = "the weights have shape [2, 1], but must be one for each sample, [2]";
+    expect(model.train_batch(&x, (&y, &array![[1.0], [2.0]])), message);
+    for (value, text) in [(-0.5, "-0.5"), (f32::NAN, "NaN"), (f32::INFINITY, "inf")] {
+        let message = format!("the weight of sample 1 is {text}; weights must be finite numbers of at least 0");
+        expect(model.fit(&x, (&y, &vec![0.0, value]), Fit::new()), &message);
+        expect(model.evaluate(&x, (&y, &array![0.0, value])), &message);
+        expect(model.fit(&x, &y, Fit::new().validation(&x, (&y, &array![0.0, value]))), &message);
+    }
+    let model = compiled(Lstm::new(1).return_sequences(true), Form::sequence(4, 2), MeanSquaredError);
+    let (x, y) = (Array3::<f32>::zeros((2, 4, 2)), Array2::<f32>::zeros((2, 4)));
+    let message = "the weights have shape [2, 3], but must be one for each sample, [2], or one for each step of each sample, \
+                   [2, 4]";
+    expect(model.evaluate(&x, (&y, &Array2::<f32>::ones((2, 3)))), message);
+    let mut weights = Array2::<f64>::ones((2, 4));
+    weights[[1, 2]] = -1.0;
+    let message = "the weight of sample 1 is -1; weights must be finite numbers of at least 0";
+    expect(model.evaluate(&x, (&y, &weights)), message);
+}
+
+#[test]
+fn weights_of_classes_that_do_not_fit() {
+    let x = Array2::<f32>::zeros((2, 2));
+    for (value, text) in
+        [(-1.0, "-1"), (f64::NAN, "NaN"), (f64::INFINITY, "inf"), (1e300, &format!("1{}", "0".repeat(300)))]
+    {
+        let message = format!("class_weight is {text} for class 1, but must be a finite number of at least 0");
+        let fit = Fit::new().class_weight([(0, 1.0), (1, value)]);
+        expect(dense(SparseCategoricalCrossentropy::new()).fit(&x, &array![0, 1], fit), &message);
+    }
+    let weighted = || Fit::new().class_weight([(0, 2.0)]);
+    let needs = "class_weight needs labels 0 and 1, class numbers, or rows with one largest value";
+    let message = format!("the target of sample 1 holds its largest value 2 times and tells no class; {needs}");
+    let targets = array![[0.0, 0.0, 1.0], [1.0, 1.0, 0.0]];
+    expect(dense(BinaryCrossentropy::new()).fit(&x, &targets, weighted()), &message);
+    let message = format!("the target of sample 0 is -2 and tells no class; {needs}");
+    expect(line().fit(&array![[1.0_f32]], &array![-1.6], weighted()), &message);
+}
+
+#[test]
+fn options_of_losses_out_of_range() {
+    let x = Array2::<f32>::zeros((1, 2));
+    for (value, text) in [(-0.1, "-0.1"), (1.5, "1.5"), (f64::NAN, "NaN")] {
+        let message = format!("label_smoothing is {text}, but must be a number from 0 to 1");
+        let y = array![[1.0, 0.0, 0.0]];
+        expect(dense(BinaryCrossentropy::new().label_smoothing(value)).fit(&x, &y, Fit::new()), &message);
+        expect(dense(CategoricalCrossentropy::new().label_smoothing(value)).evaluate(&x, &y), &message);
+    }
+    for (value, text) in [(0.0, "0"), (-1.0, "-1"), (f64::NAN, "NaN"), (f64::INFINITY, "inf")] {
+        let message = format!("delta is {text}, but must be a finite number above 0");
+        let y = array![[1.0, 0.0, 0.0]];
+        expect(dense(Huber::new().delta(value)).train_batch(&x, &y), &message);
+    }
+    let message = "the target of sample 0 is -1; Poisson loss takes finite counts or rates of at least 0";
+    expect(dense(Poisson).fit(&x, &array![[1.0, -1.0, 0.0]], Fit::new()), message);
+}
+
+#[test]
+fn metrics_that_do_not_fit() {
+    type Data<'a> = (&'a Array2<f32>, Targets<'a>);
+    fn with(metric: impl Metric<f32> + 'static, loss: impl Loss<f32> + 'static, (x, y): Data<'_>, message: &str) {
+        let mut model = Sequential::new().add(Dense::new(3)).build(Form::vector(2), 1).unwrap();
+        model.compile(Sgd::new(0.1), loss).metric(metric);
+        let before = model.weight("dense/kernel").unwrap();
+        expect(model.fit(x, y.clone(), Fit::new()), message);
+        expect(model.evaluate(x, y), message);
+        assert_eq!(model.weight("dense/kernel").unwrap(), before, "found out before training");
+    }
+    let sparse = SparseCategoricalCrossentropy::new;
+    let (x, class, row) = (Array2::<f32>::zeros((1, 2)), vec![1_u8], array![[0.0_f32, 1.0, 0.0]]);
+    let each = |name: &str| {
+        format!(
+            "the metric {name:?} compares each output with a target of its own, but for 3 outputs the loss takes rows of 1; \
+             use a metric for class numbers"
+        )
+    };
+    with(MeanMetric::categorical_accuracy(), sparse(), (&x, (&class).into()), &each("accuracy"));
+    with(MeanMetric::mean_squared_error(), sparse(), (&x, (&class).into()), &each("mean_squared_error"));
+    with(Precision::new().named("p"), sparse(), (&x, (&class).into()), &each("p"));
+    with(F1Score::new(), sparse(), (&x, (&class).into()), &each("f1_score"));
+    with(Auc::pr(), sparse(), (&x, (&class).into()), &each("auc"));
+    let message = "the metric \"accuracy\" takes one class number for each row, but the loss takes rows of 3; use one without \
+                   `sparse`";
+    with(MeanMetric::sparse_categorical_accuracy(), MeanSquaredError, (&x, (&row).into()), message);
+    for k in [0, 4] {
+        let problem = format!("looks at the top {k} of 3 outputs; k must be from 1 to 3");
+        let message = format!("the metric \"top_k_categorical_accuracy\" {problem}");
+        with(MeanMetric::top_k_categorical_accuracy(k), MeanSquaredError, (&x, (&row).into()), &message);
+        let message = format!("the metric \"sparse_top_k_categorical_accuracy\" {problem}");
+        with(MeanMetric::sparse_top_k_categorical_accuracy(k), sparse(), (&x, (&class).into()), &message);
+    }
+    for (threshold, text) in [(-0.1, "-0.1"), (1.1, "1.1"), (f64::NAN, "NaN")] {
+        let problem = format!("has the threshold {text}; it must be a number from 0 to 1");
+        let message = format!("the metric \"recall\" {problem}");
+        with(Recall::new().threshold(threshold), MeanSquaredError, (&x, (&row).into()), &message);
+        let message = format!("the metric \"f1_score\" {problem}");
+        with(F1Score::new().threshold(threshold), MeanSquaredError, (&x, (&row).into()), &message);
+    }
+    let message = "the metric \"accuracy\" has the threshold NaN; give it a number";
+    with(MeanMetric::binary_accuracy_at(f64::NAN), MeanSquaredError, (&x, (&row).into()), message);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use bptt::{
     Activation, Adam, BinaryCrossentropy, Dense, Embedding, Fit, Form, Gru, Key, Logs, Loss, Lstm, MeanMetric,
     MeanSquaredError, Metric, Model, Optimizer, Result, Rule, Scalar, Sequential, Sgd, Training,
 };
-use ndarray::{Array1, Array2, Axis, array};
+use ndarray::{Array1, Array2, Array3, Axis, array};
 use ndarray_rand::rand::Rng;
 
 fn tokens(samples: usize) -> (Array2<u32>, Array1<f32>) {
@@ -283,6 +283,82 @@ fn a_smaller_last_batch_weighs_by_its_samples() {
     let after_first = 0.125 * 2.0;
     let after_second = after_first + 0.125 * 2.0 * (3.0 - after_first);
     assert_eq!(model.weight("dense/bias").unwrap()[[0]], after_second);
+}
+
+#[test]
+fn weights_of_one_change_no_bit_and_a_weight_of_two_counts_a_row_twice() {
+    let (x, y) = tokens(70);
+    let (mut plain, mut weighted) = (reviews(2), reviews(2));
+    let before = plain.fit(&x, &y, Fit::new().epochs(2)).unwrap();
+    let after = weighted.fit(&x, (&y, &Array1::<f32>::ones(70)), Fit::new().epochs(2)).unwrap();
+    assert_eq!(before.get("loss"), after.get("loss"));
+    assert_eq!(plain.predict(&x).unwrap(), weighted.predict(&x).unwrap());
+    // Three rows, one of which counts twice and one not at all: the sum is that of three rows, the count stays.
+    let (x, y, weights) = (array![[1.0], [2.0], [3.0]], array![1.0, 5.0, 7.0], array![2.0, 0.0, 1.0]);
+    let model = line(Sgd::new(0.1), MeanSquaredError);
+    let gradients = model.gradients(&x, (&y, &weights)).unwrap();
+    let twice = model.gradients(&array![[1.0], [1.0], [3.0]], &array![1.0, 1.0, 7.0]).unwrap();
+    assert_eq!(gradients.loss, twice.loss);
+    assert_eq!(gradients.weights, twice.weights);
+    assert_eq!(gradients.samples.unwrap()[[1, 0]], 0.0);
+}
+
+#[test]
+fn weights_of_classes_multiply_those_of_samples_in_training_alone() {
+    let (x, y, weights) = (array![[0.0], [0.0], [0.0], [0.0]], array![0.0, 1.0, 2.0, 1.2], array![1.0, 1.0, 1.0, 5.0]);
+    let mut model = line(Sgd::new(1e-300), MeanSquaredError);
+    let targets = MeanMetric::new("mean_target", |_: &[f64], t: &[f64]| t[0]);
+    model.compile(Sgd::new(1e-300), MeanSquaredError).weighted_metric(targets);
+    // The last of two weights for a class holds; 1.2 is rounded to class 1; class 0 keeps its weight.
+    let fit = Fit::new().class_weight([(1, 9.0), (1, 0.5), (2, 3.0)]).validation(&x, (&y, &weights));
+    let history = model.fit(&x, (&y, &weights), fit).unwrap();
+    let close = |figure: &str, value: f64| assert!((history.get(figure)[0] - value).abs() < 1e-12, "{figure}");
+    close("loss", (0.5 + 3.0 * 4.0 + 2.5 * 1.44) / 4.0);
+    close("mean_target", (0.5 + 3.0 * 2.0 + 2.5 * 1.2) / (1.0 + 0.5 + 3.0 + 2.5));
+    close("val_loss", (1.0 + 4.0 + 5.0 * 1.44) / 4.0);
+    close("val_mean_target", (1.0 + 2.0 + 5.0 * 1.2) / 8.0);
+}
+
+#[test]
+fn weights_of_steps_follow_their_steps_through_windows_and_masks() {
+    let layer = Gru::new(2).return_sequences(true);
+    let mut model = Sequential::<f64>::default().add(layer).build(Form::sequence(7, 2), 3).unwrap();
+    let error = MeanMetric::mean_absolute_error;
+    model.compile(Sgd::new(1e-300), MeanSquaredError).metric(error()).weighted_metric(error());
+    let x = Array3::from_shape_fn((40, 7, 2), |(n, t, d)| ((n * 5 + t * 3 + d) as f64).sin());
+    let y = Array3::from_shape_fn((40, 7, 2), |(n, t, d)| ((n + t * 2 + d) as f64).cos());
+    let weights = Array2::from_shape_fn((40, 7), |(n, t)| ((n + t * t) % 5) as f64);
+    let mask = Array2::from_shape_fn((40, 7), |(n, t)| (n + t) % 3 != 0);
+    let counted = Array2::from_shape_fn((40, 7), |at| if mask[at] { weights[at] } else { 0.0 });
+    for fit in [Fit::new().batch_size(16), Fit::new().batch_size(16).truncated(3, 5)] {
+        let history = model.fit((&x, &mask), (&y, &weights), fit).unwrap();
+        let figures = model.evaluate((&x, &mask), (&y, &weights)).unwrap();
+        let outputs = model.predict((&x, &mask)).unwrap();
+        let (mut sum, mut absolute) = (0.0, 0.0);
+        for ((n, t, d), &target) in y.indexed_iter() {
+            let error = outputs[[n, t, d]] - target;
+            sum += counted[[n, t]] * error * error / 2.0;
+            absolute += counted[[n, t]] * error.abs() / 2.0;
+        }
+        let rows = mask.iter().filter(|counts| **counts).count() as f64;
+        let expected = [("loss", sum / rows), ("weighted_mean_absolute_error", absolute / counted.sum())];
+        for (figure, value) in expected {
+            assert!((history.get(figure)[0] - value).abs() < 1e-12, "{figure}");
+            assert!((figures.get(figure).unwrap() - value).abs() < 1e-12, "{figure}");
+        }
+    }
+}
+
+#[test]
+fn metrics_of_one_name_are_told_apart() {
+    let accuracy = MeanMetric::binary_accuracy;
+    let mut model = line(Sgd::new(0.1), MeanSquaredError);
+    let compiled = model.compile(Sgd::new(0.1), MeanSquaredError);
+    compiled.weighted_metric(accuracy()).weighted_metric(accuracy()).weighted_metric(accuracy().named("right"));
+    compiled.metric(accuracy()).metric(accuracy());
+    let history = model.fit(&array![[1.0]], &array![1.0], Fit::new()).unwrap();
+    let names = ["loss", "accuracy", "accuracy_1", "weighted_accuracy", "weighted_accuracy_1", "right"];
+    assert_eq!(history.names(), names);
 }
 
 #[test]
