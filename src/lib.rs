@@ -91,6 +91,7 @@ mod scalar;
 mod sequential;
 mod tensor;
 mod training;
+mod vocabulary;
 mod weight_options;
 mod whole_file;
 pub mod workload;
@@ -129,6 +130,7 @@ pub use scalar::Scalar;
 pub use sequential::{Compiled, Model, ModelState, Registry, Sequential};
 pub use tensor::{Form, Lookup, Tensor, resize};
 pub use training::{Fit, Gradients, History, Logs, Predictor, Samples, Targets, Training, Window};
+pub use vocabulary::VocabularyProblem;
 pub use weight_options::WeightOptions;
 
 /// The README's example is compiled and run with the documentation's.

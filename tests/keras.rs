@@ -7,6 +7,8 @@ mod goldens;
 mod layers;
 #[path = "keras/states.rs"]
 mod states;
+#[path = "keras/tokenizer.rs"]
+mod tokenizer;
 
 use std::cell::RefCell;
 use std::collections::HashMap;

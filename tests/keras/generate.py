@@ -34,6 +34,7 @@ import metrics
 import runner
 import schedules
 import states
+import tokenizer
 import trajectories
 
 FAMILIES = {**cases.FAMILIES, **compositions.FAMILIES}
@@ -46,6 +47,7 @@ OTHERS = {
     "schedules": schedules.all_cases,
     "trajectories": trajectories.all_cases,
     "states": states.all_cases,
+    "tokenizer": tokenizer.all_cases,
 }
 
 
