@@ -43,8 +43,8 @@
 //!
 //! # Features
 //!
-//! None is on by default. `imdb` finds and reads Keras' `imdb.npz`; `download` (implies the other two) fetches it;
-//! `progress` is a progress bar for training. The oldest Rust that builds the crate is 1.89.
+//! None is on by default. `imdb` finds and reads Keras' `imdb.npz` and its word index; `download` (implies the other two)
+//! fetches them; `progress` is a progress bar for training. The oldest Rust that builds the crate is 1.89.
 //!
 //! # The same numbers again
 //!

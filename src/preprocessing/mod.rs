@@ -10,5 +10,7 @@ mod tokenizer;
 mod train_test_split;
 
 pub use pad_sequences::{PadSequences, Side, pad_sequences};
+#[cfg(feature = "imdb")]
+pub(crate) use tokenizer::split_words;
 pub use tokenizer::{FILTERS, Tokenizer};
 pub use train_test_split::{SplitIndices, TrainTestSplit, split_indices, train_test_split};

@@ -233,7 +233,7 @@ impl Tokenizer {
 }
 
 /// What stands between two `split`, each character of `filters` being one.
-fn split_words(text: &str, filters: &str, split: &str) -> Vec<String> {
+pub(crate) fn split_words(text: &str, filters: &str, split: &str) -> Vec<String> {
     let mut spaced = String::with_capacity(text.len());
     for character in text.chars() {
         if filters.contains(character) {
