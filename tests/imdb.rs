@@ -1,13 +1,19 @@
 //! The IMDB reviews: made-up files of Keras' layout, files that have to be refused, and the real file.
 //!
 //! Contract: the real file's reviews are those of Keras' `load_data`, compared by counts, lengths and a hash over every
-//! id and label. Those tests need the path of `imdb.npz` in the environment variable
+//! id and label, and an epoch on them has Keras' losses. Those tests need the path of `imdb.npz` in the environment variable
 //! `BPTT_IMDB`, one of them also Keras' `imdb_word_index.json` beside it; without it they say
 //! `skipped: ... (BPTT_IMDB is not set)` on standard error, with a count, and pass.
 //!
-//! Read next: `imdb_mutations.rs`, files damaged by chance.
+//! Read next: `imdb/epoch.rs`; `imdb_mutations.rs`, files damaged by chance.
 
+#[path = "imdb/epoch.rs"]
+mod epoch;
+#[expect(dead_code, reason = "tensors are for other programs")]
+mod goldens;
 mod npz_writer;
+#[path = "../src/numpy_random.rs"]
+mod numpy_random;
 
 use std::io::{Cursor, Write, stderr};
 use std::path::PathBuf;
