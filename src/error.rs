@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 #[cfg(feature = "download")]
 use crate::datasets::download::DownloadFailure;
 use crate::tensor::Form;
+use crate::vocabulary::VocabularyProblem;
 
 /// What every fallible function of the crate returns.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -295,6 +296,15 @@ pub enum Error {
         member: Option<&'static str>,
         /// What is wrong with it.
         problem: Box<crate::datasets::imdb::NpzProblem>,
+    },
+
+    /// A file of words that was refused: of a [`Tokenizer`](crate::preprocessing::Tokenizer), or a word index.
+    #[error("cannot use {}: {problem}", path.as_deref().map_or("the words".into(), Path::to_string_lossy))]
+    Vocabulary {
+        /// The file, if it was given as a path.
+        path: Option<PathBuf>,
+        /// What is wrong with it.
+        problem: VocabularyProblem,
     },
 
     /// Two collections that belong together, item by item, differ in length.

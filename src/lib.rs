@@ -43,8 +43,8 @@
 //!
 //! # Features
 //!
-//! None is on by default. `imdb` finds and reads Keras' `imdb.npz`; `download` (implies the other two) fetches it;
-//! `progress` is a progress bar for training. The oldest Rust that builds the crate is 1.89.
+//! None is on by default. `imdb` finds and reads Keras' `imdb.npz` and its word index; `download` (implies the other two)
+//! fetches them; `progress` is a progress bar for training. The oldest Rust that builds the crate is 1.89.
 //!
 //! # The same numbers again
 //!
@@ -91,6 +91,7 @@ mod scalar;
 mod sequential;
 mod tensor;
 mod training;
+mod vocabulary;
 mod weight_options;
 mod whole_file;
 pub mod workload;
@@ -132,6 +133,7 @@ pub use scalar::Scalar;
 pub use sequential::{Compiled, Model, ModelState, Registry, Sequential};
 pub use tensor::{Form, Lookup, Tensor, resize};
 pub use training::{Fit, Gradients, History, Logs, Predictor, Samples, Targets, Training, Window};
+pub use vocabulary::VocabularyProblem;
 pub use weight_options::WeightOptions;
 
 /// The README's example is compiled and run with the documentation's.

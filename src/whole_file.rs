@@ -4,7 +4,7 @@
 //! next that is made for the same place. To tell such a leftover from a file that another process is writing, each is
 //! locked for as long as it is written: the lock of a process that is gone is free.
 //!
-//! Used by `checkpoint.rs` and `datasets/download.rs`.
+//! Used by `checkpoint.rs`, `datasets/download.rs` and `preprocessing/tokenizer/json.rs`.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;

@@ -12,7 +12,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use bptt::Error;
-use bptt::datasets::download::{Download, DownloadFailure, locate};
+use bptt::datasets::download::{Download, DownloadFailure, locate, locate_word_index};
 
 /// What the servers hand out, and its sha256.
 const BODY: &[u8] = b"Never a half file in place.\n";
@@ -114,6 +114,23 @@ fn the_defaults_are_those_of_keras() {
     ] {
         assert!(defaults.contains(part), "{part} is not in {defaults}");
     }
+}
+
+#[test]
+fn the_word_index_has_its_own_name_address_and_checksum() {
+    let defaults = format!("{:?}", Download::word_index());
+    for part in [
+        "\"https://storage.googleapis.com/tensorflow/tf-keras-datasets/imdb_word_index.json\"",
+        "\"027313fe9a320280f3bf0fac5baf58c4a683cf39a7ed9c3d3d3912bde4284cf6\"",
+    ] {
+        assert!(defaults.contains(part), "{part} is not in {defaults}");
+    }
+    let folder = folder("word-index");
+    let (url, server) = serve(|stream| stream.write_all(&[&head(BODY.len())[..], BODY].concat()).unwrap());
+    let download = Download::word_index().url(&url).sha256(BODY_SHA256).folder(&folder).progress(false);
+    assert_eq!(download.fetch().unwrap(), folder.join("imdb_word_index.json"));
+    assert!(server.join().unwrap());
+    assert_eq!(names(&folder), ["imdb_word_index.json"]);
 }
 
 #[test]
@@ -284,4 +301,7 @@ fn a_file_that_the_user_names_is_taken_as_it_is() {
     assert!(error.to_string().contains("mine.npz"), "{error}");
     fs::write(&file, "any bytes").unwrap();
     assert_eq!(locate(Some(&file)).unwrap(), file);
+    assert_eq!(locate_word_index(Some(&file)).unwrap(), file);
+    let error = locate_word_index(Some(&folder.join("none.json"))).unwrap_err();
+    assert!(error.to_string().contains("none.json"), "{error}");
 }

@@ -1,33 +1,51 @@
 //! The IMDB reviews: made-up files of Keras' layout, files that have to be refused, and the real file.
 //!
 //! Contract: the real file's reviews are those of Keras' `load_data`, compared by counts, lengths and a hash over every
-//! id and label. Those tests need the path of `imdb.npz` in the environment variable `BPTT_IMDB`; without it they say
+//! id and label, and an epoch on them has Keras' losses. Those tests need the path of `imdb.npz` in the environment variable
+//! `BPTT_IMDB`, one of them also Keras' `imdb_word_index.json` beside it; without it they say
 //! `skipped: ... (BPTT_IMDB is not set)` on standard error, with a count, and pass.
 //!
-//! Read next: `imdb_mutations.rs`, files damaged by chance.
+//! Read next: `imdb/epoch.rs`; `imdb_mutations.rs`, files damaged by chance.
 
+#[path = "imdb/epoch.rs"]
+mod epoch;
+#[expect(dead_code, reason = "tensors are for other programs")]
+mod goldens;
 mod npz_writer;
+#[path = "../src/numpy_random.rs"]
+mod numpy_random;
 
 use std::io::{Cursor, Write, stderr};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bptt::Error;
-use bptt::datasets::imdb::LoadData;
+use bptt::datasets::imdb::{LoadData, WordIndex};
 use bptt::datasets::{Corpus, Reviews};
 use bptt::preprocessing::{pad_sequences, train_test_split};
 use npz_writer::{NAMES, labels, members, npy, npz, pickled, reviews, zipped};
 
+/// Says that a test does nothing, and why.
+fn skip(test: &str, why: &str) {
+    static SKIPPED: AtomicUsize = AtomicUsize::new(0);
+    let count = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
+    // Written past the test harness, which hides what a passing test prints, and at once, so that lines stay whole.
+    let line = format!("skipped: {test}, number {count} ({why})\n");
+    stderr().write_all(line.as_bytes()).unwrap();
+}
+
+/// The path of the real file, if it is at hand.
+fn real_file(test: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("BPTT_IMDB").map(PathBuf::from);
+    if path.is_none() {
+        skip(test, "BPTT_IMDB is not set");
+    }
+    path
+}
+
 /// What the real file gives with `options`, or nothing if it is not at hand.
 fn real(test: &str, options: LoadData) -> Option<Corpus> {
-    static SKIPPED: AtomicUsize = AtomicUsize::new(0);
-    let Some(path) = std::env::var_os("BPTT_IMDB") else {
-        let count = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
-        // Written past the test harness, which hides what a passing test prints, and at once, so that lines stay whole.
-        let line = format!("skipped: {test}, number {count} (BPTT_IMDB is not set)\n");
-        stderr().write_all(line.as_bytes()).unwrap();
-        return None;
-    };
-    Some(options.load(path).unwrap())
+    real_file(test).map(|path| options.load(path).unwrap())
 }
 
 /// The number of reviews, of ids, of positive labels, and an FNV-1a hash over each review's length, ids and label.
@@ -83,6 +101,31 @@ fn real_file_with_every_option() {
     let Some(Corpus { train, test }) = real("the real file, ids as they are", options) else { return };
     assert_eq!(digest(&train), (529, 21_620, 317, 0x8628_7a74_f3bb_c186));
     assert_eq!(digest(&test), (601, 24_321, 323, 0xa9d0_17a7_d865_10ef));
+}
+
+/// Of each review: its text, as the word index has it, is encoded to the review again.
+#[test]
+fn texts_of_the_real_file_become_its_reviews() {
+    let test = "the real file and its word index";
+    let Some(path) = real_file(test) else { return };
+    let word_index = path.with_file_name("imdb_word_index.json");
+    if !word_index.is_file() {
+        return skip(test, "there is no imdb_word_index.json beside BPTT_IMDB");
+    }
+    let words = WordIndex::load(word_index).unwrap();
+    assert_eq!(words.len(), 88_584);
+    // One more than the highest id.
+    let all = LoadData::new().num_words(88_584 + 3 + 1);
+    let Corpus { train, test } = all.load(&path).unwrap();
+    for review in train.sequences.iter().chain(&test.sequences) {
+        let text = all.decode(&words, review);
+        assert!(!text.contains("[OOV]"));
+        assert_eq!(all.encode(&words, &text).unwrap(), *review);
+    }
+
+    let few = LoadData::new().num_words(500);
+    let text = all.decode(&words, &train.sequences[0]);
+    assert_eq!(few.encode(&words, &text).unwrap(), few.load(&path).unwrap().train.sequences[0]);
 }
 
 #[test]

@@ -9,6 +9,8 @@ mod layers;
 mod metrics;
 #[path = "keras/states.rs"]
 mod states;
+#[path = "keras/tokenizer.rs"]
+mod tokenizer;
 
 use std::cell::RefCell;
 use std::collections::HashMap;

@@ -1,7 +1,7 @@
-//! Where Keras' `imdb.npz` may lie on this machine already.
+//! Where Keras' `imdb.npz` and its word index may lie on this machine already.
 //!
-//! Contract: [`find`] looks into Keras' own folder first and into this crate's cache folder second, opens nothing and
-//! asks no network. Files found here are used as they are: nobody's own file is held against a checksum.
+//! Contract: [`find`] and [`find_word_index`] look into Keras' own folder first and into this crate's cache folder second, open
+//! nothing and ask no network. Files found here are used as they are: nobody's own file is held against a checksum.
 //!
 //! Read next: `download` (feature `download`), which fills the cache folder.
 
@@ -11,8 +11,10 @@ use std::path::PathBuf;
 
 use etcetera::BaseStrategy;
 
-/// The name of the file, in every folder.
+/// The name of the file of reviews, in every folder.
 pub const FILE_NAME: &str = "imdb.npz";
+/// The name of their word index.
+pub const WORD_INDEX_NAME: &str = "imdb_word_index.json";
 
 /// The `imdb.npz` of this machine, if there is one. The first that exists of:
 ///
@@ -29,7 +31,16 @@ pub const FILE_NAME: &str = "imdb.npz";
 /// }
 /// ```
 pub fn find() -> Option<PathBuf> {
-    places(env::var_os("KERAS_HOME"), etcetera::home_dir().ok(), folder()).into_iter().find(|file| file.is_file())
+    find_file(FILE_NAME)
+}
+
+/// The `imdb_word_index.json` of this machine, if there is one, from the same folders as [`find`] looks into.
+pub fn find_word_index() -> Option<PathBuf> {
+    find_file(WORD_INDEX_NAME)
+}
+
+fn find_file(name: &str) -> Option<PathBuf> {
+    places(name, env::var_os("KERAS_HOME"), etcetera::home_dir().ok(), folder()).into_iter().find(|file| file.is_file())
 }
 
 /// This crate's cache folder: `bptt` in the user's cache folder (`$XDG_CACHE_HOME` or `~/.cache`; on Windows the local
@@ -48,13 +59,13 @@ pub fn folder() -> Option<PathBuf> {
 }
 
 /// The candidates in order, from what the environment says.
-fn places(keras_home: Option<OsString>, home: Option<PathBuf>, cache: Option<PathBuf>) -> Vec<PathBuf> {
+fn places(name: &str, keras_home: Option<OsString>, home: Option<PathBuf>, cache: Option<PathBuf>) -> Vec<PathBuf> {
     let keras = match keras_home {
         Some(folder) if !folder.is_empty() => Some(PathBuf::from(folder)),
         _ => home.map(|home| home.join(".keras")),
     };
-    let keras = keras.map(|folder| folder.join("datasets").join(FILE_NAME));
-    keras.into_iter().chain(cache.map(|folder| folder.join(FILE_NAME))).collect()
+    let keras = keras.map(|folder| folder.join("datasets").join(name));
+    keras.into_iter().chain(cache.map(|folder| folder.join(name))).collect()
 }
 
 #[cfg(test)]
@@ -62,7 +73,8 @@ mod tests {
     use super::*;
 
     fn listed(keras_home: Option<&str>, home: Option<&str>, cache: Option<&str>) -> Vec<String> {
-        let places = places(keras_home.map(OsString::from), home.map(PathBuf::from), cache.map(PathBuf::from));
+        let places =
+            places(FILE_NAME, keras_home.map(OsString::from), home.map(PathBuf::from), cache.map(PathBuf::from));
         places.iter().map(|place| place.to_string_lossy().replace('\\', "/")).collect()
     }
 

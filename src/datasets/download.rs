@@ -1,11 +1,11 @@
-//! Fetches Keras' `imdb.npz` once, into this crate's cache folder.
+//! Fetches Keras' `imdb.npz` and its word index once, into this crate's cache folder.
 //!
 //! Contract: the file is there whole or not at all. The body goes to a temporary file beside its final place
 //! (`whole_file.rs`) and is held against its sha256 before it gets there; a failure removes the temporary file, and what a
 //! killed download left goes with the next one. Every wait is bounded, so a dead server costs seconds. What is there
 //! already is returned without asking anyone.
 //!
-//! Read next: [`locate`], which tries the user's own files before the network; [`Download`], which holds the limits;
+//! Read next: [`locate`] and [`locate_word_index`], which try the user's own files before the network; [`Download`], which holds the limits;
 //! [`cache`], the places looked into.
 
 use std::fs;
@@ -24,6 +24,10 @@ use crate::{Error, Result};
 const URL: &str = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/imdb.npz";
 /// The checksum that Keras publishes for it.
 const SHA256: &str = "69664113be75683a8fe16e3ed0ab59fda8886cb3cd7ada244f7d9544e4676b9f";
+/// Where Keras downloads the word index from.
+const WORD_INDEX_URL: &str = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/imdb_word_index.json";
+/// Its checksum. Keras publishes the MD5, bfafd718b763782e994055a2d397834f; this is the sha256 of the same 1,641,221 bytes.
+const WORD_INDEX_SHA256: &str = "027313fe9a320280f3bf0fac5baf58c4a683cf39a7ed9c3d3d3912bde4284cf6";
 /// How much is read at once, in bytes.
 const CHUNK: usize = 64 * 1024;
 
@@ -100,14 +104,21 @@ pub enum DownloadFailure {
 /// assert!(error.to_string().starts_with("cannot read"));
 /// ```
 pub fn locate(explicit: Option<&Path>) -> Result<PathBuf> {
-    if let Some(file) = explicit {
-        return if file.is_file() {
-            Ok(file.to_path_buf())
-        } else {
-            Err(Error::io("read", file)(ErrorKind::NotFound.into()))
-        };
-    }
-    cache::find().map_or_else(|| Download::new().fetch(), Ok)
+    explicit.map_or_else(|| cache::find().map_or_else(|| Download::new().fetch(), Ok), named)
+}
+
+/// The path of an `imdb_word_index.json` to read, wherever it has to come from: as [`locate`] finds the reviews.
+///
+/// # Errors
+///
+/// Those of [`locate`].
+pub fn locate_word_index(explicit: Option<&Path>) -> Result<PathBuf> {
+    explicit.map_or_else(|| cache::find_word_index().map_or_else(|| Download::word_index().fetch(), Ok), named)
+}
+
+/// A file that the user named; it must be there.
+fn named(file: &Path) -> Result<PathBuf> {
+    if file.is_file() { Ok(file.to_path_buf()) } else { Err(Error::io("read", file)(ErrorKind::NotFound.into())) }
 }
 
 /// A download of one file, by default Keras' `imdb.npz` into this crate's cache folder.
@@ -116,12 +127,12 @@ pub fn locate(explicit: Option<&Path>) -> Result<PathBuf> {
 /// |---|---|---|
 /// | [`url`](Download::url) | Keras' own address | what to ask for |
 /// | [`sha256`](Download::sha256) | the one that Keras publishes | what the bytes must hash to |
-/// | [`folder`](Download::folder) | [`cache::folder`] | where `imdb.npz` goes; made if missing |
+/// | [`folder`](Download::folder) | [`cache::folder`] | where the file goes; made if missing |
 /// | [`connect_timeout`](Download::connect_timeout) | 5 s | for the name look-up, and for the connection |
 /// | [`response_timeout`](Download::response_timeout) | 10 s | from the request to the end of the answer's head |
 /// | [`stall_timeout`](Download::stall_timeout) | 15 s | between two pieces of the body |
 /// | [`total_timeout`](Download::total_timeout) | 10 min | for everything |
-/// | [`size_limit`](Download::size_limit) | 64 MiB | length of the body (the file has 17 MB) |
+/// | [`size_limit`](Download::size_limit) | 64 MiB | length of the body (the reviews have 17 MB) |
 /// | [`progress`](Download::progress) | `true` | a bar on standard error, if that is a terminal |
 ///
 /// # Example
@@ -137,6 +148,7 @@ pub fn locate(explicit: Option<&Path>) -> Result<PathBuf> {
 /// ```
 #[derive(Debug, Clone)]
 pub struct Download {
+    file_name: &'static str,
     url: String,
     sha256: String,
     folder: Option<PathBuf>,
@@ -151,6 +163,7 @@ pub struct Download {
 impl Default for Download {
     fn default() -> Self {
         Download {
+            file_name: cache::FILE_NAME,
             url: URL.to_string(),
             sha256: SHA256.to_string(),
             folder: cache::folder(),
@@ -170,6 +183,16 @@ impl Download {
         Self::default()
     }
 
+    /// The download of Keras' `imdb_word_index.json`: its name, address and checksum, and else the defaults listed above.
+    pub fn word_index() -> Self {
+        Download {
+            file_name: cache::WORD_INDEX_NAME,
+            url: WORD_INDEX_URL.to_string(),
+            sha256: WORD_INDEX_SHA256.to_string(),
+            ..Self::default()
+        }
+    }
+
     /// Sets the address, `http` or `https`. A mirror of the same file needs no other [`sha256`](Download::sha256).
     pub fn url(mut self, url: impl Into<String>) -> Self {
         self.url = url.into();
@@ -182,7 +205,7 @@ impl Download {
         self
     }
 
-    /// Sets the folder that `imdb.npz` goes to.
+    /// Sets the folder that the file goes to.
     pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.folder = Some(folder.into());
         self
@@ -224,7 +247,7 @@ impl Download {
         self
     }
 
-    /// The path of `imdb.npz` in the folder, downloaded first if it is not there. A file that is there was checked when
+    /// The path of the file in the folder, downloaded first if it is not there. A file that is there was checked when
     /// it came and is not checked again: delete it to have it fetched anew.
     ///
     /// # Errors
@@ -240,7 +263,7 @@ impl Download {
                 allowed: "set where the user has no home folder",
             });
         };
-        let place = folder.join(cache::FILE_NAME);
+        let place = folder.join(self.file_name);
         if place.is_file() {
             return Ok(place);
         }
@@ -343,7 +366,7 @@ impl Download {
             Some(_) => "{msg} [{wide_bar}] {bytes}/{total_bytes} {eta}",
             None => "{msg} {spinner} {bytes} {bytes_per_sec}",
         };
-        let bar = ProgressBar::with_draw_target(announced, ProgressDrawTarget::stderr()).with_message(cache::FILE_NAME);
+        let bar = ProgressBar::with_draw_target(announced, ProgressDrawTarget::stderr()).with_message(self.file_name);
         // A template that did not parse would cost the looks only.
         ProgressStyle::with_template(template).map(|style| bar.clone().with_style(style)).unwrap_or(bar)
     }

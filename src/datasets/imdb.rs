@@ -5,7 +5,8 @@
 //! takes more than a bounded amount of memory (each array at most 2^20 reviews, 2^24 words and 128 MiB).
 //!
 //! The readers of NumPy's formats for it are in `imdb/`: `npz` opens the archive, `npy` reads the header of a member and
-//! the labels, `pickle` the reviews, and `problem` lists what can be wrong.
+//! the labels, `pickle` the reviews, and `problem` lists what can be wrong. `word_index` reads Keras' list of the words, by
+//! which texts become such reviews and reviews texts.
 //!
 //! Read next: `imdb/npz.rs`; `../preprocessing/pad_sequences.rs`, what to do with the reviews.
 
@@ -13,17 +14,21 @@ mod npy;
 mod npz;
 mod pickle;
 mod problem;
+mod word_index;
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use npz::Npz;
 pub use problem::NpzProblem;
+pub use word_index::WordIndex;
 
 use super::{Corpus, Reviews};
 use crate::error::{Error, Result};
 use crate::numpy_random::RandomState;
+use crate::preprocessing::{FILTERS, split_words};
 
 /// The options of Keras' `imdb.load_data`, with its defaults.
 ///
@@ -154,6 +159,52 @@ impl LoadData {
         self.load_from(source, None)
     }
 
+    /// The ids of a text, as if it were a review of the file: lower case, cut at Keras' [`FILTERS`] and blanks, each word's
+    /// rank in `words` lifted by [`index_from`](Self::index_from), and the vocabulary restricted as when loading. Words that
+    /// are not in `words` are out of vocabulary. [`seed`](Self::seed) and [`maxlen`](Self::maxlen) have no meaning here.
+    ///
+    /// Lower case means A to Z only, as in Keras' file: of all 50,000 reviews the ids come out again from
+    /// [`decode`](Self::decode)'s text, which with Unicode's lower case those of 19 would not.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidOption`] if `index_from` would lift an id over `u32::MAX`.
+    ///
+    /// ```
+    /// use bptt::datasets::imdb::{LoadData, WordIndex};
+    ///
+    /// let words = WordIndex::from_json(r#"{"the": 1, "film": 2, "a": 3, "it's": 4}"#)?;
+    /// let options = LoadData::new().num_words(7);
+    /// let ids = options.encode(&words, "The film?<br />It's great!")?;
+    /// assert_eq!(ids, [1, 4, 5, 2, 2, 2]);
+    /// assert_eq!(options.decode(&words, &ids), "the film [OOV] [OOV] [OOV]");
+    /// # Ok::<(), bptt::Error>(())
+    /// ```
+    pub fn encode(&self, words: &WordIndex, text: &str) -> Result<Vec<u32>> {
+        let num_words = self.num_words.map_or_else(|| self.id(words.highest()), Ok)?;
+        let vocabulary = self.skip_top..num_words;
+        let mut ids = Vec::new();
+        ids.extend(self.start_char.and_then(|id| self.within(&vocabulary, id)));
+        for word in split_words(&text.to_ascii_lowercase(), FILTERS, " ") {
+            match words.rank(&word) {
+                Some(rank) => ids.extend(self.within(&vocabulary, self.id(rank)?)),
+                None => ids.extend(self.oov_char),
+            }
+        }
+        Ok(ids)
+    }
+
+    /// The words of these ids, joined by blanks. [`start_char`](Self::start_char) and 0, the padding, are left out; `[OOV]`
+    /// stands for [`oov_char`](Self::oov_char) and all other ids without a word.
+    pub fn decode(&self, words: &WordIndex, ids: &[u32]) -> String {
+        let silent = |id| id == 0 || Some(id) == self.start_char;
+        let word = |id: u32| {
+            let rank = id.checked_sub(self.index_from).filter(|_| Some(id) != self.oov_char);
+            rank.and_then(|rank| words.word(rank)).unwrap_or("[OOV]")
+        };
+        ids.iter().copied().filter(|&id| !silent(id)).map(word).collect::<Vec<_>>().join(" ")
+    }
+
     fn load_from(&self, source: impl Read + Seek, path: Option<&Path>) -> Result<Corpus> {
         let refused =
             |member| move |problem| Error::Npz { path: path.map(PathBuf::from), member, problem: Box::new(problem) };
@@ -187,14 +238,7 @@ impl LoadData {
         let num_words = self.num_words.or_else(highest).unwrap_or(0);
         let vocabulary = self.skip_top..num_words;
         for sequence in imdb.train.sequences.iter_mut().chain(&mut imdb.test.sequences) {
-            match self.oov_char {
-                Some(oov_char) => {
-                    for id in sequence.iter_mut().filter(|id| !vocabulary.contains(id)) {
-                        *id = oov_char;
-                    }
-                }
-                None => sequence.retain(|id| vocabulary.contains(id)),
-            }
+            sequence.retain_mut(|id| self.within(&vocabulary, *id).map(|kept| *id = kept).is_some());
         }
         Ok(imdb)
     }
@@ -212,22 +256,32 @@ impl LoadData {
             let mut ids = Vec::with_capacity(length);
             ids.extend(self.start_char);
             for rank in ranks {
-                ids.push(rank.checked_add(self.index_from).ok_or_else(|| Error::InvalidOption {
-                    option: "index_from",
-                    value: self.index_from.to_string(),
-                    allowed: "so small that, added to the highest word rank, it stays below 4294967296",
-                })?);
+                ids.push(self.id(rank)?);
             }
             arranged.sequences.push(ids);
             arranged.labels.push(reviews.labels[position]);
         }
         Ok(arranged)
     }
+
+    /// The id of the word of this rank.
+    fn id(&self, rank: u32) -> Result<u32> {
+        rank.checked_add(self.index_from).ok_or_else(|| Error::InvalidOption {
+            option: "index_from",
+            value: self.index_from.to_string(),
+            allowed: "so small that, added to the highest word rank, it stays below 4294967296",
+        })
+    }
+
+    /// What stands for an id, if anything does.
+    fn within(&self, vocabulary: &Range<u32>, id: u32) -> Option<u32> {
+        if vocabulary.contains(&id) { Some(id) } else { self.oov_char }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Corpus, LoadData, Reviews};
+    use super::{Corpus, LoadData, Reviews, WordIndex};
     use crate::error::Result;
 
     /// Three reviews in each set; what comes of them was checked against NumPy.
@@ -287,6 +341,26 @@ mod tests {
             "the training set is empty; pass a file with reviews in both sets, and a maxlen above the length of some in \
              each"
         );
+    }
+
+    #[test]
+    fn texts_become_ids_by_the_options() {
+        let words = WordIndex::from_json(r#"{"one": 1, "two": 2, "three": 3, "Été": 5}"#).unwrap();
+        let encode = |options: LoadData| options.encode(&words, "ONE, two\tthree... Été été four").unwrap();
+        // The highest id, 8, is not below itself.
+        assert_eq!(encode(LoadData::new()), [1, 4, 5, 6, 2, 2, 2]);
+        assert_eq!(encode(LoadData::new().num_words(9)), [1, 4, 5, 6, 8, 2, 2]);
+        assert_eq!(encode(LoadData::new().num_words(6)), [1, 4, 5, 2, 2, 2, 2]);
+        assert_eq!(encode(LoadData::new().num_words(9).skip_top(5).oov_char(7)), [7, 7, 5, 6, 8, 7, 7]);
+        assert_eq!(encode(LoadData::new().num_words(9).skip_top(5).oov_char(None)), [5, 6, 8]);
+        assert_eq!(encode(LoadData::new().num_words(9).start_char(None).index_from(0)), [1, 2, 3, 5, 2, 2]);
+        let error = LoadData::new().index_from(u32::MAX).encode(&words, "one").unwrap_err().to_string();
+        assert!(error.starts_with("index_from is 4294967295"), "{error}");
+
+        let ids = [0, 1, 4, 2, 7, 8, u32::MAX];
+        assert_eq!(LoadData::new().decode(&words, &ids), "one [OOV] [OOV] Été [OOV]");
+        let options = LoadData::new().start_char(None).index_from(0).oov_char(None);
+        assert_eq!(options.decode(&words, &[0, 1, 2]), "one two");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Data sets to learn from and to test with, all of the same shape: a [`Corpus`] of [`Reviews`].
 //!
-//! `imdb` (feature `imdb`) reads the movie reviews from Keras' own file; `cache` and `download` are about where that file
-//! comes from. `synthetic` makes a corpus of the same shape when there is none.
+//! `imdb` (feature `imdb`) reads the movie reviews from Keras' own file, and its list of words; `cache` and `download` are
+//! about where these files come from. `synthetic` makes a corpus of the same shape when there is none.
 //!
 //! `sequences` and `labels` of one [`Reviews`] have the same length; an id 0 never occurs (it is left to padding).
 

@@ -34,6 +34,7 @@ import metrics
 import runner
 import schedules
 import states
+import tokenizer
 import trajectories
 import weighting
 

@@ -1,0 +1,266 @@
+//! Texts as sequences of word indices: Keras' `Tokenizer`.
+//!
+//! Contract: for the same options and the same texts in the same order, words, counts, indices and sequences are those of
+//! Keras' class, and files go both ways ([`Tokenizer::save`], [`Tokenizer::load`]). Index 0 belongs to no word; it is left
+//! to padding.
+//!
+//! Read next: `tokenizer/json.rs`, the files; `pad_sequences.rs`, what to do with the sequences.
+
+mod json;
+
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
+
+/// Keras' default for the characters that separate words: punctuation but for the apostrophe, tab and line feed.
+pub const FILTERS: &str = "!\"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n";
+
+/// Learns the words of texts, the most frequent first, and turns texts into sequences of their indices.
+///
+/// A text is made lower case, each character of `filters` is replaced by `split`, and what stands between two `split` is a
+/// word, unless it is empty. The word with the highest count has the index 1; equal counts are in the order in which the
+/// words were first met.
+///
+/// | option | default | |
+/// | --- | --- | --- |
+/// | [`num_words`](Self::num_words) | all | only indices below are put out |
+/// | [`filters`](Self::filters) | [`FILTERS`] | characters that separate words |
+/// | [`lower`](Self::lower) | `true` | whether texts are made lower case |
+/// | [`split`](Self::split) | `" "` | what separates words besides |
+/// | [`char_level`](Self::char_level) | `false` | whether every character is a word |
+/// | [`oov_token`](Self::oov_token) | none | stands for words that are not known, with the index 1 |
+///
+/// Lower case is Unicode's, as in Python's `str.lower`: by [`str::to_lowercase`], which like it looks at what stands around
+/// a Greek sigma (ς ends a word, σ does not), as [`char::to_lowercase`] could not. The two agree on every character but
+/// the letters that the newer one's version of Unicode brought.
+///
+/// Of Keras' class there is not: `analyzer`, texts that are lists of words already, and the matrices of counts.
+///
+/// ```
+/// use bptt::preprocessing::{Tokenizer, pad_sequences};
+/// use ndarray::array;
+///
+/// let mut tokenizer = Tokenizer::new().oov_token("[OOV]");
+/// tokenizer.fit_on_texts(["A film about a film.", "Über den Film: gut!"]);
+/// assert_eq!(tokenizer.index("a"), Some(2));
+/// assert_eq!(tokenizer.index("film"), Some(3));
+///
+/// let sequences = tokenizer.texts_to_sequences(["A good film", "ÜBER"]);
+/// assert_eq!(sequences, [vec![2, 1, 3], vec![5]]);
+/// assert_eq!(tokenizer.sequences_to_texts(&sequences), ["a [OOV] film", "über"]);
+/// assert_eq!(pad_sequences(&sequences, 3), array![[2, 1, 3], [0, 0, 5]]);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tokenizer {
+    num_words: Option<u32>,
+    filters: String,
+    lower: bool,
+    split: String,
+    char_level: bool,
+    oov_token: Option<String>,
+    document_count: u64,
+    /// The words in the order in which they were first met.
+    words: Vec<Word>,
+    /// Where in `words` each of them is.
+    positions: HashMap<String, usize>,
+    /// Their texts by falling count, the one that stands for the others in front.
+    ranked: Vec<String>,
+    /// The index of each, from 1. If `oov_token` is also a word of the texts, it has that word's index, and 1 is nobody's.
+    word_index: HashMap<String, u32>,
+}
+
+/// A word of the texts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Word {
+    text: String,
+    /// How often it was met.
+    count: u64,
+    /// In how many texts.
+    documents: u64,
+}
+
+impl Default for Tokenizer {
+    fn default() -> Self {
+        Tokenizer {
+            num_words: None,
+            filters: FILTERS.into(),
+            lower: true,
+            split: " ".into(),
+            char_level: false,
+            oov_token: None,
+            document_count: 0,
+            words: Vec::new(),
+            positions: HashMap::new(),
+            ranked: Vec::new(),
+            word_index: HashMap::new(),
+        }
+    }
+}
+
+impl Tokenizer {
+    /// Knows no word yet; options as in the table above.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Puts out indices below `num_words` only: 500 keeps the 499 most frequent words, or 498 and the one for the others. All
+    /// words are counted and have their index nevertheless. 0 keeps all, as in Keras.
+    pub fn num_words(mut self, num_words: u32) -> Self {
+        self.num_words = (num_words > 0).then_some(num_words);
+        self
+    }
+
+    /// The characters that separate words. Not heeded at `char_level`.
+    pub fn filters(mut self, filters: impl Into<String>) -> Self {
+        self.filters = filters.into();
+        self
+    }
+
+    /// Whether texts are made lower case.
+    pub fn lower(mut self, lower: bool) -> Self {
+        self.lower = lower;
+        self
+    }
+
+    /// What separates words, besides the characters of `filters`. Empty, which Keras refuses, it cuts between any two
+    /// characters. Not heeded at `char_level`.
+    pub fn split(mut self, split: impl Into<String>) -> Self {
+        self.split = split.into();
+        self
+    }
+
+    /// Whether every character is a word, blanks and punctuation too.
+    pub fn char_level(mut self, char_level: bool) -> Self {
+        self.char_level = char_level;
+        self
+    }
+
+    /// A word that stands for those that are not known or not below `num_words`, which are left out otherwise. Its index
+    /// is 1. To be set before the first text is learnt from.
+    pub fn oov_token(mut self, oov_token: impl Into<String>) -> Self {
+        self.oov_token = Some(oov_token.into());
+        self
+    }
+
+    /// Counts the words of `texts` and ranks all that were met until now. May be called again and again: a later call adds
+    /// to the counts, and so may change the index of a word.
+    pub fn fit_on_texts<T: AsRef<str>>(&mut self, texts: impl IntoIterator<Item = T>) {
+        for text in texts {
+            self.document_count = self.document_count.saturating_add(1);
+            let mut here = HashSet::new();
+            for text in self.cut(text.as_ref()) {
+                let position = *self.positions.entry(text).or_insert_with_key(|text| {
+                    self.words.push(Word { text: text.clone(), count: 0, documents: 0 });
+                    self.words.len() - 1
+                });
+                let word = &mut self.words[position];
+                word.count = word.count.saturating_add(1);
+                word.documents = word.documents.saturating_add(here.insert(position).into());
+            }
+        }
+        self.rank();
+    }
+
+    /// The indices of the words of each text, in order. Words that are not known, or whose index is not below `num_words`,
+    /// have that of [`oov_token`](Self::oov_token) or, without it, are left out.
+    pub fn texts_to_sequences<T: AsRef<str>>(&self, texts: impl IntoIterator<Item = T>) -> Vec<Vec<u32>> {
+        let oov = self.oov_index();
+        let index = |word: String| self.index(&word).filter(|&index| self.puts_out(index)).or(oov);
+        texts.into_iter().map(|text| self.cut(text.as_ref()).into_iter().filter_map(index).collect()).collect()
+    }
+
+    /// The words of each sequence, joined by blanks, at `char_level` too. Indices of no word, or not below `num_words`, give
+    /// [`oov_token`](Self::oov_token) or nothing.
+    pub fn sequences_to_texts<S: AsRef<[u32]>>(&self, sequences: impl IntoIterator<Item = S>) -> Vec<String> {
+        let oov = self.oov_index().and_then(|index| self.word(index));
+        let word = |&index: &u32| self.word(index).filter(|_| self.puts_out(index)).or(oov);
+        let text = |sequence: S| sequence.as_ref().iter().filter_map(word).collect::<Vec<_>>().join(" ");
+        sequences.into_iter().map(text).collect()
+    }
+
+    /// The index of a word, also where it is not below `num_words`.
+    pub fn index(&self, word: &str) -> Option<u32> {
+        self.word_index.get(word).copied()
+    }
+
+    /// The word of an index, also where that is not below `num_words`.
+    pub fn word(&self, index: u32) -> Option<&str> {
+        let word = self.ranked.get(usize::try_from(index).ok()?.checked_sub(1)?)?;
+        (self.index(word) == Some(index)).then_some(word)
+    }
+
+    /// Keras' `word_index`: all words with their indices, in the order of these.
+    pub fn word_index(&self) -> impl Iterator<Item = (&str, u32)> {
+        let numbered = self.ranked.iter().zip(1..);
+        numbered.filter(|&(word, index)| self.index(word) == Some(index)).map(|(word, index)| (word.as_str(), index))
+    }
+
+    /// Keras' `word_counts`: all words of the texts and how often they were met, in the order in which they first were.
+    pub fn word_counts(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.words.iter().map(|word| (word.text.as_str(), word.count))
+    }
+
+    /// How many texts were learnt from.
+    pub fn document_count(&self) -> u64 {
+        self.document_count
+    }
+
+    /// The words of a text.
+    fn cut(&self, text: &str) -> Vec<String> {
+        let text = if self.lower { text.to_lowercase() } else { text.to_string() };
+        if self.char_level {
+            return text.chars().map(String::from).collect();
+        }
+        split_words(&text, &self.filters, &self.split)
+    }
+
+    /// Gives every word its index.
+    fn rank(&mut self) {
+        let mut by_count: Vec<&Word> = self.words.iter().collect();
+        // Stable: words of equal count stay in their order.
+        by_count.sort_by_key(|word| Reverse(word.count));
+        let words = by_count.into_iter().map(|word| word.text.clone());
+        self.ranked = self.oov_token.iter().cloned().chain(words).collect();
+        self.word_index = self.ranked.iter().cloned().zip(1..).collect();
+    }
+
+    fn oov_index(&self) -> Option<u32> {
+        self.oov_token.as_deref().and_then(|token| self.index(token))
+    }
+
+    fn puts_out(&self, index: u32) -> bool {
+        self.num_words.is_none_or(|num_words| index < num_words)
+    }
+}
+
+/// What stands between two `split`, each character of `filters` being one.
+pub(crate) fn split_words(text: &str, filters: &str, split: &str) -> Vec<String> {
+    let mut spaced = String::with_capacity(text.len());
+    for character in text.chars() {
+        if filters.contains(character) {
+            spaced.push_str(split);
+        } else {
+            spaced.push(character);
+        }
+    }
+    spaced.split(split).filter(|word| !word.is_empty()).map(String::from).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Tokenizer;
+
+    #[test]
+    fn before_any_text_nothing_is_known() {
+        let tokenizer = Tokenizer::new().oov_token("?");
+        assert_eq!(tokenizer.texts_to_sequences(["a b"]), [vec![0; 0]]);
+        assert_eq!(tokenizer.sequences_to_texts([[0, 1]]), [""]);
+        assert_eq!(tokenizer.word_index().count(), 0);
+    }
+
+    #[test]
+    fn an_empty_split_cuts_between_characters() {
+        let mut tokenizer = Tokenizer::new().split("");
+        tokenizer.fit_on_texts(["ab, b"]);
+        assert_eq!(tokenizer.word_counts().collect::<Vec<_>>(), [("a", 1), ("b", 2), (" ", 1)]);
+    }
+}
