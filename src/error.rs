@@ -171,6 +171,25 @@ pub enum Error {
         problem: String,
     },
 
+    /// Something is wrong with the validation data.
+    #[error("in the validation data: {source}")]
+    Validation {
+        /// What is wrong with them.
+        source: Box<Error>,
+    },
+
+    /// A file from which this training cannot go on.
+    #[error(
+        "this training cannot go on from {}: {problem}; call it as it was called before, or remove the file to start anew",
+        path.display()
+    )]
+    Backup {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: CheckpointProblem,
+    },
+
     /// Weights of the wrong number or shape.
     #[error(
         "the weights have shape {got:?}, but must be one for each sample, [{samples}]{}",
@@ -267,6 +286,36 @@ pub enum Error {
         problem: CheckpointProblem,
     },
 
+    /// A figure that a file is to be named after and that training does not have.
+    #[error("there is no figure {name:?} to name the file after; there are {}", known.join(", "))]
+    Figure {
+        /// The name asked for.
+        name: String,
+        /// The names there are.
+        known: Vec<String>,
+    },
+
+    /// An optimizer's state that is of another kind of optimizer.
+    #[error(
+        "the state is that of another optimizer; compile the model with the rule and the schedule that it had before"
+    )]
+    OptimizerState,
+
+    /// A callback's state without what the callback needs: it is another one's.
+    #[error("the state has no {missing:?}; pass the callbacks in the order in which they were passed before")]
+    CallbackState {
+        /// The name that was not found.
+        missing: String,
+    },
+
+    /// Interruptions of the process that cannot be caught ([`callbacks::StopOnInterrupt`](crate::callbacks::StopOnInterrupt)).
+    #[cfg(feature = "interrupt")]
+    #[error("interruptions cannot be caught: {problem}; leave StopOnInterrupt out, or the program's own handler")]
+    Interrupt {
+        /// What the handler's library said.
+        problem: String,
+    },
+
     /// Threads that cannot be started.
     #[error("{count} threads cannot be started: {source}")]
     Threads {
@@ -296,6 +345,26 @@ pub enum Error {
         member: Option<&'static str>,
         /// What is wrong with it.
         problem: Box<crate::datasets::imdb::NpzProblem>,
+    },
+
+    /// A `.npy` file that is not such an array as is needed ([`batches::NpyBatches`](crate::batches::NpyBatches)).
+    #[error("{} {problem}; write it with numpy.save", path.display())]
+    Npy {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, after its name.
+        problem: String,
+    },
+
+    /// Samples of different sizes where they must be equal.
+    #[error(
+        "the samples have {got:?} numbers each here and {needs:?} there; put them in batches of one size, or see Bucketed"
+    )]
+    Ragged {
+        /// The shape of one sample.
+        got: Vec<usize>,
+        /// That of another.
+        needs: Vec<usize>,
     },
 
     /// A file of words that was refused: of a [`Tokenizer`](crate::preprocessing::Tokenizer), or a word index.
@@ -370,6 +439,16 @@ pub enum CheckpointProblem {
         got: Vec<usize>,
         /// The model's.
         needs: Vec<usize>,
+    },
+    /// A backup of a training with other data or callbacks.
+    #[error("it is of a training with {got} {what}, and this one has {needs}")]
+    Other {
+        /// What differs.
+        what: &'static str,
+        /// How many the file's training had.
+        got: u64,
+        /// How many this one has.
+        needs: u64,
     },
     /// A weight in another precision.
     #[error("{name} is in {got}, but the model is in {needs}; load it as Model::<f32> or Model::<f64>")]

@@ -65,6 +65,7 @@
 #![deny(unreachable_pub)]
 
 mod activation;
+pub mod batches;
 pub mod callbacks;
 mod checkpoint;
 pub mod conformance;
@@ -77,9 +78,11 @@ mod kernels;
 mod lane;
 mod layer;
 mod layers;
+mod logging;
 mod loss;
 mod mask;
 mod metrics;
+mod npy;
 mod numpy_random;
 mod optimizer;
 mod params;
@@ -90,6 +93,7 @@ mod regularizer;
 mod scalar;
 mod sequential;
 mod tensor;
+mod tensor_file;
 mod training;
 mod vocabulary;
 mod weight_options;
@@ -132,7 +136,7 @@ pub use regularizer::Regularizer;
 pub use scalar::Scalar;
 pub use sequential::{Compiled, Model, ModelState, Registry, Sequential};
 pub use tensor::{Form, Lookup, Tensor, resize};
-pub use training::{Fit, Gradients, History, Logs, Predictor, Samples, Targets, Training, Window};
+pub use training::{BackupAndRestore, Fit, Gradients, History, Logs, Predictor, Samples, Targets, Training, Window};
 pub use vocabulary::VocabularyProblem;
 pub use weight_options::WeightOptions;
 

@@ -33,6 +33,16 @@ impl Key {
         Key(mix(self.0.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ mix(part.wrapping_add(0x9E37_79B9_7F4A_7C15))))
     }
 
+    /// The key as a number, for a file.
+    pub(crate) fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// The key that [`Key::bits`] gave.
+    pub(crate) fn from_bits(bits: u64) -> Self {
+        Key(bits)
+    }
+
     /// A generator that starts here.
     pub fn generator(self) -> Xoshiro256PlusPlus {
         Xoshiro256PlusPlus::seed_from_u64(self.0)

@@ -4,7 +4,7 @@
 //! next that is made for the same place. To tell such a leftover from a file that another process is writing, each is
 //! locked for as long as it is written: the lock of a process that is gone is free.
 //!
-//! Used by `checkpoint.rs`, `datasets/download.rs` and `preprocessing/tokenizer/json.rs`.
+//! Used by all that writes files which must not be half there: models, backups, the logs of callbacks, downloads.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -63,6 +63,11 @@ impl Drop for WholeFile {
         // After the rename there is nothing by this name; a failure to remove must not hide the failure before it.
         let _ = fs::remove_file(&self.temporary);
     }
+}
+
+/// Refuses a path where no file could be written, without leaving anything there.
+pub(crate) fn check_writable(path: &Path) -> Result<()> {
+    WholeFile::create(path).map(drop)
 }
 
 const IS_A_DIRECTORY: std::io::ErrorKind = std::io::ErrorKind::IsADirectory;

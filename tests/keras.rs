@@ -16,7 +16,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs;
 
-use bptt::callbacks::{Callback, EarlyStopping, Mode, ModelCheckpoint};
+use bptt::callbacks::{Callback, EarlyStopping, LambdaCallback, Mode, ModelCheckpoint, ReduceLROnPlateau};
 use bptt::{
     Adagrad, Adam, AdamW, BinaryCrossentropy, CategoricalCrossentropy, Clip, Compiled, CosineDecay,
     CosineDecayRestarts, Dense, Ema, ExponentialDecay, Fit, Form, Huber, InverseTimeDecay, Key, Logs, MaskKind,
@@ -539,4 +539,38 @@ fn model_checkpoint() {
         let _ = fs::remove_file(&path);
     }
     fs::remove_dir(&folder).unwrap();
+}
+
+#[test]
+fn reduce_lr_on_plateau() {
+    let golden = golden("reduce_lr_on_plateau");
+    let cases = golden["cases"].as_array().unwrap();
+    for case in cases {
+        let (name, options) = (&case["name"], &case["options"]);
+        let count = |key: &str| options[key].as_u64().unwrap() as usize;
+        let mut callback = ReduceLROnPlateau::new()
+            .factor(number(&options["factor"]))
+            .patience(count("patience"))
+            .mode(mode(options))
+            .min_delta(number(&options["min_delta"]))
+            .cooldown(count("cooldown"))
+            .min_lr(number(&options["min_lr"]));
+        let mut rates = Vec::new();
+        let mut look = LambdaCallback::new().on_epoch_end(|_, _, training| {
+            rates.extend(training.model.optimizer().map(|optimizer| optimizer.learning_rate()));
+            Ok(())
+        });
+        let sequence = sequence(case);
+        let mut script = Script { sequence: &sequence };
+        let mut model = marked_model();
+        model.optimizer().unwrap().set_learning_rate(1.0);
+        let fit = Fit::new().epochs(sequence.len()).callback(&mut script).callback(&mut callback).callback(&mut look);
+        let history = model.fit(&Array2::<f64>::ones((1, 1)), &vec![0.0_f64], fit).unwrap();
+        drop(look);
+        assert_eq!(rates, numbers(&case["rates"]), "{name}");
+        // The history has the rate with which each epoch was run.
+        let before: Vec<f64> = [1.0].into_iter().chain(rates).take(sequence.len()).collect();
+        assert_eq!(history.get("learning_rate"), before, "{name}");
+    }
+    println!("reduce_lr_on_plateau: {} cases", cases.len());
 }

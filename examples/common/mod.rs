@@ -1,8 +1,7 @@
-//! What the four IMDB examples share and what is not about models: the command line, the data, the plot, the result line.
+//! What the four IMDB examples share and what is not about models: the command line, the data, the result line.
 
 mod data;
 mod options;
-mod plot;
 
 pub use data::{Reviews, load};
 pub use options::Options;
@@ -82,7 +81,7 @@ impl Experiment {
     /// Writes `history.csv` and `loss.svg`, and prints the result line.
     pub fn finish(&self, history: &History, early_stopping: &EarlyStopping, test: &Logs) -> Outcome {
         history.write_csv(self.options.out.join(HISTORY))?;
-        plot::losses(history, &self.options.out.join(PLOT))?;
+        history.write_svg(self.options.out.join(PLOT))?;
         let best = early_stopping.best_epoch().unwrap_or(0);
         let at_best = |name: &str| history.get(name).get(best).copied().unwrap_or(f64::NAN);
         let test = |name: &str| test.get(name).unwrap_or(f64::NAN);

@@ -1,8 +1,9 @@
 //! Ends training when a figure has stopped getting better. Decisions as Keras 3 makes them, epoch by epoch.
 
-use super::Callback;
 use super::monitor::Mode;
+use super::{Callback, CallbackState};
 use crate::error::Result;
+use crate::logging::tell;
 use crate::scalar::Scalar;
 use crate::training::{Logs, Training};
 
@@ -151,6 +152,13 @@ impl<F: Scalar> Callback<F> for EarlyStopping {
         } else if state.wait >= self.patience && epoch > 0 {
             state.stopped_epoch = Some(epoch);
             training.stop();
+            tell!(
+                info,
+                "epoch {}: {} has not improved in {} epochs; training ends",
+                epoch + 1,
+                self.monitor,
+                state.wait
+            );
         }
         Ok(())
     }
@@ -158,7 +166,33 @@ impl<F: Scalar> Callback<F> for EarlyStopping {
     fn on_train_end(&mut self, _: &Logs, training: &mut Training<'_, F>) -> Result<()> {
         if let Some(weights) = &self.state.best_weights {
             training.model.restore(weights);
+            tell!(info, "the weights are those of epoch {}, the best", self.state.best_epoch.unwrap_or(0) + 1);
         }
+        Ok(())
+    }
+
+    fn state(&self) -> CallbackState {
+        let State { wait, best, best_epoch, best_weights, stopped_epoch } = &self.state;
+        let epoch = |epoch: &Option<usize>| epoch.map(|epoch| epoch as f64);
+        CallbackState::default()
+            .with("wait", [*wait as f64])
+            .with("best", *best)
+            .with("best_epoch", epoch(best_epoch))
+            .with("best_weights", best_weights.iter().flatten().copied())
+            .with("stopped_epoch", epoch(stopped_epoch))
+    }
+
+    fn resume(&mut self, state: &CallbackState) -> Result<()> {
+        let epoch = |name| state.number(name).map(|epoch| epoch.map(|epoch| epoch as usize));
+        let wait = state.count("wait")?;
+        let best_weights = state.numbers("best_weights")?;
+        self.state = State {
+            wait,
+            best: state.number("best")?,
+            best_epoch: epoch("best_epoch")?,
+            best_weights: (!best_weights.is_empty()).then(|| best_weights.to_vec()),
+            stopped_epoch: epoch("stopped_epoch")?,
+        };
         Ok(())
     }
 }

@@ -2,18 +2,48 @@
 //!
 //! A [`Callback`] has a hook for each moment, all of which do nothing by default. [`Fit::callback`](crate::Fit::callback)
 //! borrows it, so it can be asked afterwards, as [`EarlyStopping::best_epoch`].
+//!
+//! | callback | what it does |
+//! | --- | --- |
+//! | [`EarlyStopping`] | ends training when a figure has stopped getting better, and puts the best weights back |
+//! | [`ModelCheckpoint`] | saves the model: every epoch, every few batches, or only the best |
+//! | [`ReduceLROnPlateau`] | lowers the learning rate when a figure has stopped getting better |
+//! | [`LearningRateScheduler`] | sets the learning rate of each epoch by a function |
+//! | [`CsvLogger`] | writes the figures so far to a file after each epoch |
+//! | [`TerminateOnNaN`] | ends training when the loss is no number any more |
+//! | `ProgressBar` (feature `progress`) | shows training on a terminal, or in lines |
+//! | `StopOnInterrupt` (feature `interrupt`) | ends training cleanly on Ctrl-C |
+//! | [`LambdaCallback`] | closures |
+//!
+//! Keras' `BackupAndRestore` is an option of the training, [`Fit::backup`](crate::Fit::backup), for it holds the state of
+//! all callbacks.
 
+mod csv_logger;
 mod early_stopping;
+mod file_name;
+#[cfg(feature = "interrupt")]
+mod interrupt;
+mod lambda;
+mod learning_rate;
 mod model_checkpoint;
 mod monitor;
 #[cfg(feature = "progress")]
 mod progress;
+mod state;
+mod terminate_on_nan;
 
+pub use csv_logger::CsvLogger;
 pub use early_stopping::EarlyStopping;
+#[cfg(feature = "interrupt")]
+pub use interrupt::StopOnInterrupt;
+pub use lambda::LambdaCallback;
+pub use learning_rate::{LearningRateScheduler, ReduceLROnPlateau};
 pub use model_checkpoint::ModelCheckpoint;
 pub use monitor::Mode;
 #[cfg(feature = "progress")]
 pub use progress::ProgressBar;
+pub use state::CallbackState;
+pub use terminate_on_nan::TerminateOnNaN;
 
 use crate::error::Result;
 use crate::scalar::Scalar;
@@ -63,6 +93,21 @@ pub trait Callback<F: Scalar> {
 
     /// After the last epoch, however training ended, unless by an error.
     fn on_train_end(&mut self, logs: &Logs, training: &mut Training<'_, F>) -> Result<()> {
+        Ok(())
+    }
+
+    /// What must survive an interruption: it goes into the backup ([`Fit::backup`](crate::Fit::backup)). Nothing by default.
+    fn state(&self) -> CallbackState {
+        CallbackState::default()
+    }
+
+    /// Takes up what [`Callback::state`] gave, in a training that goes on after an interruption. It follows
+    /// [`Callback::on_train_begin`], and [`Callback::on_epoch_begin`] if that was in the middle of an epoch.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CallbackState`](crate::Error::CallbackState) if the state is another callback's.
+    fn resume(&mut self, state: &CallbackState) -> Result<()> {
         Ok(())
     }
 }

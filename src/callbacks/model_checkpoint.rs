@@ -1,13 +1,16 @@
-//! Saves the model after epochs: every one, or those that improve a figure.
+//! Saves the model as it trains: after every epoch or some batches, always or when a figure has got better.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::Callback;
+use super::file_name::FileName;
 use super::monitor::Mode;
-use crate::checkpoint::check_writable;
+use super::{Callback, CallbackState};
 use crate::error::Result;
+use crate::layer::check_count;
+use crate::logging::tell;
 use crate::scalar::Scalar;
 use crate::training::{Logs, Training};
+use crate::whole_file::check_writable;
 
 /// Saves the model to a file after each epoch, or only after the best so far.
 ///
@@ -15,12 +18,16 @@ use crate::training::{Logs, Training};
 /// | --- | --- | --- |
 /// | `monitor` | `"val_loss"` | the figure to watch |
 /// | `save_best_only` | false | save only if the figure is strictly better than ever before |
+/// | `save_weights_only` | false | save the weights alone, for [`Model::load_weights`](crate::Model::load_weights) |
 /// | `mode` | automatic | which way the figure gets better |
+/// | `save_freq` | each epoch | save after so many batches instead |
 /// | `initial_value_threshold` | none | the figure to beat at first |
 ///
-/// As in Keras: the first NaN counts as an improvement; if the figure is missing the model is saved anyway; and the best
-/// is remembered from one `fit` to the next. A file is whole or not there. Whether the folder can be written is found out
-/// before training.
+/// The path may hold the epoch, counted from 1, and figures, as in Keras: `"{epoch:02d}-{val_loss:.4f}.safetensors"`.
+///
+/// As in Keras: the first NaN counts as an improvement; if the figure is missing the model is saved anyway; the best is
+/// remembered from one `fit` to the next; and batches for `save_freq` are counted on from epoch to epoch. A file is whole or
+/// not there. Whether the folder can be written is found out before training.
 ///
 /// ```
 /// use bptt::callbacks::ModelCheckpoint;
@@ -29,24 +36,36 @@ use crate::training::{Logs, Training};
 /// ```
 #[derive(Clone, Debug)]
 pub struct ModelCheckpoint {
-    path: PathBuf,
+    path: FileName,
     monitor: String,
     save_best_only: bool,
+    save_weights_only: bool,
     mode: Mode,
+    save_freq: Option<usize>,
     best: Option<f64>,
+    /// The epoch under way.
+    epoch: usize,
+    /// Batches since the last time that they were enough.
+    batches: usize,
     saved_epochs: Vec<usize>,
+    last: Option<PathBuf>,
 }
 
 impl ModelCheckpoint {
     /// Saves to this file after every epoch.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         ModelCheckpoint {
-            path: path.into(),
+            path: FileName::new(path.into()),
             monitor: "val_loss".into(),
             save_best_only: false,
+            save_weights_only: false,
             mode: Mode::Auto,
+            save_freq: None,
             best: None,
+            epoch: 0,
+            batches: 0,
             saved_epochs: Vec::new(),
+            last: None,
         }
     }
 
@@ -60,9 +79,19 @@ impl ModelCheckpoint {
         ModelCheckpoint { save_best_only, ..self }
     }
 
+    /// Whether the weights are saved without what describes the layers.
+    pub fn save_weights_only(self, save_weights_only: bool) -> Self {
+        ModelCheckpoint { save_weights_only, ..self }
+    }
+
     /// Which way the figure gets better.
     pub fn mode(self, mode: Mode) -> Self {
         ModelCheckpoint { mode, ..self }
+    }
+
+    /// Saves after so many batches, with the epoch's figures so far, and not after epochs.
+    pub fn save_freq(self, batches: usize) -> Self {
+        ModelCheckpoint { save_freq: Some(batches), ..self }
     }
 
     /// The figure to beat at first.
@@ -70,21 +99,22 @@ impl ModelCheckpoint {
         ModelCheckpoint { best: Some(threshold), ..self }
     }
 
-    /// The epochs, counted from 0 in each `fit`, after which the model was saved.
+    /// The best figure so far.
+    pub fn best(&self) -> Option<f64> {
+        self.best
+    }
+
+    /// The epochs, counted from 0 in each `fit`, after which, or in which, the model was saved.
     pub fn saved_epochs(&self) -> &[usize] {
         &self.saved_epochs
     }
-}
 
-impl<F: Scalar> Callback<F> for ModelCheckpoint {
-    fn on_train_begin(&mut self, _: &mut Training<'_, F>) -> Result<()> {
-        if self.save_best_only {
-            self.mode.resolve(&self.monitor)?;
-        }
-        check_writable(&self.path)
+    /// The file that was saved last.
+    pub fn last_path(&self) -> Option<&Path> {
+        self.last.as_deref()
     }
 
-    fn on_epoch_end(&mut self, epoch: usize, logs: &mut Logs, training: &mut Training<'_, F>) -> Result<()> {
+    fn save<F: Scalar>(&mut self, epoch: usize, logs: &Logs, training: &mut Training<'_, F>) -> Result<()> {
         if self.save_best_only
             && let Some(current) = logs.get(&self.monitor)
         {
@@ -94,8 +124,59 @@ impl<F: Scalar> Callback<F> for ModelCheckpoint {
             }
             self.best = Some(current);
         }
-        training.model.save(&self.path)?;
+        let path = self.path.fill(epoch + 1, logs)?;
+        if self.save_weights_only {
+            training.model.save_weights(&path)?;
+        } else {
+            training.model.save(&path)?;
+        }
+        tell!(info, "epoch {}: saved {}", epoch + 1, path.display());
         self.saved_epochs.push(epoch);
+        self.last = Some(path);
+        Ok(())
+    }
+}
+
+impl<F: Scalar> Callback<F> for ModelCheckpoint {
+    fn on_train_begin(&mut self, _: &mut Training<'_, F>) -> Result<()> {
+        if self.save_best_only {
+            self.mode.resolve(&self.monitor)?;
+        }
+        if let Some(batches) = self.save_freq {
+            check_count("save_freq", batches)?;
+        }
+        self.path.parse()?;
+        check_writable(self.path.text())
+    }
+
+    fn on_epoch_begin(&mut self, epoch: usize, _: &mut Training<'_, F>) -> Result<()> {
+        self.epoch = epoch;
+        Ok(())
+    }
+
+    fn on_batch_end(&mut self, _: usize, logs: &Logs, training: &mut Training<'_, F>) -> Result<()> {
+        let Some(enough) = self.save_freq else { return Ok(()) };
+        self.batches += 1;
+        if self.batches < enough {
+            return Ok(());
+        }
+        self.batches = 0;
+        self.save(self.epoch, logs, training)
+    }
+
+    fn on_epoch_end(&mut self, epoch: usize, logs: &mut Logs, training: &mut Training<'_, F>) -> Result<()> {
+        if self.save_freq.is_some() { Ok(()) } else { self.save(epoch, logs, training) }
+    }
+
+    fn state(&self) -> CallbackState {
+        let saved = self.saved_epochs.iter().map(|&epoch| epoch as f64);
+        CallbackState::default().with("best", self.best).with("batches", [self.batches as f64]).with("saved", saved)
+    }
+
+    fn resume(&mut self, state: &CallbackState) -> Result<()> {
+        self.best = state.number("best")?;
+        self.batches = state.count("batches")?;
+        self.saved_epochs = state.numbers("saved")?.iter().map(|&epoch| epoch as usize).collect();
         Ok(())
     }
 }

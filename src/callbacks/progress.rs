@@ -39,8 +39,11 @@ fn figures(logs: &Logs) -> String {
 impl<F: Scalar> Callback<F> for ProgressBar {
     fn on_epoch_begin(&mut self, epoch: usize, training: &mut Training<'_, F>) -> Result<()> {
         if std::io::stderr().is_terminal() {
-            let bar = Bar::new(training.batches as u64);
-            if let Ok(style) = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} [{eta}] {msg}") {
+            let (bar, template) = match training.batches {
+                Some(batches) => (Bar::new(batches as u64), "{prefix} {wide_bar} {pos}/{len} [{eta}] {msg}"),
+                None => (Bar::no_length(), "{prefix} {pos} [{elapsed}] {msg}"),
+            };
+            if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style);
             }
             bar.set_prefix(format!("Epoch {}/{}", epoch + 1, training.epochs));

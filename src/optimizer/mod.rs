@@ -34,6 +34,7 @@ use crate::error::{Error, Result};
 use crate::layer::{check_count, check_rate};
 use crate::params::Path;
 use crate::scalar::Scalar;
+pub(crate) use state::OptimizerState;
 use state::TensorState;
 
 /// A rule with its learning rate, what all rules share, and the state.
@@ -200,6 +201,33 @@ impl<F: Scalar> Optimizer<F> {
         self.accumulation > 1
     }
 
+    /// All that changes while training goes on.
+    pub(crate) fn state(&self) -> OptimizerState<F> {
+        OptimizerState {
+            batches: self.batches,
+            learning_rate: self.schedule.is_none().then_some(self.learning_rate),
+            tensors: self.tensors.iter().map(TensorState::buffers).collect(),
+        }
+    }
+
+    /// Takes up what [`Optimizer::state`] gave. Unchanged if it is an error.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OptimizerState`] if it is that of another rule, or of one with a schedule that this one lacks.
+    pub(crate) fn take_up(&mut self, state: OptimizerState<F>) -> Result<()> {
+        let slots = self.rule.slots();
+        let tensors = state.tensors.into_iter().map(|buffers| TensorState::from_buffers(buffers, slots));
+        let tensors = tensors.collect::<Option<Vec<_>>>().ok_or(Error::OptimizerState)?;
+        match state.learning_rate {
+            Some(rate) => self.set_learning_rate(rate),
+            None if self.schedule.is_none() => return Err(Error::OptimizerState),
+            None => {}
+        }
+        (self.batches, self.tensors) = (state.batches, tensors);
+        Ok(())
+    }
+
     /// Refuses options out of range, before training starts.
     pub(crate) fn check(&self) -> Result<()> {
         match &self.schedule {
@@ -237,7 +265,7 @@ impl<F: Scalar> Optimizer<F> {
     /// Adds a tensor's gradient to what is accumulated; for a step that updates, replaces it by the mean.
     pub(crate) fn accumulate(&mut self, step: BatchStep, tensor: usize, gradients: &mut [F]) {
         let mean = F::of(1.0 / self.accumulation as f64);
-        let accumulated = self.state(tensor).accumulated(gradients.len());
+        let accumulated = self.tensor(tensor).accumulated(gradients.len());
         for (g, sum) in gradients.iter_mut().zip(accumulated) {
             if step.updates {
                 *g = (*g + *sum) * mean;
@@ -256,7 +284,7 @@ impl<F: Scalar> Optimizer<F> {
         weights: &mut [F],
         gradients: &[F],
     ) {
-        self.state(tensor);
+        self.tensor(tensor);
         let state = &mut self.tensors[tensor];
         let decays = self.weight_decay > 0.0 && state.decays(path, &self.undecayed);
         // Made with the first batch, whether it updates or not: the batches after it allocate nothing.
@@ -283,7 +311,7 @@ impl<F: Scalar> Optimizer<F> {
         self.ema.and(self.tensors.get(tensor)).map(TensorState::average).filter(|average| !average.is_empty())
     }
 
-    fn state(&mut self, tensor: usize) -> &mut TensorState<F> {
+    fn tensor(&mut self, tensor: usize) -> &mut TensorState<F> {
         while self.tensors.len() <= tensor {
             self.tensors.push(TensorState::default());
         }

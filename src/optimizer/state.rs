@@ -1,8 +1,27 @@
 //! What an optimizer keeps for one tensor, in flat buffers as long as the tensor, each made when first needed.
 
+use std::collections::BTreeMap;
+
 use super::Rule;
 use crate::params::Path;
 use crate::scalar::Scalar;
+
+/// The buffers of a tensor by name, as they stand in a file.
+pub(crate) type Buffers<F> = BTreeMap<String, Vec<F>>;
+
+const SLOT: &str = "slot";
+const AVERAGE: &str = "average";
+const ACCUMULATED: &str = "accumulated";
+
+/// All that an optimizer changes while training goes on.
+#[derive(Debug)]
+pub(crate) struct OptimizerState<F> {
+    pub(crate) batches: u64,
+    /// `None` if a schedule gives it.
+    pub(crate) learning_rate: Option<f64>,
+    /// Of each tensor of the model.
+    pub(crate) tensors: Vec<Buffers<F>>,
+}
 
 #[derive(Debug, Default)]
 pub(crate) struct TensorState<F> {
@@ -39,6 +58,24 @@ impl<F: Scalar> TensorState<F> {
 
     pub(super) fn forget_accumulated(&mut self) {
         self.accumulated.fill(F::zero());
+    }
+
+    /// All buffers that there are, by name.
+    pub(super) fn buffers(&self) -> Buffers<F> {
+        let slots = self.slots.iter().enumerate().map(|(number, slot)| (format!("{SLOT}{number}"), slot));
+        let others = [(AVERAGE.to_string(), &self.average), (ACCUMULATED.to_string(), &self.accumulated)];
+        let kept = slots.chain(others.into_iter().filter(|(_, buffer)| !buffer.is_empty()));
+        kept.map(|(name, buffer)| (name, buffer.clone())).collect()
+    }
+
+    /// What [`TensorState::buffers`] gave; `None` if the rule has another number of slots.
+    pub(super) fn from_buffers(mut buffers: Buffers<F>, slots: usize) -> Option<Self> {
+        let average = buffers.remove(AVERAGE).unwrap_or_default();
+        let accumulated = buffers.remove(ACCUMULATED).unwrap_or_default();
+        let kept: Vec<Vec<F>> =
+            (0..buffers.len()).map_while(|number| buffers.remove(&format!("{SLOT}{number}"))).collect();
+        let fits = buffers.is_empty() && (kept.is_empty() || kept.len() == slots);
+        fits.then_some(TensorState { slots: kept, average, accumulated, decays: None })
     }
 
     pub(super) fn decays(&mut self, path: Path<'_>, undecayed: &[String]) -> bool {

@@ -15,6 +15,7 @@ mod summary;
 pub(crate) use erased::Description;
 pub(crate) use network::{Network, Part, Workspace};
 
+pub(crate) use model::Draws;
 pub use model::{Compiled, Model};
 pub use model_state::ModelState;
 pub use registry::Registry;

@@ -47,9 +47,15 @@ pub struct Model<F: Scalar = f32> {
     pub(crate) network: Network<F>,
     pub(crate) compiled: Option<Compiled<F>>,
     pub(crate) threads: Threads,
-    key: Key,
+    pub(crate) draws: Draws,
+}
+
+/// What a model's random draws come from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Draws {
+    pub(crate) key: Key,
     /// Epochs that were shuffled, so that a second `fit` goes on where the first ended.
-    shuffles: u64,
+    pub(crate) shuffles: u64,
 }
 
 /// What [`Model::compile`] adds to a model.
@@ -96,7 +102,7 @@ impl<F: Scalar> Compiled<F> {
 
 impl<F: Scalar> Model<F> {
     pub(crate) fn new(network: Network<F>, key: Key) -> Self {
-        Model { network, compiled: None, threads: Threads::default(), key, shuffles: 0 }
+        Model { network, compiled: None, threads: Threads::default(), draws: Draws { key, shuffles: 0 } }
     }
 
     /// Sets how to train: an optimizer (or its rule alone), a loss, and by [`Compiled::metric`] what to report.
@@ -165,7 +171,8 @@ impl<F: Scalar> Model<F> {
         let samples = samples.into();
         samples.check(&self.network)?;
         let targets = ArrangedTargets::new(&targets.into(), &samples, self.network.output(), &*compiled.loss)?;
-        evaluate(&self.network, compiled, &self.threads, &mut Vec::new(), &samples, &targets)
+        let rows = 0..samples.len();
+        evaluate(&self.network, compiled, &self.threads, &mut Vec::new(), &samples, &targets, rows)
     }
 
     /// The outputs for all samples, batch first: (N, K), or (N, T, K) if the last layer puts out sequences.
@@ -311,6 +318,16 @@ impl<F: Scalar> Model<F> {
         checkpoint::save(&self.network, path.as_ref())
     }
 
+    /// Writes the weights alone, without what describes the layers: for [`Model::load_weights`] of a model that is built in
+    /// code.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if the file cannot be written.
+    pub fn save_weights(&self, path: impl AsRef<FilePath>) -> Result<()> {
+        checkpoint::save_weights(&self.network, path.as_ref())
+    }
+
     /// Reads a model of built-in layers from a file. It is to be compiled again before training.
     ///
     /// # Errors
@@ -371,15 +388,19 @@ impl<F: Scalar> Model<F> {
         Ok(())
     }
 
-    /// The order of the samples in the next epoch.
-    pub(crate) fn shuffled(&mut self, samples: usize) -> Vec<usize> {
-        self.shuffles += 1;
-        self.key.fold(SHUFFLE).fold(self.shuffles).permutation(samples)
+    /// Begins the next epoch's order of the samples.
+    pub(crate) fn begin_shuffle(&mut self) {
+        self.draws.shuffles += 1;
+    }
+
+    /// The key of that order.
+    pub(crate) fn shuffle_key(&self) -> Key {
+        self.draws.key.fold(SHUFFLE).fold(self.draws.shuffles)
     }
 
     /// The pass of the next step.
     pub(crate) fn training_pass(&self) -> Result<Pass<'static>> {
         let compiled = self.compiled.as_ref().ok_or(Error::NotCompiled)?;
-        Ok(Pass::training(self.key.fold(DROPOUT).fold(compiled.optimizer.batches())))
+        Ok(Pass::training(self.draws.key.fold(DROPOUT).fold(compiled.optimizer.batches())))
     }
 }

@@ -12,6 +12,7 @@ use crate::layer::Carry;
 use crate::recurrent::State;
 use crate::scalar::Scalar;
 use crate::tensor::resize;
+use crate::tensor_file::{NewTensors, VisitMut};
 
 /// The states of all layers of a model for a batch of samples: made by [`Model::state`](crate::Model::state), changed by
 /// [`Predictor::step`](crate::Predictor::step) and [`Model::train_window`](crate::Model::train_window).
@@ -88,13 +89,13 @@ impl<F: Scalar> ModelState<F> {
     ///
     /// [`Error::Io`] if the file cannot be written.
     pub fn save(&self, path: impl AsRef<FilePath>) -> Result<()> {
-        checkpoint::save_tensors(path.as_ref(), None, |visit| {
-            for (name, state) in &self.layers {
-                for (number, part) in state.parts.iter().enumerate() {
-                    visit(format!("{name}/{number}"), part.view().into_dyn());
-                }
+        let mut tensors = NewTensors::default();
+        for (name, state) in &self.layers {
+            for (number, part) in state.parts.iter().enumerate() {
+                tensors.add(format!("{name}/{number}"), part.view().into_dyn());
             }
-        })
+        }
+        tensors.write(path.as_ref(), None)
     }
 
     /// Reads what [`ModelState::save`] wrote. `self` must be a state of the same model and number of samples.
@@ -103,10 +104,10 @@ impl<F: Scalar> ModelState<F> {
     ///
     /// [`Error::Io`] or [`Error::Checkpoint`]; the state is unchanged then.
     pub fn load(&mut self, path: impl AsRef<FilePath>) -> Result<()> {
-        checkpoint::load_tensors(path.as_ref(), |visit| {
-            for (name, part) in self.parts_mut() {
-                visit(name, part.view_mut().into_dyn());
-            }
+        checkpoint::load_tensors(path.as_ref(), |tensors| {
+            tensors.read_all(|visit: VisitMut<'_, F>| {
+                self.parts_mut().for_each(|(name, part)| visit(name, part.view_mut().into_dyn()));
+            })
         })
     }
 

@@ -74,6 +74,16 @@ impl<F: Scalar> Samples<'_, F> {
         self.len() == 0
     }
 
+    /// The same for as long as this is borrowed: array views cannot be shortened otherwise.
+    pub(crate) fn view(&self) -> Samples<'_, F> {
+        let values = match &self.values {
+            Values::Tokens(tokens) => Values::Tokens(tokens.view()),
+            Values::Vectors(rows) => Values::Vectors(rows.view()),
+            Values::Sequences(sequences) => Values::Sequences(sequences.view()),
+        };
+        Samples { values, mask: self.mask.as_ref().map(|mask| mask.view()) }
+    }
+
     /// The time steps of each; 1 for rows of features.
     pub(crate) fn steps(&self) -> usize {
         match self.values {

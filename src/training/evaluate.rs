@@ -1,21 +1,23 @@
 //! Running a model on data without learning: the figures.
 
+use std::ops::Range;
+
 use super::SHARD;
 use super::data::Samples;
+use super::figures::Figures;
 use super::history::Logs;
-use super::step::{Batch, run_batch};
+use super::step::{Work, run_batch};
 use super::targets::ArrangedTargets;
 use super::threads::Threads;
 use crate::error::Result;
 use crate::layer::Pass;
-use crate::loss::mean;
 use crate::scalar::Scalar;
 use crate::sequential::{Compiled, Network, Workspace};
 
 /// Samples that are in work at the same time: enough shards for many threads.
 const BLOCK: usize = 32 * SHARD;
 
-/// The loss and the metrics over all samples.
+/// The loss and the metrics over these rows of the samples.
 pub(crate) fn evaluate<F: Scalar>(
     network: &Network<F>,
     compiled: &Compiled<F>,
@@ -23,20 +25,17 @@ pub(crate) fn evaluate<F: Scalar>(
     workspaces: &mut Vec<Workspace<F>>,
     samples: &Samples<'_, F>,
     targets: &ArrangedTargets<F>,
+    rows: Range<usize>,
 ) -> Result<Logs> {
-    let mut metrics = compiled.start_metrics(network.output())?;
-    let rows: Vec<usize> = (0..samples.len()).collect();
-    let (mut sum, mut rows_seen) = (0.0, 0);
+    let mut figures = Figures::new(network, compiled)?;
+    let penalty = network.penalty();
+    let rows: Vec<usize> = rows.collect();
     for rows in rows.chunks(BLOCK) {
-        let batch = Batch { samples, targets, rows, window: None, state: None };
-        for shard in run_batch(network, &*compiled.loss, threads, workspaces, batch, Pass::inference()) {
-            sum += shard.loss;
-            rows_seen += shard.rows();
-            metrics.update(shard.results());
-        }
+        let work = Work { samples: samples.view(), targets, rows, window: None, state: None };
+        let shards = run_batch(network, &*compiled.loss, threads, workspaces, work, Pass::inference());
+        figures.add(shards, penalty);
     }
     let mut logs = Logs::default();
-    logs.set("loss", mean(sum, rows_seen) + network.penalty());
-    metrics.write(&mut logs);
+    figures.write(&mut logs);
     Ok(logs)
 }

@@ -25,8 +25,8 @@ pub(crate) fn left_out<F: Scalar>(network: &Network<F>, loss: &dyn Loss<F>) -> O
 
 /// A batch: some rows of the data.
 #[derive(Clone, Copy)]
-pub(crate) struct Batch<'a, 's, F> {
-    pub(crate) samples: &'a Samples<'s, F>,
+pub(crate) struct Work<'a, F> {
+    pub(crate) samples: Samples<'a, F>,
     pub(crate) targets: &'a ArrangedTargets<F>,
     pub(crate) rows: &'a [usize],
     /// Some of the steps alone, if the model learns in windows.
@@ -54,7 +54,7 @@ pub(crate) fn run_batch<'w, F: Scalar>(
     loss: &dyn Loss<F>,
     threads: &Threads,
     workspaces: &'w mut Vec<Workspace<F>>,
-    batch: Batch<'_, '_, F>,
+    batch: Work<'_, F>,
     pass: Pass<'_>,
 ) -> &'w mut [Workspace<F>] {
     let left_out = left_out(network, loss);

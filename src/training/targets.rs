@@ -108,7 +108,7 @@ macro_rules! weights_from {
 weights_from!(F32(f32), F64(f64));
 
 /// Targets that fit a model and a loss: (N, P, K) with P rows for each sample.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ArrangedTargets<F> {
     values: Array3<F>,
     /// Those of all rows, N·P; none at all if every row weighs 1.
@@ -189,6 +189,13 @@ impl<F: Scalar> ArrangedTargets<F> {
     fn rows(&self) -> ArrayView2<'_, F> {
         let (samples, rows, width) = self.values.dim();
         self.values.view().into_shape_with_order((samples * rows, width)).expect("they are in standard layout")
+    }
+
+    /// The same with [weights of classes](ArrangedTargets::weigh_classes).
+    pub(crate) fn weighed(&self, class_weights: &BTreeMap<usize, f64>) -> Result<Self> {
+        let mut weighed = self.clone();
+        weighed.weigh_classes(class_weights)?;
+        Ok(weighed)
     }
 
     /// Multiplies the weight of each row by that of its class. Rows without a class, and those of classes that are not named,

@@ -71,6 +71,11 @@ impl Threads {
         }
     }
 
+    /// Whether there is but the caller's thread.
+    pub(crate) fn is_single(&self) -> bool {
+        self.count(usize::MAX) == 1
+    }
+
     /// Calls `work` with each item and a worker, on as many threads as there are workers; no worker is used by two threads
     /// at once.
     pub(crate) fn share<W: Send, I: Send>(

@@ -1,6 +1,7 @@
-"""The goldens of EarlyStopping and ModelCheckpoint: scripted values of `val_loss` played through Keras' own callbacks."""
+"""The goldens of EarlyStopping, ModelCheckpoint and ReduceLROnPlateau: scripted values of `val_loss` played through Keras' own callbacks."""
 
 import math
+import types
 import warnings
 
 import keras
@@ -16,6 +17,7 @@ class Stub:
         self.epoch = None
         self.restored = None
         self.saved = []
+        self.optimizer = types.SimpleNamespace(learning_rate=1.0)
 
     def get_weights(self):
         return self.epoch
@@ -37,7 +39,7 @@ def encode(value):
     return "nan" if math.isnan(value) else ("inf" if value > 0 else "-inf")
 
 
-def play(callback, values):
+def play(callback, values, on_epoch=lambda model: None):
     """Runs a training of `len(values)` epochs, or fewer when the callback stops it. None means that the metric is absent."""
     model = Stub()
     callback.set_model(model)
@@ -50,6 +52,7 @@ def play(callback, values):
             warnings.simplefilter("ignore")
             callback.on_epoch_end(epoch, {"loss": 0.0} if value is None else {"loss": 0.0, "val_loss": value})
         epochs_run += 1
+        on_epoch(model)
         if model.stop_training:
             break
     callback.on_train_end()
@@ -182,5 +185,57 @@ def model_checkpoint_cases():
             "options": options,
             "sequence": [encode(v) for v in values],
             "saved_epochs": model.saved,
+            "best": encode(None if callback.best is None else float(callback.best)),
+        }
+
+
+PLATEAU_DEFAULTS = {
+    "monitor": "val_loss", "factor": 0.1, "patience": 10, "mode": "auto", "min_delta": 1e-4, "cooldown": 0, "min_lr": 0.0,
+}  # fmt: skip
+FLAT = [0.5] * 12
+HALF = {"factor": 0.5}
+
+PLATEAUS = {
+    "falling": (FALL, {"patience": 1}),
+    "defaults": (FLAT + [0.5, 0.4], {}),
+    "patience=0": (VALLEY, {"patience": 0, **HALF}),
+    "patience=1": (VALLEY, {"patience": 1, **HALF}),
+    "patience=2": (VALLEY, {"patience": 2, **HALF}),
+    "patience=3": (VALLEY, {"patience": 3, **HALF}),
+    "ties": (TIES, {"patience": 2, **HALF}),
+    "flat": (FLAT, {"patience": 3, **HALF}),
+    "cooldown=1": (FLAT, {"patience": 2, "cooldown": 1, **HALF}),
+    "cooldown=2": (FLAT, {"patience": 2, "cooldown": 2, **HALF}),
+    "cooldown=4": (FLAT, {"patience": 1, "cooldown": 4, **HALF}),
+    "cooldown+improvement": (VALLEY, {"patience": 1, "cooldown": 2, **HALF}),
+    "min_lr": (FLAT, {"patience": 1, "min_lr": 0.2, **HALF}),
+    "min_lr+cooldown": (FLAT, {"patience": 1, "min_lr": 0.3, "cooldown": 2, **HALF}),
+    "min_lr_above_the_rate": (FLAT, {"patience": 1, "min_lr": 2.0, **HALF}),
+    "min_delta=0.05": (SLOW, {"patience": 1, "min_delta": 0.05, **HALF}),
+    "min_delta=-0.05": (SLOW, {"patience": 2, "min_delta": -0.05, **HALF}),
+    "min_delta_met_exactly": ([1.0, 0.75, 0.25, 0.125, 0.0], {"patience": 1, "min_delta": 0.25, **HALF}),
+    "nan_first": ([NAN, 0.5, 0.4, 0.3, 0.2], {"patience": 2, **HALF}),
+    "nan_later": ([0.5, NAN, 0.4, NAN, NAN, 0.3], {"patience": 2, **HALF}),
+    "nan_always": ([NAN] * 5, {"patience": 2, **HALF}),
+    "inf_first": ([INF, INF, 0.5, 0.6, 0.7], {"patience": 1, **HALF}),
+    "mode=max": (RISE, {"patience": 2, "mode": "max", **HALF}),
+    "mode=max+min_delta=0.15": (RISE, {"patience": 2, "mode": "max", "min_delta": 0.15, **HALF}),
+    "metric_absent_sometimes": ([0.5, None, 0.6, None, 0.7, 0.8], {"patience": 2, **HALF}),
+    "metric_absent_in_cooldown": ([0.5, 0.6, None, 0.6, None, 0.7, 0.8], {"patience": 1, "cooldown": 2, **HALF}),
+    "metric_absent_always": ([None, None, None], {"patience": 1, **HALF}),
+}
+
+
+def reduce_lr_on_plateau_cases():
+    for name, (values, changed) in PLATEAUS.items():
+        options = {**PLATEAU_DEFAULTS, **changed}
+        callback = keras.callbacks.ReduceLROnPlateau(**options)
+        rates = []
+        play(callback, values, lambda model: rates.append(float(model.optimizer.learning_rate)))
+        yield {
+            "name": f"reduce_lr_on_plateau/{name}",
+            "options": options,
+            "sequence": [encode(v) for v in values],
+            "rates": rates,
             "best": encode(None if callback.best is None else float(callback.best)),
         }

@@ -44,10 +44,12 @@ OTHERS = {
     "metrics": metrics.all_cases,
     "early_stopping": callbacks.early_stopping_cases,
     "model_checkpoint": callbacks.model_checkpoint_cases,
+    "reduce_lr_on_plateau": callbacks.reduce_lr_on_plateau_cases,
     "anchors": anchors.all_cases,
     "schedules": schedules.all_cases,
     "trajectories": trajectories.all_cases,
     "states": states.all_cases,
+    "tokenizer": tokenizer.all_cases,
     "weighting": weighting.all_cases,
 }
 

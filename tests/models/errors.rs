@@ -102,7 +102,8 @@ fn weights_that_do_not_fit() {
         let message = format!("the weight of sample 1 is {text}; weights must be finite numbers of at least 0");
         expect(model.fit(&x, (&y, &vec![0.0, value]), Fit::new()), &message);
         expect(model.evaluate(&x, (&y, &array![0.0, value])), &message);
-        expect(model.fit(&x, &y, Fit::new().validation(&x, (&y, &array![0.0, value]))), &message);
+        let in_validation = format!("in the validation data: {message}");
+        expect(model.fit(&x, &y, Fit::new().validation(&x, (&y, &array![0.0, value]))), &in_validation);
     }
     let model = compiled(Lstm::new(1).return_sequences(true), Form::sequence(4, 2), MeanSquaredError);
     let (x, y) = (Array3::<f32>::zeros((2, 4, 2)), Array2::<f32>::zeros((2, 4)));
@@ -469,9 +470,9 @@ fn validation_data_is_looked_at_before_training() {
     let before = model.weight("dense/kernel").unwrap();
     let (x, y) = (array![[1.0_f32], [2.0]], array![9.0_f32, 8.0]);
     let broken = array![[1.0], [f32::NAN]];
-    let message = "the samples hold NaN at [1, 0]; replace or drop values that are not finite";
+    let message = "in the validation data: the samples hold NaN at [1, 0]; replace or drop values that are not finite";
     expect(model.fit(&x, &y, Fit::new().validation(&broken, &y)), message);
-    let message = "the targets have shape [1], but samples, model and loss need [2, 1]";
+    let message = "in the validation data: the targets have shape [1], but samples, model and loss need [2, 1]";
     expect(model.fit(&x, &y, Fit::new().validation(&x, &array![1.0_f32])), message);
     assert_eq!(model.weight("dense/kernel").unwrap(), before);
 }

@@ -2,9 +2,12 @@
 //!
 //! One program for all of these: each test program compiles the layers that it uses anew, which takes longer than its tests.
 
+mod batches;
+mod callbacks;
 mod determinism;
 mod errors;
 mod optimizers;
+mod resume;
 mod state;
 mod synthetic;
 mod threads;

@@ -164,7 +164,7 @@ impl<'a> Diary<'a> {
 
 impl<F: Scalar> Callback<F> for Diary<'_> {
     fn on_train_begin(&mut self, training: &mut Training<'_, F>) -> Result<()> {
-        self.note(format!("begin {} epochs of {}", training.epochs, training.batches));
+        self.note(format!("begin {} epochs of {}", training.epochs, training.batches.unwrap()));
         Ok(())
     }
     fn on_epoch_begin(&mut self, epoch: usize, _: &mut Training<'_, F>) -> Result<()> {

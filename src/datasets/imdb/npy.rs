@@ -1,22 +1,18 @@
 //! One `.npy` array of one dimension: its header, and the labels.
 //!
-//! Contract: the header is the dictionary NumPy writes (format versions 1.0, 2.0 and 3.0): exactly the three keys, in
-//! any order, in Python's literal syntax; anything else is an error with its position. A length is only believed up to
-//! [`MAX_REVIEWS`], and nothing is allocated by it. The order of the elements (C or Fortran) is read and has no
-//! meaning in one dimension.
+//! Contract: a length is only believed up to [`MAX_REVIEWS`], and nothing is allocated by it. The order of the elements (C
+//! or Fortran) is read and has no meaning in one dimension.
 //!
 //! Read next: `pickle.rs`, for arrays of objects.
 
 use std::io::Read;
 
 use super::npz::Member;
-use super::problem::{NpzProblem, quoted};
+use super::problem::NpzProblem;
+use crate::npy;
 
 /// The most reviews of one set: 2^20. The real file has 25,000.
 pub(super) const MAX_REVIEWS: u64 = 1 << 20;
-
-/// The longest header that is read, in bytes; NumPy's own are 118 long.
-const MAX_HEADER_BYTES: u32 = 10_000;
 
 /// What a header says of its one-dimensional array.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,20 +25,12 @@ pub(super) struct Header {
 
 /// Reads a header, up to the first byte of the elements.
 pub(super) fn read_header<R: Read>(member: &mut Member<R>) -> Result<Header, NpzProblem> {
-    if member.array()? != *b"\x93NUMPY" {
-        return Err(NpzProblem::Header { expected: "magic word of the .npy format", offset: 0 });
+    let npy::Header { element_type, shape, .. } = npy::read_header(|count| member.bytes(count))?;
+    match shape[..] {
+        [length] if length > MAX_REVIEWS => Err(NpzProblem::Limit { what: "reviews", limit: MAX_REVIEWS }),
+        [length] => Ok(Header { element_type, length }),
+        _ => Err(NpzProblem::Dimensions { found: shape.len() }),
     }
-    let length = match member.array()? {
-        [1, 0] => u32::from(u16::from_le_bytes(member.array()?)),
-        [2 | 3, 0] => u32::from_le_bytes(member.array()?),
-        _ => return Err(NpzProblem::Header { expected: "format version from 1.0 to 3.0", offset: 6 }),
-    };
-    if length > MAX_HEADER_BYTES {
-        return Err(NpzProblem::Limit { what: "bytes in its .npy header", limit: MAX_HEADER_BYTES.into() });
-    }
-    let start = member.offset();
-    let text = member.bytes(length as usize)?;
-    Literal { text: &text, position: 0, start }.header()
 }
 
 /// Reads the labels that follow a header, each 0 or 1.
@@ -78,140 +66,6 @@ pub(super) fn read_labels<R: Read>(mut member: Member<R>) -> Result<Vec<u8>, Npz
     }
     member.finish()?;
     Ok(labels)
-}
-
-/// The header's text and how far it has been parsed.
-struct Literal<'a> {
-    text: &'a [u8],
-    position: usize,
-    /// Where the text starts in the member, for messages.
-    start: u64,
-}
-
-impl<'a> Literal<'a> {
-    fn header(mut self) -> Result<Header, NpzProblem> {
-        let (mut element_type, mut fortran_order, mut length) = (None, None, None);
-        self.symbol(b'{', "dictionary")?;
-        while !self.accept(b'}') {
-            let key_position = self.position;
-            match self.string()? {
-                b"descr" if element_type.is_none() => {
-                    self.symbol(b':', "colon")?;
-                    element_type = Some(quoted(self.string()?));
-                }
-                b"fortran_order" if fortran_order.is_none() => {
-                    self.symbol(b':', "colon")?;
-                    fortran_order = Some(self.boolean()?);
-                }
-                b"shape" if length.is_none() => {
-                    self.symbol(b':', "colon")?;
-                    length = Some(self.shape()?);
-                }
-                _ => {
-                    self.position = key_position;
-                    return Err(self.expected("key out of descr, fortran_order and shape, each once,"));
-                }
-            }
-            if !self.accept(b',') {
-                self.symbol(b'}', "end of the dictionary")?;
-                break;
-            }
-        }
-        self.skip_spaces();
-        if self.position != self.text.len() {
-            return Err(self.expected("end of the header"));
-        }
-        match (element_type, fortran_order, length) {
-            (Some(element_type), Some(_), Some(length)) => Ok(Header { element_type, length }),
-            _ => Err(self.expected("descr, fortran_order and shape")),
-        }
-    }
-
-    fn expected(&self, expected: &'static str) -> NpzProblem {
-        NpzProblem::Header { expected, offset: self.start + self.position as u64 }
-    }
-
-    fn skip_spaces(&mut self) {
-        while let Some(b' ' | b'\n') = self.text.get(self.position) {
-            self.position += 1;
-        }
-    }
-
-    /// Steps over `symbol` if it comes next.
-    fn accept(&mut self, symbol: u8) -> bool {
-        self.skip_spaces();
-        let found = self.text.get(self.position) == Some(&symbol);
-        self.position += usize::from(found);
-        found
-    }
-
-    fn symbol(&mut self, symbol: u8, name: &'static str) -> Result<(), NpzProblem> {
-        if self.accept(symbol) { Ok(()) } else { Err(self.expected(name)) }
-    }
-
-    /// A string in either kind of quotes; those of a header need no escapes, so a backslash is refused.
-    fn string(&mut self) -> Result<&'a [u8], NpzProblem> {
-        self.skip_spaces();
-        let text = self.text;
-        let rest = &text[self.position..];
-        let end = match rest.first() {
-            Some(quote @ (b'\'' | b'"')) => rest.iter().skip(1).position(|byte| byte == quote),
-            _ => None,
-        };
-        match end {
-            Some(length) if !rest[1..=length].contains(&b'\\') => {
-                self.position += length + 2;
-                Ok(&rest[1..=length])
-            }
-            _ => Err(self.expected("plain string (an array of records is not read)")),
-        }
-    }
-
-    fn boolean(&mut self) -> Result<bool, NpzProblem> {
-        self.skip_spaces();
-        for (word, value) in [(&b"True"[..], true), (b"False", false)] {
-            if self.text[self.position..].starts_with(word) {
-                self.position += word.len();
-                return Ok(value);
-            }
-        }
-        Err(self.expected("True or False"))
-    }
-
-    /// A tuple of lengths, which has to hold one. Python 2 wrote an `L` behind some numbers.
-    fn shape(&mut self) -> Result<u64, NpzProblem> {
-        self.symbol(b'(', "tuple")?;
-        let mut lengths = Vec::new();
-        while !self.accept(b')') {
-            let digits = self.text[self.position..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-            let number = &self.text[self.position..self.position + digits];
-            if digits == 0 {
-                return Err(self.expected("length"));
-            }
-            let value = number
-                .iter()
-                .try_fold(0_u64, |value, digit| value.checked_mul(10)?.checked_add(u64::from(digit - b'0')))
-                .unwrap_or(u64::MAX);
-            lengths.push(value);
-            self.position += digits;
-            if self.text.get(self.position) == Some(&b'L') {
-                self.position += 1;
-            }
-            if !self.accept(b',') {
-                // One number in brackets is a tuple only with a comma.
-                if lengths.len() == 1 {
-                    return Err(self.expected("comma after the length"));
-                }
-                self.symbol(b')', "end of the tuple")?;
-                break;
-            }
-        }
-        match lengths[..] {
-            [length] if length > MAX_REVIEWS => Err(NpzProblem::Limit { what: "reviews", limit: MAX_REVIEWS }),
-            [length] => Ok(length),
-            _ => Err(NpzProblem::Dimensions { found: lengths.len() }),
-        }
-    }
 }
 
 #[cfg(test)]

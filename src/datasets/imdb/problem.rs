@@ -5,6 +5,8 @@
 //!
 //! Read next: `npz.rs`, which meets the first of these.
 
+use crate::npy::HeaderProblem;
+
 /// Why an npz file of reviews was refused. [`Error::Npz`](crate::Error::Npz) says in which file and member.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -170,6 +172,15 @@ pub enum NpzProblem {
         /// Where in the member.
         offset: u64,
     },
+}
+
+impl From<HeaderProblem> for NpzProblem {
+    fn from(problem: HeaderProblem) -> Self {
+        match problem {
+            HeaderProblem::Expected { expected, offset } => NpzProblem::Header { expected, offset },
+            HeaderProblem::TooLong { limit } => NpzProblem::Limit { what: "bytes in its .npy header", limit },
+        }
+    }
 }
 
 /// Text from a file, made fit for a message: escaped, and cut after 60 characters.

@@ -1,7 +1,13 @@
 //! What training leaves behind: the figures of each epoch.
 
+#[cfg(feature = "plot")]
+mod plot;
+
 use std::fmt::Write;
 use std::path::Path;
+
+use ndarray::Array2;
+use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
 
@@ -43,11 +49,16 @@ pub struct History {
 }
 
 impl History {
-    pub(crate) fn set_total_seconds(&mut self, seconds: f64) {
+    pub(super) fn set_total_seconds(&mut self, seconds: f64) {
         self.total_seconds = seconds;
     }
 
-    /// The wall time of the whole `fit` in seconds.
+    /// The figures of each epoch.
+    pub fn logs(&self) -> &[Logs] {
+        &self.epochs
+    }
+
+    /// The wall time of the whole `fit` in seconds; after an interruption that of the last part.
     pub fn total_seconds(&self) -> f64 {
         self.total_seconds
     }
@@ -79,6 +90,14 @@ impl History {
             return Vec::new();
         }
         self.epochs.iter().map(|logs| logs.get(name).unwrap_or(f64::NAN)).collect()
+    }
+
+    /// All figures: a row for each epoch, a column for each of [`History::names`], NaN where an epoch does not have one.
+    pub fn to_array(&self) -> Array2<f64> {
+        let names = self.names();
+        Array2::from_shape_fn((self.epochs(), names.len()), |(epoch, column)| {
+            self.epochs[epoch].get(names[column]).unwrap_or(f64::NAN)
+        })
     }
 
     /// The epoch, counted from 1, in which a figure was lowest, and the figure; the first of equals.
@@ -129,6 +148,28 @@ impl History {
     pub fn write_csv(&self, path: impl AsRef<Path>) -> Result<()> {
         std::fs::write(&path, self.to_csv()).map_err(Error::io("write", path.as_ref()))
     }
+
+    /// The figures as JSON: an object with a list for each figure, one value for each epoch, and `seconds`. What is no finite
+    /// number, or not there, is null.
+    ///
+    /// ```
+    /// use bptt::History;
+    /// assert_eq!(History::default().to_json(), r#"{"figures":{},"seconds":[]}"#);
+    /// ```
+    pub fn to_json(&self) -> String {
+        let figures: serde_json::Map<String, Value> =
+            self.names().into_iter().map(|name| (name.to_string(), json!(self.get(name)))).collect();
+        json!({ "figures": figures, "seconds": self.seconds }).to_string()
+    }
+
+    /// Writes [`History::to_json`] to a file.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if the file cannot be written.
+    pub fn write_json(&self, path: impl AsRef<Path>) -> Result<()> {
+        std::fs::write(&path, self.to_json()).map_err(Error::io("write", path.as_ref()))
+    }
 }
 
 #[cfg(test)]
@@ -150,5 +191,8 @@ mod tests {
         assert_eq!(history.lowest("loss"), Some((2, 0.125)));
         assert!(history.get("accuracy").is_empty());
         assert!(history.get("val_loss")[1].is_nan());
+        assert_eq!(history.to_array().column(0).to_vec(), [0.5, 0.125]);
+        let json: Value = serde_json::from_str(&history.to_json()).unwrap();
+        assert_eq!(json, json!({"figures": {"loss": [0.5, 0.125], "val_loss": [0.25, null]}, "seconds": [1.0, 1.0]}));
     }
 }

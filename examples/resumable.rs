@@ -1,0 +1,76 @@
+//! A training that may be interrupted at any moment: started again, it goes on where it was, and its results are those of
+//! one that was never interrupted, to the bit.
+//!
+//! `cargo run --release --example resumable`; press Ctrl-C to end it early but in order, or kill the process and start it
+//! again. `-- --out DIR` says where its files go, `-- --epochs N` how long it may take. What the library tells on the way is
+//! shown by a logger.
+
+use std::path::PathBuf;
+
+use bptt::callbacks::{CsvLogger, EarlyStopping, ModelCheckpoint, StopOnInterrupt};
+use bptt::datasets::Synthetic;
+use bptt::preprocessing::pad_sequences;
+use bptt::{
+    Activation, Adam, BackupAndRestore, BinaryCrossentropy, Dense, Embedding, Fit, Form, Lstm, MeanMetric, Sequential,
+};
+use ndarray::Array1;
+
+/// Writes what is logged to standard error.
+struct Stderr;
+
+impl log::Log for Stderr {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+    fn log(&self, record: &log::Record<'_>) {
+        eprintln!("{}: {}", record.level(), record.args());
+    }
+    fn flush(&self) {}
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    log::set_logger(&Stderr).map_err(|error| error.to_string())?;
+    log::set_max_level(log::LevelFilter::Info);
+    let (mut out, mut epochs) = (PathBuf::from("target/resumable"), 6);
+    let mut arguments = std::env::args().skip(1);
+    while let Some(option) = arguments.next() {
+        let value = arguments.next().ok_or_else(|| format!("{option} lacks its value"))?;
+        match option.as_str() {
+            "--out" => out = value.into(),
+            "--epochs" => epochs = value.parse()?,
+            _ => return Err(format!("there is no {option}; there are --out DIR and --epochs N").into()),
+        }
+    }
+    std::fs::create_dir_all(&out)?;
+
+    let corpus = Synthetic::new(7).train(2_000).test(500).generate()?;
+    let x = pad_sequences(&corpus.train.sequences, 60);
+    let y: Array1<f32> = corpus.train.labels.iter().map(|&label| f32::from(label)).collect();
+
+    let mut model = Sequential::new()
+        .add(Embedding::new(500, 16))
+        .add(Lstm::new(16).dropout(0.2))
+        .add(Dense::new(1).activation(Activation::Sigmoid))
+        .build(Form::tokens(60), 42)?;
+    model.compile(Adam::new(0.003), BinaryCrossentropy::new()).metric(MeanMetric::binary_accuracy());
+
+    let mut best = ModelCheckpoint::new(out.join("best.safetensors")).save_best_only(true);
+    let mut early_stopping = EarlyStopping::new().patience(3).restore_best_weights(true);
+    let mut figures = CsvLogger::new(out.join("training.csv"));
+    let mut interrupt = StopOnInterrupt::new()?;
+    // Written after every fifth batch and after every epoch; all of it is taken up again, the callbacks' state too.
+    let backup = BackupAndRestore::new(out.join("backup.safetensors")).save_freq(5);
+    let fit = Fit::new().epochs(epochs).batch_size(32).validation_split(0.2).backup(backup);
+    let fit = fit.callback(&mut best).callback(&mut early_stopping).callback(&mut figures).callback(&mut interrupt);
+    let history = model.fit(&x, &y, fit)?;
+    model.save(out.join("final.safetensors"))?;
+
+    let best_epoch = early_stopping.best_epoch().map_or(0, |epoch| epoch + 1);
+    let best_loss = early_stopping.best().unwrap_or(f64::NAN);
+    println!(
+        "result: epochs={} best_epoch={best_epoch} val_loss={best_loss:.4} interrupted={}",
+        history.epochs(),
+        interrupt.interrupted()
+    );
+    Ok(())
+}

@@ -1,0 +1,82 @@
+//! Ends training cleanly when the user presses Ctrl-C.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::Callback;
+use crate::error::{Error, Result};
+use crate::scalar::Scalar;
+use crate::training::{Logs, Training};
+
+/// Set by the handler, taken back by the training that ends because of it.
+static PRESSED: AtomicBool = AtomicBool::new(false);
+/// Whether a training is under way that looks at it.
+static WATCHED: AtomicBool = AtomicBool::new(false);
+
+/// Ends training after the batch under way when the process is interrupted: by Ctrl-C, or SIGINT.
+///
+/// The epoch still gets its validation, [`EarlyStopping`](super::EarlyStopping) puts the best weights back, and `fit`
+/// returns the history so far. A second interruption, or one while nothing trains, ends the process at once, with status 130.
+///
+/// Making the first one installs the process' handler, once and for all and in the place of any other; otherwise the crate
+/// installs none.
+///
+/// ```no_run
+/// use bptt::callbacks::StopOnInterrupt;
+/// let mut interrupt = StopOnInterrupt::new()?;
+/// # Ok::<(), bptt::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct StopOnInterrupt {
+    interrupted: bool,
+}
+
+impl StopOnInterrupt {
+    /// Installs the handler unless it is there already.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Interrupt`] if the system refuses, or the program has set a handler through the same library.
+    pub fn new() -> Result<Self> {
+        static INSTALLED: OnceLock<std::result::Result<(), String>> = OnceLock::new();
+        let installed = INSTALLED.get_or_init(|| {
+            let pressed = || {
+                if PRESSED.swap(true, Ordering::SeqCst) || !WATCHED.load(Ordering::SeqCst) {
+                    std::process::exit(130);
+                }
+            };
+            ctrlc::set_handler(pressed).map_err(|error| error.to_string())
+        });
+        match installed {
+            Ok(()) => Ok(StopOnInterrupt { interrupted: false }),
+            Err(problem) => Err(Error::Interrupt { problem: problem.clone() }),
+        }
+    }
+
+    /// Whether the last training was ended by it.
+    pub fn interrupted(&self) -> bool {
+        self.interrupted
+    }
+}
+
+impl<F: Scalar> Callback<F> for StopOnInterrupt {
+    fn on_train_begin(&mut self, _: &mut Training<'_, F>) -> Result<()> {
+        self.interrupted = false;
+        WATCHED.store(true, Ordering::SeqCst);
+        Ok(())
+    }
+
+    fn on_batch_end(&mut self, _: usize, _: &Logs, training: &mut Training<'_, F>) -> Result<()> {
+        if PRESSED.load(Ordering::SeqCst) {
+            self.interrupted = true;
+            training.stop();
+        }
+        Ok(())
+    }
+
+    fn on_train_end(&mut self, _: &Logs, _: &mut Training<'_, F>) -> Result<()> {
+        WATCHED.store(false, Ordering::SeqCst);
+        PRESSED.store(false, Ordering::SeqCst);
+        Ok(())
+    }
+}

@@ -1,0 +1,85 @@
+//! Closures as callbacks.
+
+use std::fmt;
+
+use super::Callback;
+use crate::error::Result;
+use crate::scalar::Scalar;
+use crate::training::{Logs, Training};
+
+macro_rules! lambda {
+    ($($hook:ident($($argument:ident: $type:ty),*) $doc:literal),+) => {
+        /// A callback made of closures, one for each hook that is wanted.
+        ///
+        /// They may borrow what is around them. What they remember does not survive an interruption
+        /// ([`Fit::backup`](crate::Fit::backup)); a [`Callback`] of one's own can see to that.
+        ///
+        /// ```
+        /// use bptt::callbacks::LambdaCallback;
+        /// use bptt::{Dense, Fit, Form, MeanSquaredError, Sequential, Sgd};
+        /// use ndarray::array;
+        ///
+        /// let mut model = Sequential::new().add(Dense::new(1)).build(Form::vector(1), 1)?;
+        /// model.compile(Sgd::new(0.1), MeanSquaredError);
+        /// let mut losses = Vec::new();
+        /// let mut note = LambdaCallback::new().on_epoch_end(|_, logs, training| {
+        ///     losses.extend(logs.get("loss"));
+        ///     if losses.len() == 3 {
+        ///         training.stop();
+        ///     }
+        ///     Ok(())
+        /// });
+        /// model.fit(&array![[1.0_f32], [2.0]], &array![2.0_f32, 4.0], Fit::new().epochs(9).callback(&mut note))?;
+        /// drop(note);
+        /// assert_eq!(losses.len(), 3);
+        /// # Ok::<(), bptt::Error>(())
+        /// ```
+        pub struct LambdaCallback<'a, F: Scalar> {
+            $($hook: Option<Box<dyn FnMut($($type),*) -> Result<()> + 'a>>),+
+        }
+
+        impl<F: Scalar> Default for LambdaCallback<'_, F> {
+            fn default() -> Self {
+                LambdaCallback { $($hook: None),+ }
+            }
+        }
+
+        impl<F: Scalar> fmt::Debug for LambdaCallback<'_, F> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct("LambdaCallback")$(.field(stringify!($hook), &self.$hook.is_some()))+.finish()
+            }
+        }
+
+        impl<'a, F: Scalar> LambdaCallback<'a, F> {
+            /// Does nothing until it is given closures.
+            pub fn new() -> Self {
+                LambdaCallback::default()
+            }
+            $(
+                #[doc = $doc]
+                pub fn $hook(mut self, closure: impl FnMut($($type),*) -> Result<()> + 'a) -> Self {
+                    self.$hook = Some(Box::new(closure));
+                    self
+                }
+            )+
+        }
+
+        impl<F: Scalar> Callback<F> for LambdaCallback<'_, F> {
+            $(
+                fn $hook(&mut self, $($argument: $type),*) -> Result<()> {
+                    self.$hook.as_mut().map_or(Ok(()), |closure| closure($($argument),*))
+                }
+            )+
+        }
+    };
+}
+
+lambda! {
+    on_train_begin(training: &mut Training<'_, F>) "Calls `closure(training)` before the first epoch.",
+    on_epoch_begin(epoch: usize, training: &mut Training<'_, F>) "Calls `closure(epoch, training)` before an epoch.",
+    on_batch_end(batch: usize, logs: &Logs, training: &mut Training<'_, F>)
+        "Calls `closure(batch, logs, training)` after a batch.",
+    on_epoch_end(epoch: usize, logs: &mut Logs, training: &mut Training<'_, F>)
+        "Calls `closure(epoch, logs, training)` after an epoch and its validation.",
+    on_train_end(logs: &Logs, training: &mut Training<'_, F>) "Calls `closure(logs, training)` after the last epoch."
+}

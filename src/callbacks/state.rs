@@ -1,0 +1,61 @@
+//! What callbacks remember across an interruption.
+
+use crate::error::{Error, Result};
+
+/// Numbers by name: what a callback needs to go on after an interruption as if there had been none.
+///
+/// Everything is kept as `f64`, which holds counts and figures exactly, NaN and infinities too.
+///
+/// ```
+/// use bptt::callbacks::CallbackState;
+/// let state = CallbackState::default().with("wait", [2.0]).with("best", None);
+/// assert_eq!(state.number("wait")?, Some(2.0));
+/// assert_eq!(state.number("best")?, None);
+/// assert!(state.numbers("speed").is_err());
+/// # Ok::<(), bptt::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CallbackState {
+    entries: Vec<(String, Vec<f64>)>,
+}
+
+impl CallbackState {
+    /// Adds numbers under a name: an array, a vector, an `Option`.
+    pub fn with(mut self, name: &str, numbers: impl IntoIterator<Item = f64>) -> Self {
+        self.entries.push((name.into(), numbers.into_iter().collect()));
+        self
+    }
+
+    /// The numbers of this name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CallbackState`] if there are none: the state is another callback's.
+    pub fn numbers(&self, name: &str) -> Result<&[f64]> {
+        let found = self.entries.iter().find(|(known, _)| known == name);
+        found.map(|(_, numbers)| numbers.as_slice()).ok_or_else(|| Error::CallbackState { missing: name.into() })
+    }
+
+    /// The one number of this name, if it was given one.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`CallbackState::numbers`].
+    pub fn number(&self, name: &str) -> Result<Option<f64>> {
+        self.numbers(name).map(|numbers| numbers.first().copied())
+    }
+
+    /// A count: 0 if none was given.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`CallbackState::numbers`].
+    pub fn count(&self, name: &str) -> Result<usize> {
+        Ok(self.number(name)?.unwrap_or(0.0) as usize)
+    }
+
+    /// All names and numbers, in the order in which they were added.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[f64])> {
+        self.entries.iter().map(|(name, numbers)| (name.as_str(), numbers.as_slice()))
+    }
+}

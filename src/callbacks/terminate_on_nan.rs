@@ -1,0 +1,56 @@
+//! Ends training when the loss is no number any more.
+
+use super::{Callback, CallbackState};
+use crate::error::Result;
+use crate::scalar::Scalar;
+use crate::training::{Logs, Training};
+
+/// Stops after the first batch with a loss that is NaN or infinite, for from there nothing can be learnt.
+///
+/// As with every stop, validation and the other callbacks still see the end of the epoch.
+///
+/// ```
+/// use bptt::callbacks::TerminateOnNaN;
+/// let terminate = TerminateOnNaN::new();
+/// assert_eq!(terminate.batch(), None);
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct TerminateOnNaN {
+    batch: Option<usize>,
+}
+
+impl TerminateOnNaN {
+    /// Watches the loss.
+    pub fn new() -> Self {
+        TerminateOnNaN::default()
+    }
+
+    /// The batch of its epoch, counted from 0, after which training was ended.
+    pub fn batch(&self) -> Option<usize> {
+        self.batch
+    }
+}
+
+impl<F: Scalar> Callback<F> for TerminateOnNaN {
+    fn on_train_begin(&mut self, _: &mut Training<'_, F>) -> Result<()> {
+        self.batch = None;
+        Ok(())
+    }
+
+    fn on_batch_end(&mut self, batch: usize, logs: &Logs, training: &mut Training<'_, F>) -> Result<()> {
+        if logs.get("loss").is_some_and(|loss| !loss.is_finite()) {
+            self.batch = Some(batch);
+            training.stop();
+        }
+        Ok(())
+    }
+
+    fn state(&self) -> CallbackState {
+        CallbackState::default().with("batch", self.batch.map(|batch| batch as f64))
+    }
+
+    fn resume(&mut self, state: &CallbackState) -> Result<()> {
+        self.batch = state.number("batch")?.map(|batch| batch as usize);
+        Ok(())
+    }
+}

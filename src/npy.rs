@@ -1,0 +1,179 @@
+//! The header of NumPy's `.npy` format: what type its elements have, in which order, and the array's shape.
+//!
+//! Contract: the header is the dictionary NumPy writes (format versions 1.0, 2.0 and 3.0): exactly the three keys, in
+//! any order, in Python's literal syntax; anything else is an error with its position. Lengths are not believed: nothing
+//! is allocated by them.
+
+/// The longest header that is read, in bytes; NumPy's own are 118 long.
+const MAX_HEADER_BYTES: u32 = 10_000;
+
+/// What a header says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Header {
+    /// NumPy's name of the element type, such as `<i8`.
+    pub(crate) element_type: String,
+    /// The first index runs fastest, not the last.
+    pub(crate) fortran_order: bool,
+    pub(crate) shape: Vec<u64>,
+}
+
+/// What is wrong with one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HeaderProblem {
+    /// Something else stands where this should.
+    Expected { expected: &'static str, offset: u64 },
+    /// It claims to be longer than this.
+    TooLong { limit: u64 },
+}
+
+/// Reads a header, up to the first byte of the elements, by `take`, which gives the next so many bytes.
+pub(crate) fn read_header<E: From<HeaderProblem>>(
+    mut take: impl FnMut(usize) -> Result<Vec<u8>, E>,
+) -> Result<Header, E> {
+    let expected = |expected, offset| E::from(HeaderProblem::Expected { expected, offset });
+    if take(6)? != *b"\x93NUMPY" {
+        return Err(expected("magic word of the .npy format", 0));
+    }
+    let version = take(2)?;
+    let width = match version[..] {
+        [1, 0] => 2,
+        [2 | 3, 0] => 4,
+        _ => return Err(expected("format version from 1.0 to 3.0", 6)),
+    };
+    let length = take(width)?.iter().rev().fold(0, |length, &byte| length << 8 | u32::from(byte));
+    if length > MAX_HEADER_BYTES {
+        return Err(HeaderProblem::TooLong { limit: MAX_HEADER_BYTES.into() }.into());
+    }
+    let text = take(length as usize)?;
+    Ok(Literal { text: &text, position: 0, start: 8 + width as u64 }.header()?)
+}
+
+/// The header's text and how far it has been parsed.
+struct Literal<'a> {
+    text: &'a [u8],
+    position: usize,
+    /// Where the text starts in the member, for messages.
+    start: u64,
+}
+
+impl<'a> Literal<'a> {
+    fn header(mut self) -> Result<Header, HeaderProblem> {
+        let (mut element_type, mut fortran_order, mut shape) = (None, None, None);
+        self.symbol(b'{', "dictionary")?;
+        while !self.accept(b'}') {
+            let key_position = self.position;
+            match self.string()? {
+                b"descr" if element_type.is_none() => {
+                    self.symbol(b':', "colon")?;
+                    element_type = Some(self.string()?.escape_ascii().to_string());
+                }
+                b"fortran_order" if fortran_order.is_none() => {
+                    self.symbol(b':', "colon")?;
+                    fortran_order = Some(self.boolean()?);
+                }
+                b"shape" if shape.is_none() => {
+                    self.symbol(b':', "colon")?;
+                    shape = Some(self.shape()?);
+                }
+                _ => {
+                    self.position = key_position;
+                    return Err(self.expected("key out of descr, fortran_order and shape, each once,"));
+                }
+            }
+            if !self.accept(b',') {
+                self.symbol(b'}', "end of the dictionary")?;
+                break;
+            }
+        }
+        self.skip_spaces();
+        if self.position != self.text.len() {
+            return Err(self.expected("end of the header"));
+        }
+        match (element_type, fortran_order, shape) {
+            (Some(element_type), Some(fortran_order), Some(shape)) => Ok(Header { element_type, fortran_order, shape }),
+            _ => Err(self.expected("descr, fortran_order and shape")),
+        }
+    }
+
+    fn expected(&self, expected: &'static str) -> HeaderProblem {
+        HeaderProblem::Expected { expected, offset: self.start + self.position as u64 }
+    }
+
+    fn skip_spaces(&mut self) {
+        while let Some(b' ' | b'\n') = self.text.get(self.position) {
+            self.position += 1;
+        }
+    }
+
+    /// Steps over `symbol` if it comes next.
+    fn accept(&mut self, symbol: u8) -> bool {
+        self.skip_spaces();
+        let found = self.text.get(self.position) == Some(&symbol);
+        self.position += usize::from(found);
+        found
+    }
+
+    fn symbol(&mut self, symbol: u8, name: &'static str) -> Result<(), HeaderProblem> {
+        if self.accept(symbol) { Ok(()) } else { Err(self.expected(name)) }
+    }
+
+    /// A string in either kind of quotes; those of a header need no escapes, so a backslash is refused.
+    fn string(&mut self) -> Result<&'a [u8], HeaderProblem> {
+        self.skip_spaces();
+        let text = self.text;
+        let rest = &text[self.position..];
+        let end = match rest.first() {
+            Some(quote @ (b'\'' | b'"')) => rest.iter().skip(1).position(|byte| byte == quote),
+            _ => None,
+        };
+        match end {
+            Some(length) if !rest[1..=length].contains(&b'\\') => {
+                self.position += length + 2;
+                Ok(&rest[1..=length])
+            }
+            _ => Err(self.expected("plain string (an array of records is not read)")),
+        }
+    }
+
+    fn boolean(&mut self) -> Result<bool, HeaderProblem> {
+        self.skip_spaces();
+        for (word, value) in [(&b"True"[..], true), (b"False", false)] {
+            if self.text[self.position..].starts_with(word) {
+                self.position += word.len();
+                return Ok(value);
+            }
+        }
+        Err(self.expected("True or False"))
+    }
+
+    /// A tuple of lengths. Python 2 wrote an `L` behind some numbers.
+    fn shape(&mut self) -> Result<Vec<u64>, HeaderProblem> {
+        self.symbol(b'(', "tuple")?;
+        let mut lengths = Vec::new();
+        while !self.accept(b')') {
+            let digits = self.text[self.position..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+            let number = &self.text[self.position..self.position + digits];
+            if digits == 0 {
+                return Err(self.expected("length"));
+            }
+            let value = number
+                .iter()
+                .try_fold(0_u64, |value, digit| value.checked_mul(10)?.checked_add(u64::from(digit - b'0')))
+                .unwrap_or(u64::MAX);
+            lengths.push(value);
+            self.position += digits;
+            if self.text.get(self.position) == Some(&b'L') {
+                self.position += 1;
+            }
+            if !self.accept(b',') {
+                // One number in brackets is a tuple only with a comma.
+                if lengths.len() == 1 {
+                    return Err(self.expected("comma after the length"));
+                }
+                self.symbol(b')', "end of the tuple")?;
+                break;
+            }
+        }
+        Ok(lengths)
+    }
+}

@@ -1,0 +1,301 @@
+//! A training in a file: everything from which it goes on to the bit as if it had not been interrupted.
+//!
+//! The file is a safetensors file, whole or not there. Its tensors:
+//!
+//! | name | what |
+//! | --- | --- |
+//! | `weights/lstm/kernel` | the weights |
+//! | `optimizer/3/slot1`, `…/average`, `…/accumulated` | what the optimizer keeps for the model's tensor 3 |
+//! | `figures` | the sums behind the figures of an epoch that is not over |
+//! | `callbacks/0/wait` | the state of the callbacks, by their order |
+//! | `history/0` | for the figure with this number its epochs and values, in turn; `history/seconds` |
+//!
+//! Numbers that count and the keys of random draws are in the metadata. The place in the shuffled order is a number too,
+//! for the order follows from the key.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::epochs::Session;
+use super::history::{History, Logs};
+use crate::callbacks::CallbackState;
+use crate::error::{CheckpointProblem, Error, Result};
+use crate::layer::check_count;
+use crate::logging::tell;
+use crate::optimizer::OptimizerState;
+use crate::random::Key;
+use crate::scalar::Scalar;
+use crate::sequential::Draws;
+use crate::tensor_file::{NewTensors, ReadTensors, Reading};
+use crate::whole_file::check_writable;
+
+/// The version that this code writes, and the newest that it reads.
+const FORMAT: u64 = 1;
+
+/// A file that is written as training goes on and from which the same call of `fit` goes on after an interruption, whatever
+/// ended the process: the results are those of a training without interruption, to the bit.
+///
+/// | option | default | purpose |
+/// | --- | --- | --- |
+/// | `save_freq` | none | write it after each so many batches of an epoch too, not only after epochs |
+/// | `delete_checkpoint` | true | remove it when training has ended as planned |
+///
+/// It holds weights, the optimizer's state, the place in the epoch and in its shuffled order, the keys of random draws, the
+/// state of callbacks and the history. What it does not hold must be made as before: the data, the model and how it is
+/// compiled, the options, the callbacks in the same order. `epochs` may be larger: so a training is continued.
+///
+/// Give it to [`Fit::backup`](crate::Fit::backup); the file `run.backup` is there only while the first call is under way:
+///
+/// ```
+/// use bptt::{Adam, BackupAndRestore, Dense, Fit, Form, MeanSquaredError, Sequential};
+/// use ndarray::array;
+/// # let file = std::env::temp_dir().join(format!("bptt-doc-{}.backup", std::process::id()));
+///
+/// let (x, y) = (array![[0.0_f32], [1.0]], array![1.0_f32, 3.0]);
+/// let train = |epochs| {
+///     let mut model = Sequential::new().add(Dense::new(1)).build(Form::vector(1), 42)?;
+///     model.compile(Adam::new(0.1), MeanSquaredError);
+///     let backup = BackupAndRestore::new(&file).delete_checkpoint(false);
+///     model.fit(&x, &y, Fit::new().epochs(epochs).backup(backup))?;
+///     model.weight("dense/kernel")
+/// };
+/// train(3)?;
+/// // Goes on with epoch 4.
+/// let continued = train(5)?;
+/// # std::fs::remove_file(&file).unwrap();
+/// assert_eq!(continued, train(5)?);
+/// # std::fs::remove_file(&file).unwrap();
+/// # Ok::<(), bptt::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct BackupAndRestore {
+    path: PathBuf,
+    save_freq: Option<usize>,
+    delete_checkpoint: bool,
+}
+
+impl BackupAndRestore {
+    /// Keeps this file, which is written after each epoch.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        BackupAndRestore { path: path.into(), save_freq: None, delete_checkpoint: true }
+    }
+
+    /// Writes it after each so many batches of an epoch too.
+    pub fn save_freq(self, batches: usize) -> Self {
+        BackupAndRestore { save_freq: Some(batches), ..self }
+    }
+
+    /// Whether it is removed when training has ended as planned. If not, the same call returns at once what it returned
+    /// before, and one with more epochs goes on.
+    pub fn delete_checkpoint(self, delete_checkpoint: bool) -> Self {
+        BackupAndRestore { delete_checkpoint, ..self }
+    }
+
+    /// Whether it is to be written after so many batches of an epoch.
+    pub(super) fn is_due(&self, batches: usize) -> bool {
+        self.save_freq.is_some_and(|save_freq| batches.is_multiple_of(save_freq))
+    }
+
+    /// What the file holds for this training, if it is there. Finds out whether it can be written.
+    pub(super) fn read<F: Scalar>(&self, session: &Session<'_, '_, F>) -> Result<Option<Saved<F>>> {
+        if let Some(batches) = self.save_freq {
+            check_count("save_freq", batches)?;
+        }
+        check_writable(&self.path)?;
+        let bytes = match fs::read(&self.path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Error::io("read", &self.path)(error)),
+        };
+        let problem = |problem| Error::Backup { path: self.path.clone(), problem };
+        let saved = ReadTensors::new(&bytes).and_then(|tensors| Saved::read(&tensors, session)).map_err(problem)?;
+        tell!(
+            info,
+            "training goes on from {} after {} epochs and {} batches",
+            self.path.display(),
+            saved.epoch,
+            saved.batch
+        );
+        Ok(Some(saved))
+    }
+
+    /// Writes the file.
+    pub(super) fn write<F: Scalar>(&self, session: &Session<'_, '_, F>) -> Result<()> {
+        let compiled = session.model.compiled.as_ref().ok_or(Error::NotCompiled)?;
+        let mut tensors = NewTensors::default();
+        session.model.network.visit(|path, tensor| tensors.add(format!("weights/{path}"), tensor));
+        let optimizer = compiled.optimizer.state();
+        for (number, buffers) in optimizer.tensors.iter().enumerate() {
+            buffers.iter().for_each(|(name, buffer)| tensors.add_row(format!("optimizer/{number}/{name}"), buffer));
+        }
+        tensors.add_row("figures".into(), &session.figures.numbers());
+        let mut callbacks = Vec::new();
+        for (number, callback) in session.callbacks.iter().enumerate() {
+            let state = callback.state();
+            state.iter().for_each(|(name, numbers)| tensors.add_row(format!("callbacks/{number}/{name}"), numbers));
+            callbacks.push(state.iter().map(|(name, _)| name.to_string()).collect());
+        }
+        let names = session.history.names();
+        for (number, name) in names.iter().enumerate() {
+            let figures = session.history.logs().iter().enumerate();
+            let pairs = figures.filter_map(|(epoch, logs)| logs.get(name).map(|value| [epoch as f64, value]));
+            tensors.add_row(format!("history/{number}"), &pairs.flatten().collect::<Vec<f64>>());
+        }
+        tensors.add_row("history/seconds".into(), session.history.seconds());
+        let Draws { key, shuffles } = session.model.draws;
+        let description = Description {
+            format: FORMAT,
+            epoch: session.epoch as u64,
+            batch: session.batch as u64,
+            batches: session.batches.map(|batches| batches as u64),
+            stop: session.stop,
+            key: key.bits(),
+            shuffles,
+            optimizer_batches: optimizer.batches,
+            learning_rate: optimizer.learning_rate.map(f64::to_bits),
+            optimizer: optimizer.tensors.iter().map(|buffers| buffers.keys().cloned().collect()).collect(),
+            callbacks,
+            figures: names.into_iter().map(String::from).collect(),
+        };
+        let broken = |source| Error::Options { kind: "the training".into(), source };
+        tensors.write(&self.path, Some(serde_json::to_value(description).map_err(broken)?))?;
+        tell!(debug, "wrote {} after {} epochs and {} batches", self.path.display(), session.epoch, session.batch);
+        Ok(())
+    }
+
+    /// Training has ended as planned.
+    pub(super) fn finish(&self) -> Result<()> {
+        if !self.delete_checkpoint {
+            return Ok(());
+        }
+        fs::remove_file(&self.path).map_err(Error::io("remove", &self.path))
+    }
+}
+
+/// The metadata of the file.
+#[derive(Serialize, Deserialize)]
+struct Description {
+    format: u64,
+    epoch: u64,
+    batch: u64,
+    /// Of an epoch, if that was known: in another one the place would be another.
+    batches: Option<u64>,
+    stop: bool,
+    key: u64,
+    shuffles: u64,
+    optimizer_batches: u64,
+    /// The bits of the rate, unless a schedule gives it.
+    learning_rate: Option<u64>,
+    /// The names of each tensor's buffers.
+    optimizer: Vec<Vec<String>>,
+    /// The names in each callback's state.
+    callbacks: Vec<Vec<String>>,
+    figures: Vec<String>,
+}
+
+/// What a file holds, all of it read and found to fit.
+pub(super) struct Saved<F> {
+    pub(super) epoch: usize,
+    pub(super) batch: usize,
+    stop: bool,
+    draws: Draws,
+    weights: Vec<Vec<F>>,
+    optimizer: OptimizerState<F>,
+    figures: Vec<f64>,
+    callbacks: Vec<CallbackState>,
+    history: History,
+}
+
+impl<F: Scalar> Saved<F> {
+    fn read(tensors: &ReadTensors<'_>, session: &Session<'_, '_, F>) -> Reading<Self> {
+        let description: Description = serde_json::from_value(tensors.metadata(FORMAT)?)
+            .map_err(|error| CheckpointProblem::Description(error.to_string()))?;
+        let same = |what, got: u64, needs: usize| {
+            let needs = needs as u64;
+            if got == needs { Ok(()) } else { Err(CheckpointProblem::Other { what, got, needs }) }
+        };
+        same("callbacks", description.callbacks.len() as u64, session.callbacks.len())?;
+        if let (Some(got), Some(needs), true) = (description.batches, session.batches, description.batch > 0) {
+            same("batches in an epoch", got, needs)?;
+        }
+        let mut weights: Vec<Vec<F>> = Vec::new();
+        let mut read = Ok(());
+        session.model.network.visit(|path, tensor| {
+            match tensors.numbers(&format!("weights/{path}"), Some(tensor.shape())) {
+                Ok(values) => weights.push(values),
+                Err(problem) if read.is_ok() => read = Err(problem),
+                Err(_) => {}
+            }
+        });
+        read?;
+        let mut optimizer = OptimizerState {
+            batches: description.optimizer_batches,
+            learning_rate: description.learning_rate.map(f64::from_bits),
+            tensors: Vec::new(),
+        };
+        for (number, names) in description.optimizer.iter().enumerate() {
+            let length = weights.get(number).map_or(0, Vec::len);
+            let mut buffers = BTreeMap::new();
+            for name in names {
+                let buffer = tensors.numbers(&format!("optimizer/{number}/{name}"), Some(&[length]))?;
+                buffers.insert(name.clone(), buffer);
+            }
+            optimizer.tensors.push(buffers);
+        }
+        let row = |name: String| tensors.numbers::<f64>(&name, None);
+        let figures = tensors.numbers("figures", Some(&[session.figures.len()]))?;
+        let mut callbacks = Vec::new();
+        for (number, names) in description.callbacks.iter().enumerate() {
+            let mut state = CallbackState::default();
+            for name in names {
+                state = state.with(name, row(format!("callbacks/{number}/{name}"))?);
+            }
+            callbacks.push(state);
+        }
+        let seconds = row("history/seconds".into())?;
+        same("epochs in its history", seconds.len() as u64, description.epoch as usize)?;
+        let mut epochs = vec![Logs::default(); seconds.len()];
+        for (number, name) in description.figures.iter().enumerate() {
+            for pair in row(format!("history/{number}"))?.chunks_exact(2) {
+                if let Some(logs) = epochs.get_mut(pair[0] as usize) {
+                    logs.set(name, pair[1]);
+                }
+            }
+        }
+        let mut history = History::default();
+        epochs.into_iter().zip(seconds).for_each(|(logs, seconds)| history.push(logs, seconds));
+        Ok(Saved {
+            epoch: description.epoch as usize,
+            batch: description.batch as usize,
+            stop: description.stop,
+            draws: Draws { key: Key::from_bits(description.key), shuffles: description.shuffles },
+            weights,
+            optimizer,
+            figures,
+            callbacks,
+            history,
+        })
+    }
+
+    /// Puts all of it in its place.
+    pub(super) fn apply(self, session: &mut Session<'_, '_, F>) -> Result<()> {
+        for (callback, state) in session.callbacks.iter_mut().zip(&self.callbacks) {
+            callback.resume(state)?;
+        }
+        let model = &mut session.model;
+        model.compiled.as_mut().ok_or(Error::NotCompiled)?.optimizer.take_up(self.optimizer)?;
+        let mut weights = self.weights.into_iter();
+        model.network.visit_mut(|_, mut tensor| {
+            tensor.iter_mut().zip(weights.next().unwrap_or_default()).for_each(|(to, value)| *to = value);
+        });
+        model.draws = self.draws;
+        session.figures.take_up(&self.figures);
+        (session.epoch, session.batch, session.stop) = (self.epoch, self.batch, self.stop);
+        session.history = self.history;
+        Ok(())
+    }
+}

@@ -1,0 +1,64 @@
+//! The figures of some batches: the mean loss with its penalties, and the metrics.
+
+use super::history::Logs;
+use crate::error::Result;
+use crate::loss::mean;
+use crate::metrics::Running;
+use crate::scalar::Scalar;
+use crate::sequential::{Compiled, Network, Workspace};
+
+/// Figures that run over the batches of an epoch, or of an evaluation.
+#[derive(Debug)]
+pub(crate) struct Figures<F> {
+    sum: f64,
+    rows: usize,
+    metrics: Running<F>,
+}
+
+impl<F: Scalar> Figures<F> {
+    /// Those of no batch yet.
+    pub(super) fn new(network: &Network<F>, compiled: &Compiled<F>) -> Result<Self> {
+        Ok(Figures { sum: 0.0, rows: 0, metrics: compiled.start_metrics(network.output())? })
+    }
+
+    /// Back to no batch.
+    pub(super) fn reset(&mut self) {
+        (self.sum, self.rows) = (0.0, 0);
+        self.metrics.reset();
+    }
+
+    /// Takes the results of a batch in, and the penalties on the weights that they were made with.
+    pub(super) fn add(&mut self, shards: &[Workspace<F>], penalty: f64) {
+        for shard in shards {
+            self.sum += shard.loss;
+            self.metrics.update(shard.results());
+        }
+        let rows = super::step::rows_of(shards);
+        self.rows += rows;
+        self.sum += penalty * rows as f64;
+    }
+
+    /// Sets the figures by name: `loss`, then the metrics.
+    pub(super) fn write(&self, logs: &mut Logs) {
+        logs.set("loss", mean(self.sum, self.rows));
+        self.metrics.write(logs);
+    }
+
+    /// All that they are computed from.
+    pub(super) fn numbers(&self) -> Vec<f64> {
+        [self.sum, self.rows as f64].iter().chain(&self.metrics.counters).copied().collect()
+    }
+
+    /// How many numbers these are.
+    pub(super) fn len(&self) -> usize {
+        2 + self.metrics.counters.len()
+    }
+
+    /// Takes up what [`Figures::numbers`] gave.
+    pub(super) fn take_up(&mut self, numbers: &[f64]) {
+        if let [sum, rows, counters @ ..] = numbers {
+            (self.sum, self.rows) = (*sum, *rows as usize);
+            self.metrics.counters.copy_from_slice(counters);
+        }
+    }
+}
