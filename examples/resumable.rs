@@ -2,8 +2,8 @@
 //! one that was never interrupted, to the bit.
 //!
 //! `cargo run --release --example resumable`; press Ctrl-C to end it early but in order, or kill the process and start it
-//! again. `-- --out DIR` says where its files go, `-- --epochs N` how long it may take. What the library tells on the way is
-//! shown by a logger.
+//! again. `-- --out DIR` says where its files go, `--epochs N` how long it may take, `--patience N` how long it goes on
+//! without getting better. What the library tells on the way is shown by a logger.
 
 use std::path::PathBuf;
 
@@ -31,14 +31,15 @@ impl log::Log for Stderr {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     log::set_logger(&Stderr).map_err(|error| error.to_string())?;
     log::set_max_level(log::LevelFilter::Info);
-    let (mut out, mut epochs) = (PathBuf::from("target/resumable"), 6);
+    let (mut out, mut epochs, mut patience) = (PathBuf::from("target/resumable"), 6, 3);
     let mut arguments = std::env::args().skip(1);
     while let Some(option) = arguments.next() {
         let value = arguments.next().ok_or_else(|| format!("{option} lacks its value"))?;
         match option.as_str() {
             "--out" => out = value.into(),
             "--epochs" => epochs = value.parse()?,
-            _ => return Err(format!("there is no {option}; there are --out DIR and --epochs N").into()),
+            "--patience" => patience = value.parse()?,
+            _ => return Err(format!("there is no {option}; there are --out DIR, --epochs N and --patience N").into()),
         }
     }
     std::fs::create_dir_all(&out)?;
@@ -55,7 +56,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     model.compile(Adam::new(0.003), BinaryCrossentropy::new()).metric(MeanMetric::binary_accuracy());
 
     let mut best = ModelCheckpoint::new(out.join("best.safetensors")).save_best_only(true);
-    let mut early_stopping = EarlyStopping::new().patience(3).restore_best_weights(true);
+    let mut early_stopping = EarlyStopping::new().patience(patience).restore_best_weights(true);
     let mut figures = CsvLogger::new(out.join("training.csv"));
     let mut interrupt = StopOnInterrupt::new()?;
     // Written after every fifth batch and after every epoch; all of it is taken up again, the callbacks' state too.

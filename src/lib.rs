@@ -44,7 +44,8 @@
 //! # Features
 //!
 //! None is on by default. `imdb` finds and reads Keras' `imdb.npz` and its word index; `download` (implies the other two)
-//! fetches them; `progress` is a progress bar for training. The oldest Rust that builds the crate is 1.89.
+//! fetches them; `progress` is a progress bar for training; `plot` draws its curves; `interrupt` ends it in order on Ctrl-C; `log`
+//! tells what it does. The oldest Rust that builds the crate is 1.89.
 //!
 //! # The same numbers again
 //!

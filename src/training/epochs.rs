@@ -1,8 +1,7 @@
 //! The training loop: epochs of batches, validation after them, callbacks in between.
 //!
-//! Order of calls: `on_train_begin`; for each epoch `on_epoch_begin`, for each batch `on_batch_end`, validation,
-//! `on_epoch_end`; last, after the weights' moving averages, if there are any, have taken their place, `on_train_end`.
-//! Callbacks are called in the order in which they were added, and share one [`Logs`], which then goes into [`History`].
+//! The order of calls is in the documentation of [`callbacks`](crate::callbacks). The weights' moving averages, if there are
+//! any, take their place before `on_train_end`.
 //!
 //! All that changes from batch to batch, besides the model and its optimizer, is in [`Session`]: `backup.rs` writes it to a
 //! file and takes it up again.
