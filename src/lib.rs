@@ -60,6 +60,8 @@
 //!
 //! # Where to start reading
 //!
+//! Whoever knows [Keras](guide::keras) or [PyTorch](guide::pytorch) finds here what their programs become.
+//!
 //! [`Layer`] is the contract between layers and what runs them, [`Rnn`] the driver over time, [`Lstm`] an example of a cell,
 //! [`Model`] what is trained. `DESIGN.md` says why.
 
@@ -74,6 +76,7 @@ mod constraint;
 pub mod datasets;
 mod error;
 pub mod gradcheck;
+pub mod guide;
 mod initializer;
 mod kernels;
 mod lane;
