@@ -177,6 +177,15 @@ pub enum Error {
         tensor: String,
     },
 
+    /// Weights and gradients that [`Optimizer::step`](crate::Optimizer::step) cannot take together.
+    #[error("the optimizer cannot change {tensor}: {problem}")]
+    Step {
+        /// The first tensor that it cannot change, or all of them.
+        tensor: String,
+        /// What is wrong, and how to mend it.
+        problem: String,
+    },
+
     /// No weight has this name.
     #[error("there is no weight {name:?}; there are {}", known.join(", "))]
     UnknownWeight {

@@ -6,6 +6,7 @@ mod determinism;
 mod errors;
 mod optimizers;
 mod state;
+mod steps_by_hand;
 mod synthetic;
 mod threads;
 mod training;
