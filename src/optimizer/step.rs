@@ -43,7 +43,8 @@ impl<F: Scalar> Optimizer<F> {
     /// One step on weights that no [`Model`](crate::Model) holds, for a training loop of one's own: all that the table of
     /// [`Optimizer`] lists, but nothing of [regularizers](crate::Regularizer) and [constraints](crate::Constraint), which
     /// are a model's. `gradients` are those of a batch's mean loss; afterwards they are zero, so that the next backward
-    /// passes can add to them. Weights of several layers go into one struct with [`params!`](crate::params!).
+    /// passes can add to them. Weights of several layers go into one struct with [`params!`](crate::params!): the example
+    /// `seq2seq_addition` trains an encoder and a decoder.
     ///
     /// ```
     /// use bptt::{Dense, Form, Init, Key, Layer, Loss, MeanSquaredError, Optimizer, Pass, Sgd, Tensor, zeros_like};

@@ -11,3 +11,4 @@ mod synthetic;
 mod threads;
 mod training;
 mod weight_options;
+mod wrong_programs;
