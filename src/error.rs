@@ -115,8 +115,13 @@ pub enum Error {
     },
 
     /// A state that another model made, or whose matrices were replaced by some of other sizes.
-    #[error("the state does not fit the layers of this model; make one with model.state(samples)")]
-    ForeignState,
+    #[error("the state does not fit this model: {problem}; make one with model.state({samples})")]
+    ForeignState {
+        /// Where they differ.
+        problem: String,
+        /// The samples that there are.
+        samples: usize,
+    },
 
     /// Training in windows of a model without an output for each step.
     #[error(
@@ -154,7 +159,7 @@ pub enum Error {
     },
 
     /// Targets of the wrong number or shape.
-    #[error("the targets have shape {got:?}, but samples, model and loss need {needs:?}")]
+    #[error("the targets have shape {got:?}, but samples, model and loss need {needs:?}; {}", mend_targets(got, needs))]
     Targets {
         /// Their shape.
         got: Vec<usize>,
@@ -229,6 +234,15 @@ pub enum Error {
         tensor: String,
     },
 
+    /// Weights and gradients that [`Optimizer::step`](crate::Optimizer::step) cannot take together.
+    #[error("the optimizer cannot change {tensor}: {problem}")]
+    Step {
+        /// The first tensor that it cannot change, or all of them.
+        tensor: String,
+        /// What is wrong, and how to mend it.
+        problem: String,
+    },
+
     /// No weight has this name.
     #[error("there is no weight {name:?}; there are {}", known.join(", "))]
     UnknownWeight {
@@ -239,7 +253,7 @@ pub enum Error {
     },
 
     /// A weight of another shape.
-    #[error("weight {name:?} has shape {needs:?}, not {got:?}")]
+    #[error("weight {name:?} has shape {needs:?}, not {got:?}; pass an array of its shape")]
     WeightShape {
         /// The weight's name.
         name: String,
@@ -401,6 +415,19 @@ pub enum Error {
         #[source]
         failure: DownloadFailure,
     },
+}
+
+/// How to get from targets of one shape to those of another.
+fn mend_targets(got: &[usize], needs: &[usize]) -> &'static str {
+    match (got, needs) {
+        ([_, _, _], [_, _]) => "set return_sequences(true) on the last recurrent layer if there is one for each step",
+        ([_], [_, _, _]) => "leave out return_sequences on the last recurrent layer if there is one for each sequence",
+        _ if needs.starts_with(got) => {
+            "give the last layer one unit for one number in each place, or take SparseCategoricalCrossentropy if they are \
+             class numbers"
+        }
+        _ => "pass an array of that shape",
+    }
 }
 
 /// What is wrong with a saved model.

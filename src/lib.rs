@@ -128,7 +128,7 @@ pub use optimizer::{
     Adagrad, Adam, AdamW, Clip, CosineDecay, CosineDecayRestarts, Ema, ExponentialDecay, InverseTimeDecay, Nadam,
     OneCycle, Optimizer, PiecewiseConstantDecay, PolynomialDecay, RmsProp, Rule, Schedule, Sgd,
 };
-pub use params::{PairVisitor, Params, Path, Visitor, VisitorMut};
+pub use params::{PairVisitor, Params, Path, Visitor, VisitorMut, zeros_like};
 pub use random::Key;
 pub use recurrent::{
     Bidirectional, BidirectionalCache, BidirectionalWeights, Block, Cell, CellMemory, Gated, GatedStep, GatedWeights,

@@ -180,8 +180,15 @@ pub(crate) fn set_zero<F: Scalar>(params: &mut dyn Params<F>) {
     params.visit_mut(Path::root(""), &mut |_, mut tensor| tensor.fill(F::zero()));
 }
 
-/// Gradients of zero for these weights.
-pub(crate) fn zeros_like<F: Scalar, P: Params<F> + Clone>(params: &P) -> P {
+/// Gradients of zero for these weights, to which backward passes add.
+///
+/// ```
+/// use bptt::{Dense, Form, Init, Key, Layer, zeros_like};
+/// let weights = Layer::<f32>::build(&Dense::new(2), Form::vector(3), &mut Init::new(Key::new(1)))?;
+/// assert_eq!(zeros_like(&weights).kernel, ndarray::Array2::zeros((3, 2)));
+/// # Ok::<(), bptt::Error>(())
+/// ```
+pub fn zeros_like<F: Scalar, P: Params<F> + Clone>(params: &P) -> P {
     let mut zeros = params.clone();
     set_zero(&mut zeros);
     zeros

@@ -91,7 +91,8 @@ impl Form {
             Form::Vector { .. } => Err(Error::Form {
                 got: *self,
                 needs: "a sequence",
-                mend: "set return_sequences(true) on the recurrent layer before it",
+                mend: "set return_sequences(true) on the recurrent layer before it, or build the model for Form::sequence if it \
+                       is the first layer",
             }),
             Form::Tokens { .. } => Err(Error::Form {
                 got: *self,

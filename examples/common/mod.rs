@@ -1,35 +1,18 @@
 //! What the four IMDB examples share and what is not about models: the command line, the data, the result line.
 
 mod data;
+mod failure;
 mod options;
 
 pub use data::{Reviews, load};
+pub use failure::Outcome;
 pub use options::Options;
 
-use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io::ErrorKind;
 
 use bptt::callbacks::{Callback, EarlyStopping, ProgressBar};
 use bptt::{Error, History, Logs, Result, Training};
-
-/// What `main` returns. An error shows as the message that it is, where `main` would show its fields.
-pub type Outcome = std::result::Result<(), Failure>;
-
-/// An error of the library on its way out of `main`.
-pub struct Failure(Error);
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Failure(error)
-    }
-}
-
-impl fmt::Debug for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)
-    }
-}
 
 /// The files beside the checkpoint.
 const HISTORY: &str = "history.csv";

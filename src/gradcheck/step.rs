@@ -91,9 +91,11 @@ pub fn gates<G: Gates>(gates: &G) -> Report {
 ///
 /// # Errors
 ///
-/// Those of [`Cell::build`].
+/// Those of [`Cell::build`], and [`Error::InvalidOption`](crate::Error::InvalidOption) if the cell has no states or more than
+/// [`MAX_STATES`](crate::MAX_STATES).
 pub fn cell<C: Cell<f64>>(cell: &C, inputs: usize, batch: usize, pass: Pass<'_>) -> Result<Report> {
     let widths = cell.states();
+    widths.check()?;
     let mut weights = cell.build(inputs, &mut Init::new(Key::new(7)))?;
     randomize(&mut weights, Key::new(7));
     let x = random_like(&[cell.masks(), batch, inputs], Key::new(11));

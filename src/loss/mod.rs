@@ -80,6 +80,36 @@ pub trait Loss<F: Scalar>: Debug + Send + Sync {
     ///
     /// `absorbed` says that the prediction comes from before the last activation.
     fn row(&self, prediction: &[F], target: &[F], absorbed: bool, gradient: Option<&mut [F]>) -> f64;
+
+    /// The loss summed over rows, and the gradient of that sum, of the predictions' shape: for training loops of one's own.
+    ///
+    /// ```
+    /// use bptt::{Loss, MeanSquaredError};
+    /// use ndarray::{Array2, array};
+    /// let mut gradient = Array2::zeros((2, 1));
+    /// let (predictions, targets) = (array![[1.0_f64], [3.0]], array![[1.0], [1.0]]);
+    /// let sum = MeanSquaredError.sum(predictions.view(), targets.view(), false, Some(gradient.view_mut()));
+    /// assert_eq!((sum, gradient), (4.0, array![[0.0], [4.0]]));
+    /// ```
+    fn sum(
+        &self,
+        predictions: ArrayView2<'_, F>,
+        targets: ArrayView2<'_, F>,
+        absorbed: bool,
+        gradient: Option<ArrayViewMut2<'_, F>>,
+    ) -> f64 {
+        let (predictions, targets) = (predictions.as_standard_layout(), targets.as_standard_layout());
+        let rows = Rows { predictions: predictions.view(), targets: targets.view(), weights: &[] };
+        match gradient {
+            Some(mut gradient) if !gradient.is_standard_layout() => {
+                let mut slopes = gradient.as_standard_layout().into_owned();
+                let sum = sum_rows(self, rows, absorbed, Some(slopes.view_mut()));
+                gradient.assign(&slopes);
+                sum
+            }
+            gradient => sum_rows(self, rows, absorbed, gradient),
+        }
+    }
 }
 
 /// What losses and metrics see of a batch: rows in standard layout.

@@ -15,11 +15,11 @@ mod rule;
 mod schedule;
 mod sgd;
 mod state;
+mod step;
 
 pub use adagrad::Adagrad;
 pub use adam::{Adam, AdamW};
 pub use clip::Clip;
-pub(crate) use clip::norm;
 pub use ema::Ema;
 pub use nadam::Nadam;
 pub use rmsprop::RmsProp;
@@ -29,6 +29,7 @@ pub use schedule::{
     PolynomialDecay, Schedule,
 };
 pub use sgd::Sgd;
+pub(crate) use step::{Learner, VisitGradients, VisitWeights};
 
 use crate::error::{Error, Result};
 use crate::layer::{check_count, check_rate};
@@ -82,12 +83,12 @@ pub struct Optimizer<F> {
 
 /// What one batch is to do, told once for all tensors.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct BatchStep {
+struct BatchStep {
     rate: f64,
     /// Counts updates from 1.
     iteration: u64,
     /// False while gradients are accumulated.
-    pub(crate) updates: bool,
+    updates: bool,
 }
 
 macro_rules! from_rule {
@@ -193,14 +194,6 @@ impl<F: Scalar> Optimizer<F> {
         self.batches
     }
 
-    pub(crate) fn clipping(&self) -> Option<Clip> {
-        self.clip
-    }
-
-    pub(crate) fn accumulates(&self) -> bool {
-        self.accumulation > 1
-    }
-
     /// All that changes while training goes on.
     pub(crate) fn state(&self) -> OptimizerState<F> {
         OptimizerState {
@@ -245,13 +238,12 @@ impl<F: Scalar> Optimizer<F> {
         self.rule.check()
     }
 
-    /// Starts a batch. [`Optimizer::accumulate`] follows for each tensor if [`Optimizer::accumulates`], then
-    /// [`Optimizer::update`] for each, then [`Optimizer::end_batch`]; without the last, the batch can be tried again.
+    /// Starts a batch.
     ///
     /// # Errors
     ///
     /// [`Error::InvalidOption`] if a schedule or a callback gives a rate that is negative or not finite.
-    pub(crate) fn begin_batch(&mut self) -> Result<BatchStep> {
+    fn begin_batch(&mut self) -> Result<BatchStep> {
         let rate = self.learning_rate();
         check_not_negative("learning_rate", rate)?;
         let place = self.batches % self.accumulation as u64;
@@ -263,7 +255,7 @@ impl<F: Scalar> Optimizer<F> {
     }
 
     /// Adds a tensor's gradient to what is accumulated; for a step that updates, replaces it by the mean.
-    pub(crate) fn accumulate(&mut self, step: BatchStep, tensor: usize, gradients: &mut [F]) {
+    fn accumulate(&mut self, step: BatchStep, tensor: usize, gradients: &mut [F]) {
         let mean = F::of(1.0 / self.accumulation as f64);
         let accumulated = self.tensor(tensor).accumulated(gradients.len());
         for (g, sum) in gradients.iter_mut().zip(accumulated) {
@@ -276,14 +268,7 @@ impl<F: Scalar> Optimizer<F> {
     }
 
     /// Changes the tensor with this number and name, and its average.
-    pub(crate) fn update(
-        &mut self,
-        step: BatchStep,
-        tensor: usize,
-        path: Path<'_>,
-        weights: &mut [F],
-        gradients: &[F],
-    ) {
+    fn update(&mut self, step: BatchStep, tensor: usize, path: Path<'_>, weights: &mut [F], gradients: &[F]) {
         self.tensor(tensor);
         let state = &mut self.tensors[tensor];
         let decays = self.weight_decay > 0.0 && state.decays(path, &self.undecayed);
@@ -299,11 +284,6 @@ impl<F: Scalar> Optimizer<F> {
         if let Some(ema) = self.ema {
             ema.renew(step.iteration, weights, state.average_mut());
         }
-    }
-
-    /// Counts the batch.
-    pub(crate) fn end_batch(&mut self) {
-        self.batches += 1;
     }
 
     /// The moving average of the tensor with this number, once there is one.

@@ -43,6 +43,12 @@ impl<F: Scalar> TensorState<F> {
         &mut self.slots
     }
 
+    /// Whether it is that of a tensor with this many numbers.
+    pub(super) fn fits(&self, count: usize) -> bool {
+        let buffers = self.slots.iter().chain([&self.average, &self.accumulated]);
+        buffers.into_iter().all(|buffer| buffer.is_empty() || buffer.len() == count)
+    }
+
     pub(super) fn average(&self) -> &[F] {
         &self.average
     }

@@ -132,7 +132,10 @@ pub(crate) const fn kernel_blocks<G: Gates>() -> usize {
 
 /// The number of states.
 pub(crate) const fn states<G: Gates>() -> usize {
-    let count = <G::States<f32> as Block<f32>>::COUNT;
-    assert!(count >= 1 && count <= MAX_STATES, "a rule has 1 to 4 states");
-    count
+    // Whoever writes another number is told by the compiler.
+    const {
+        let count = <G::States<f32> as Block<f32>>::COUNT;
+        assert!(count >= 1 && count <= MAX_STATES, "a rule has 1 to 4 states");
+        count
+    }
 }

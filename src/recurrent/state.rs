@@ -23,16 +23,10 @@ pub struct Widths {
 }
 
 impl Widths {
-    /// These widths; at most [`MAX_STATES`] of them, and at least one. Panics otherwise, for it is the cell's author who
-    /// writes them.
+    /// These widths; at most [`MAX_STATES`] of them, and at least one. A layer of a cell with others cannot be built.
     pub fn new(widths: &[usize]) -> Self {
-        assert!(
-            (1..=MAX_STATES).contains(&widths.len()),
-            "a cell carries 1 to {MAX_STATES} states, not {}",
-            widths.len()
-        );
         let mut all = [0; MAX_STATES];
-        all[..widths.len()].copy_from_slice(widths);
+        all.iter_mut().zip(widths).for_each(|(to, &width)| *to = width);
         Widths { widths: all, count: widths.len() }
     }
 
@@ -50,17 +44,14 @@ impl Widths {
         all
     }
 
-    /// Refuses a cell that is made of so many others that they have more than [`MAX_STATES`] states.
-    pub(super) fn check(self) -> Result<()> {
-        if self.count <= MAX_STATES {
+    /// Refuses a cell without states, and one that has more than [`MAX_STATES`], by itself or with those of its parts.
+    pub(crate) fn check(self) -> Result<()> {
+        if (1..=MAX_STATES).contains(&self.count) {
             return Ok(());
         }
-        let value = format!("one with {} states, those of its parts counted", self.count);
-        Err(Error::InvalidOption {
-            option: "cell",
-            value,
-            allowed: "one with at most 4; make layers of some of its parts",
-        })
+        let value = format!("one with {} states", self.count);
+        let allowed = "one with 1 to 4, those of its parts counted; make layers of some of them if they are too many";
+        Err(Error::InvalidOption { option: "cell", value, allowed })
     }
 }
 

@@ -9,7 +9,7 @@ use super::network::{Network, Node, Workspace};
 use crate::checkpoint;
 use crate::error::{Error, Result};
 use crate::layer::Carry;
-use crate::recurrent::State;
+use crate::recurrent::{State, Widths};
 use crate::scalar::Scalar;
 use crate::tensor::resize;
 use crate::tensor_file::{NewTensors, VisitMut};
@@ -124,17 +124,30 @@ impl<F: Scalar> ModelState<F> {
         if samples != self.batch {
             return Err(Error::StateSize { got: self.batch, needs: samples });
         }
-        let fits = |(node, (name, state)): (&Node<F>, &(String, State<F>))| {
-            let sizes = state.parts.iter().map(|part| part.dim());
-            node.name == *name
-                && match node.layer.carry() {
-                    Carry::Nothing => state.parts.is_empty(),
-                    Carry::State(widths) => sizes.eq(widths.as_slice().iter().map(|&width| (samples, width))),
-                    Carry::Everything => false,
+        let foreign = |problem| Err(Error::ForeignState { problem, samples });
+        let names = network.nodes.iter().map(|node| &node.name);
+        if !names.clone().eq(self.layers.iter().map(|(name, _)| name)) {
+            let own: Vec<_> = self.layers.iter().map(|(name, _)| name.as_str()).collect();
+            let names: Vec<_> = names.map(String::as_str).collect();
+            return foreign(format!("it is for the layers {}, not for {}", own.join(", "), names.join(", ")));
+        }
+        for (Node { layer, .. }, (name, state)) in network.nodes.iter().zip(&self.layers) {
+            let needs = match layer.carry() {
+                Carry::Nothing => None,
+                Carry::State(widths) => Some(widths),
+                Carry::Everything => {
+                    return Err(Error::Layer { layer: name.clone(), source: Box::new(Error::WholeSequence) });
                 }
-        };
-        let same = network.nodes.len() == self.layers.len() && network.nodes.iter().zip(&self.layers).all(fits);
-        if same { Ok(()) } else { Err(Error::ForeignState) }
+            };
+            let widths = needs.as_ref().map_or(&[][..], Widths::as_slice);
+            let needs = widths.iter().map(|&width| (samples, width));
+            let got = state.parts.iter().map(|part| part.dim());
+            if !got.clone().eq(needs.clone()) {
+                let (got, needs): (Vec<_>, Vec<_>) = (got.collect(), needs.collect());
+                return foreign(format!("its matrices for layer {name:?} have the sizes {got:?}, not {needs:?}"));
+            }
+        }
+        Ok(())
     }
 
     /// Copies the states of these samples into a workspace.

@@ -2,19 +2,16 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use ndarray::{ArrayViewD, ArrayViewMutD};
-
 use super::SHARD;
 use super::data::Samples;
 use super::targets::ArrangedTargets;
 use super::threads::Threads;
 use super::window::Window;
 use crate::activation::Activation;
-use crate::error::{Error, Result};
-use crate::lane::Lane;
+use crate::error::Result;
 use crate::layer::Pass;
 use crate::loss::Loss;
-use crate::optimizer::{Clip, Optimizer, norm};
+use crate::optimizer::{Learner, Optimizer, VisitGradients, VisitWeights};
 use crate::scalar::Scalar;
 use crate::sequential::{ModelState, Network, Part, Workspace};
 
@@ -120,48 +117,25 @@ pub(crate) fn apply_gradients<F: Scalar>(
         None => network.for_each_gradient(sum, |_, _, mut gradient| gradient.mapv_inplace(|g| g * mean)),
     }
     network.add_penalty_gradients(sum);
-    let step = optimizer.begin_batch()?;
-    if optimizer.accumulates() {
-        network.for_each_gradient(sum, |tensor, _, mut gradient| {
-            let gradient = gradient.as_slice_mut().expect("gradients are in standard layout");
-            optimizer.accumulate(step, tensor, gradient);
-        });
-    }
-    if let Some(clip) = optimizer.clipping().filter(|_| step.updates) {
-        clip_gradients(network, sum, clip)?;
-    }
-    network.update(sum, |tensor, path, weights, gradients| optimizer.update(step, tensor, path, weights, gradients));
-    optimizer.end_batch();
+    optimizer.apply(&mut Trained { network, sum })?;
     network.constrain();
     Ok(())
 }
 
-fn clip_gradients<F: Scalar>(network: &Network<F>, sum: &mut Workspace<F>, clip: Clip) -> Result<()> {
-    let norm = |gradient: ArrayViewD<'_, F>| norm(gradient.as_slice().expect("gradients are in standard layout"));
-    let shorten = |length: f64, limit: f64, mut gradient: ArrayViewMutD<'_, F>| {
-        let scale = F::of(limit / length.max(limit));
-        gradient.mapv_inplace(|g| g * scale);
-    };
-    let mut global = 0.0;
-    let mut broken = None;
-    network.for_each_gradient(sum, |_, path, gradient| {
-        let norm = norm(gradient.view());
-        if !norm.is_finite() && broken.is_none() {
-            broken = Some(path.to_string());
-        }
-        global += norm * norm;
-    });
-    if let Some(tensor) = broken {
-        return Err(Error::Gradient { tensor });
+/// A network with the gradients of a batch.
+struct Trained<'a, F: Scalar> {
+    network: &'a mut Network<F>,
+    sum: &'a mut Workspace<F>,
+}
+
+impl<F: Scalar> Learner<F> for Trained<'_, F> {
+    fn visit_gradients(&mut self, visit: VisitGradients<'_, F>) {
+        self.network.for_each_gradient(self.sum, |tensor, path, mut gradient| {
+            visit(tensor, path, gradient.as_slice_mut().expect("gradients are in standard layout"));
+        });
     }
-    let global = global.sqrt();
-    network.for_each_gradient(sum, |_, _, mut gradient| match clip {
-        Clip::Value(limit) => {
-            let limit = F::of(limit);
-            gradient.mapv_inplace(|g| Lane::max(-limit, Lane::min(limit, g)));
-        }
-        Clip::Norm(limit) => shorten(norm(gradient.view()), limit, gradient),
-        Clip::GlobalNorm(limit) => shorten(global, limit, gradient),
-    });
-    Ok(())
+
+    fn visit_weights(&mut self, visit: VisitWeights<'_, F>) {
+        self.network.update(self.sum, visit);
+    }
 }

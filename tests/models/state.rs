@@ -1,7 +1,7 @@
 //! Going on from a state: streams, windows of truncated backpropagation, and the state as a value.
 
 use bptt::{
-    Activate, Activation, Adam, Bidirectional, Dense, Embedding, Error, Fit, Form, GlobalAveragePooling1D, Gru,
+    Activate, Activation, Adam, Bidirectional, Dense, Embedding, Fit, Form, GlobalAveragePooling1D, Gru,
     LayerNormalization, Lstm, MeanSquaredError, Model, Predictor, RepeatVector, Residual, Rnn, Scalar, Sequential, Sgd,
     SimpleRnn, Stacked, TimeDistributed, Window, instructions,
 };
@@ -225,42 +225,6 @@ fn a_window_has_the_gradient_of_its_newest_outputs() {
             }
         }
     }
-}
-
-#[test]
-fn what_does_not_fit_is_refused() {
-    let message = |result: bptt::Result<ArrayD<f32>>| result.unwrap_err().to_string();
-    let model = stack::<f32>(false, None);
-    let mut state = model.state(2).unwrap();
-    assert_eq!(
-        message(model.step(&sequences(3, 1, 3), &mut state)),
-        "the state is for 2 samples, not 3; make one for as many with model.state(3)"
-    );
-    assert_eq!(
-        message(small().step(&sequences(2, 1, 2), &mut state)),
-        "the state does not fit the layers of this model; make one with model.state(samples)"
-    );
-    let backwards = Sequential::new().add(Lstm::new(2).go_backwards(true)).build(Form::sequence(None, 3), 1).unwrap();
-    assert_eq!(
-        backwards.state(1).unwrap_err().to_string(),
-        "layer \"lstm\": it looks at the whole sequence and cannot go on from a state; leave it out (or its \
-         go_backwards), or run the model on whole sequences"
-    );
-    let mut model = stack::<f32>(false, Some(9));
-    model.compile(Sgd::new(0.1), MeanSquaredError);
-    let error = model.fit(&sequences(2, 9, 3), &Array2::<f32>::zeros((2, 2)), Fit::new().truncated(2, 2)).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "windows are learnt from one by one, but the model puts out (None, 2) for a whole sequence; set \
-         return_sequences(true) on its last recurrent layer"
-    );
-    assert!(matches!(Window::all(9, 3, 2).map(drop), Err(Error::InvalidOption { option: "through", .. })));
-    let mut model = small::<f32>();
-    model.compile(Sgd::new(0.1), MeanSquaredError);
-    let mut state = model.state(2).unwrap();
-    let window = Window { steps: 5..12, newest: 7, kept: 7 };
-    let refused = model.train_window(&sequences(2, 9, 2), &sequences::<f32>(2, 9, 1), &window, &mut state);
-    assert!(matches!(refused, Err(Error::InvalidOption { option: "window", .. })), "{refused:?}");
 }
 
 #[test]
