@@ -1,36 +1,22 @@
 //! What the four IMDB examples share and what is not about models: the command line, the data, the plot, the result line.
 
+#[path = "../program/arguments.rs"]
+mod arguments;
+#[path = "../program/chart.rs"]
+mod chart;
 mod data;
 mod options;
+#[path = "../program/outcome.rs"]
+mod outcome;
 mod plot;
 
 pub use data::{Reviews, load};
 pub use options::Options;
-
-use std::fmt;
-use std::fs::{self, OpenOptions};
-use std::io::ErrorKind;
+pub use outcome::Outcome;
 
 use bptt::callbacks::{Callback, EarlyStopping, ProgressBar};
-use bptt::{Error, History, Logs, Result, Training};
-
-/// What `main` returns. An error shows as the message that it is, where `main` would show its fields.
-pub type Outcome = std::result::Result<(), Failure>;
-
-/// An error of the library on its way out of `main`.
-pub struct Failure(Error);
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Failure(error)
-    }
-}
-
-impl fmt::Debug for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)
-    }
-}
+use bptt::{History, Logs, Result, Training};
+use outcome::prepare;
 
 /// The files beside the checkpoint.
 const HISTORY: &str = "history.csv";
@@ -52,17 +38,8 @@ impl Experiment {
     /// Reads the command line and loads the reviews. Ends the program on `--help` and on wrong options.
     pub fn start(name: &'static str) -> Result<Self> {
         let options = Options::from_command_line(name);
-        let unwritable = |source| Error::Io { action: "write to the folder", path: options.out.clone(), source };
-        fs::create_dir_all(&options.out).map_err(unwritable)?;
-        // Said before training, not after. Whether new files can be made there, the checkpoint finds out, before it too.
-        for path in [HISTORY, PLOT].map(|name| options.out.join(name)) {
-            match OpenOptions::new().write(true).open(&path) {
-                Err(source) if source.kind() != ErrorKind::NotFound => {
-                    return Err(Error::Io { action: "write", path, source });
-                }
-                _ => {}
-            }
-        }
+        // Whether new files can be made there, the checkpoint finds out, before training too.
+        prepare(&options.out, &[HISTORY, PLOT])?;
         let reviews = load(&options)?;
         Ok(Experiment { name, options, reviews })
     }
