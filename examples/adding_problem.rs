@@ -90,7 +90,7 @@ fn train(cell: &str, length: usize, steps: usize, seed: u64) -> Result<(Vec<(f64
     let error = |model: &Model, (x, y): &(Array3<f32>, Array1<f32>)| -> Result<f64> {
         Ok(model.evaluate(x, y)?.get("loss").unwrap_or(f64::NAN))
     };
-    let mut curve = vec![(0.0, error(&model, &validation)?)];
+    let mut curve = Vec::new();
     for step in 1..=steps {
         let (x, y) = adding(BATCH, length, key.fold(3).fold(step as u64));
         model.train_batch(&x, &y)?;
