@@ -1,13 +1,20 @@
-//! The command line of the four examples: what each option sets, and what is said of a wrong one.
+//! The command lines of the examples: what each option sets, and what is said of a wrong one.
 
+#[path = "../examples/program/arguments.rs"]
+mod arguments;
 #[path = "../examples/common/options.rs"]
 #[expect(dead_code, reason = "the part that ends the program is not for tests")]
 mod options;
+#[path = "../examples/program/options.rs"]
+#[expect(dead_code, reason = "the part that ends the program is not for tests")]
+mod program;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use options::{Options, Stop, parse, usage};
+use arguments::Stop;
+use options::{Options, parse, usage};
+use program::Program;
 
 fn read(arguments: &str) -> Result<Options, Stop> {
     parse(arguments.split_whitespace().map(OsString::from))
@@ -61,6 +68,20 @@ fn wrong_arguments_are_named() {
 }
 
 #[test]
+fn a_number_with_a_fraction_is_one_from_a_bound_on() {
+    let read = |arguments: &str| {
+        let mut rate = 0.5;
+        let arguments = arguments.split_whitespace().map(OsString::from);
+        arguments::read(arguments, |_, value| value.real(0.0).map(|value| rate = value).map(|()| true)).map(|()| rate)
+    };
+    assert_eq!((read(""), read("--rate 0"), read("--rate 1.25")), (Ok(0.5), Ok(0.0), Ok(1.25)));
+    for wrong in ["-1", "NaN", "much"] {
+        let message = format!("--rate takes a number from 0 on, not {wrong}");
+        assert_eq!(read(&format!("--rate {wrong}")), Err(Stop::Problem(message)));
+    }
+}
+
+#[test]
 fn help_names_every_option() {
     assert_eq!(read("--epochs 3 --help"), Err(Stop::Help));
     assert_eq!(read("-h"), Err(Stop::Help));
@@ -68,5 +89,25 @@ fn help_names_every_option() {
     for option in ["--data FILE", "--synthetic", "--epochs N", "--seed S", "--out DIR", "--threads N", "--quiet", "gru"]
     {
         assert!(text.contains(option), "{option} is not in {text}");
+    }
+}
+
+const PROGRAM: Program =
+    Program { name: "sums", about: "Learns sums.", rounds: ("steps", 1000), files: &["sums.svg", "sums.txt"] };
+
+#[test]
+fn the_other_examples_have_four_options() {
+    let read = |program: Program, arguments: &str| program.parse(arguments.split_whitespace().map(OsString::from));
+    let options = |rounds, seed, out: &str, quiet| Ok(program::Options { rounds, seed, out: out.into(), quiet });
+    assert_eq!(read(PROGRAM, ""), options(1000, 42, "target/sums", false));
+    assert_eq!(read(PROGRAM, "--steps 7 --seed 0 --out results --quiet"), options(7, 0, "results", true));
+    assert_eq!(read(PROGRAM, "--epochs 7"), Err(Stop::Problem("there is no option --epochs".into())));
+    assert_eq!(read(PROGRAM, "--steps 0"), Err(Stop::Problem("--steps takes a whole number from 1 on, not 0".into())));
+    // Who leaves no files wants to know no folder.
+    let silent = || Program { files: &[], ..PROGRAM };
+    assert_eq!(read(silent(), "--out results"), Err(Stop::Problem("there is no option --out".into())));
+    assert!(!silent().usage().contains("--out"));
+    for option in ["Learns sums.", "--steps N", "--seed S", "--out DIR", "sums.svg and sums.txt", "--quiet"] {
+        assert!(PROGRAM.usage().contains(option), "{option} is not in {}", PROGRAM.usage());
     }
 }

@@ -1,9 +1,6 @@
 //! The parts of the larger examples: the gradients of a model that is trained by hand, the text that goes in and comes out,
-//! the trigram model that is to be beaten, the command line.
+//! the trigram model that is to be beaten.
 
-#[path = "../examples/common/command_line.rs"]
-#[expect(dead_code, reason = "the part that ends the program is not for tests")]
-mod command_line;
 #[path = "../examples/seq2seq_addition/model.rs"]
 mod model;
 #[path = "../examples/seq2seq_addition/sums.rs"]
@@ -14,8 +11,7 @@ mod text;
 mod trigram;
 
 use std::collections::HashSet;
-use std::ffi::OsString;
-use std::path::{Path as FilePath, PathBuf};
+use std::path::Path as FilePath;
 
 use bptt::{Key, Params, Path, Tensor, zeros_like};
 use model::{Batch, Seq2Seq, Weights, Workspace, one_hot};
@@ -155,39 +151,4 @@ fn the_probabilities_of_a_trigram_model_add_up() {
     // What it has never seen is less likely than chance, and not impossible.
     let bits = model.bits(&[3, 3, 3]);
     assert!(bits > 2.0 && bits.is_finite(), "{bits}");
-}
-
-/// What these arguments set: a number, a path, a switch.
-fn read(arguments: &str) -> Result<(bool, u64, f64, PathBuf, bool), String> {
-    let (mut seed, mut rate, mut file, mut quiet) = (42, 0.5, PathBuf::new(), false);
-    let arguments = arguments.split_whitespace().map(OsString::from);
-    let runs = command_line::parse(arguments, |name, value| {
-        match name {
-            "--seed" => seed = value.number(1)?,
-            "--rate" => rate = value.number(0.0)?,
-            "--file" => file = value.path()?,
-            "--quiet" => quiet = true,
-            _ => return Ok(false),
-        }
-        Ok(true)
-    })?;
-    Ok((runs, seed, rate, file, quiet))
-}
-
-#[test]
-fn a_command_line_is_read_or_what_is_wrong_with_it_named() {
-    assert_eq!(read(""), Ok((true, 42, 0.5, PathBuf::new(), false)));
-    assert_eq!(read("--seed 7 --rate 0 --file a/b --quiet"), Ok((true, 7, 0.0, "a/b".into(), true)));
-    assert!(!read("--help").unwrap().0 && !read("--quiet -h --wrong").unwrap().0);
-    for (arguments, message) in [
-        ("--sed 3", "there is no option --sed"),
-        ("--quiet 3", "there is no option 3"),
-        ("--file", "--file needs a value"),
-        ("--seed 0", "--seed takes a number from 1 on, not 0"),
-        ("--seed x", "--seed takes a number from 1 on, not x"),
-        ("--rate -1", "--rate takes a number from 0 on, not -1"),
-        ("--rate NaN", "--rate takes a number from 0 on, not NaN"),
-    ] {
-        assert_eq!(read(arguments), Err(message.into()));
-    }
 }

@@ -3,10 +3,11 @@
 //!
 //! `cargo run --release --example char_rnn -- --text FILE --temperature 0.7`
 
-#[path = "../common/command_line.rs"]
-mod command_line;
-#[path = "../common/failure.rs"]
-mod failure;
+#[path = "../program/arguments.rs"]
+mod arguments;
+#[path = "../program/outcome.rs"]
+#[expect(dead_code, reason = "this example leaves no files")]
+mod outcome;
 mod text;
 mod trigram;
 
@@ -14,13 +15,14 @@ use std::f64::consts::LN_2;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use arguments::{Value, or_exit, read};
 use bptt::{
     Activation, Adam, Clip, CosineDecay, Dense, Embedding, Fit, Form, Key, Lstm, Model, Optimizer, Predictor, Result,
     Sequential, SparseCategoricalCrossentropy,
 };
-use failure::Outcome;
 use ndarray::{Array2, ArrayD};
 use ndarray_rand::rand::Rng;
+use outcome::Outcome;
 use text::{Text, streams};
 use trigram::Trigram;
 
@@ -47,17 +49,18 @@ struct Options {
 
 fn options() -> Options {
     let mut options = Options { text: None, epochs: 6, temperature: 0.7, seed: 42, quiet: false };
-    command_line::read(USAGE, |name, value| {
+    let set = |name: &str, value: &mut Value<'_>| {
         match name {
             "--text" => options.text = Some(value.path()?),
-            "--epochs" => options.epochs = value.number(1)?,
-            "--temperature" => options.temperature = value.number(0.0)?,
+            "--epochs" => options.epochs = value.number(1)? as usize,
+            "--temperature" => options.temperature = value.real(0.0)?,
             "--seed" => options.seed = value.number(0)?,
             "--quiet" => options.quiet = true,
             _ => return Ok(false),
         }
         Ok(true)
-    });
+    };
+    or_exit(read(std::env::args_os().skip(1), set), USAGE);
     options
 }
 

@@ -1,18 +1,19 @@
 //! What the four IMDB examples share and what is not about models: the command line, the data, the result line.
 
+#[path = "../program/arguments.rs"]
+mod arguments;
 mod data;
-mod failure;
 mod options;
+#[path = "../program/outcome.rs"]
+mod outcome;
 
 pub use data::{Reviews, load};
-pub use failure::Outcome;
 pub use options::Options;
-
-use std::fs::{self, OpenOptions};
-use std::io::ErrorKind;
+pub use outcome::Outcome;
 
 use bptt::callbacks::{Callback, EarlyStopping, ProgressBar};
-use bptt::{Error, History, Logs, Result, Training};
+use bptt::{History, Logs, Result, Training};
+use outcome::prepare;
 
 /// The files beside the checkpoint.
 const HISTORY: &str = "history.csv";
@@ -34,17 +35,8 @@ impl Experiment {
     /// Reads the command line and loads the reviews. Ends the program on `--help` and on wrong options.
     pub fn start(name: &'static str) -> Result<Self> {
         let options = Options::from_command_line(name);
-        let unwritable = |source| Error::Io { action: "write to the folder", path: options.out.clone(), source };
-        fs::create_dir_all(&options.out).map_err(unwritable)?;
-        // Said before training, not after. Whether new files can be made there, the checkpoint finds out, before it too.
-        for path in [HISTORY, PLOT].map(|name| options.out.join(name)) {
-            match OpenOptions::new().write(true).open(&path) {
-                Err(source) if source.kind() != ErrorKind::NotFound => {
-                    return Err(Error::Io { action: "write", path, source });
-                }
-                _ => {}
-            }
-        }
+        // Whether new files can be made there, the checkpoint finds out, before training too.
+        prepare(&options.out, &[HISTORY, PLOT])?;
         let reviews = load(&options)?;
         Ok(Experiment { name, options, reviews })
     }

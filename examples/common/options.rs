@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use super::arguments::{Stop, or_exit, read};
+
 /// What the command line says.
 #[derive(Debug, PartialEq)]
 pub struct Options {
@@ -15,29 +17,10 @@ pub struct Options {
     pub quiet: bool,
 }
 
-/// Why there are no options to run with.
-#[derive(Debug, PartialEq)]
-pub enum Stop {
-    /// Help was asked for.
-    Help,
-    /// Something is wrong with them.
-    Problem(String),
-}
-
 impl Options {
     /// Reads the command line; ends the program on `--help` and on what it does not understand.
     pub fn from_command_line(experiment: &str) -> Self {
-        match parse(std::env::args_os().skip(1)) {
-            Ok(options) => options,
-            Err(Stop::Help) => {
-                println!("{}", usage(experiment));
-                std::process::exit(0);
-            }
-            Err(Stop::Problem(problem)) => {
-                eprintln!("{problem}\n\n{}", usage(experiment));
-                std::process::exit(2);
-            }
-        }
+        or_exit(parse(std::env::args_os().skip(1)), &usage(experiment))
     }
 }
 
@@ -56,7 +39,7 @@ pub fn usage(experiment: &str) -> String {
 }
 
 /// The options that these arguments set.
-pub fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Options, Stop> {
+pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Options, Stop> {
     let mut options = Options {
         data: None,
         synthetic: false,
@@ -66,32 +49,21 @@ pub fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Options, S
         threads: None,
         quiet: false,
     };
-    while let Some(name) = arguments.next() {
-        let name = name.to_string_lossy();
-        let mut value = || arguments.next().ok_or_else(|| Stop::Problem(format!("{name} needs a value")));
-        match &*name {
-            "--data" => options.data = Some(value()?.into()),
+    read(arguments, |name, value| {
+        match name {
+            "--data" => options.data = Some(value.path()?),
             "--synthetic" => options.synthetic = true,
-            "--epochs" => options.epochs = number(&name, &value()?, 1)? as usize,
-            "--seed" => options.seed = number(&name, &value()?, 0)?,
-            "--out" => options.out = value()?.into(),
-            "--threads" => options.threads = Some(number(&name, &value()?, 1)? as usize),
+            "--epochs" => options.epochs = value.number(1)? as usize,
+            "--seed" => options.seed = value.number(0)?,
+            "--out" => options.out = value.path()?,
+            "--threads" => options.threads = Some(value.number(1)? as usize),
             "--quiet" => options.quiet = true,
-            "--help" | "-h" => return Err(Stop::Help),
-            _ => return Err(Stop::Problem(format!("there is no option {name}"))),
+            _ => return Ok(false),
         }
-    }
+        Ok(true)
+    })?;
     if options.synthetic && options.data.is_some() {
         return Err(Stop::Problem("--data and --synthetic exclude each other".into()));
     }
     Ok(options)
-}
-
-fn number(name: &str, value: &OsString, least: u64) -> Result<u64, Stop> {
-    match value.to_string_lossy().parse() {
-        Ok(number) if number >= least => Ok(number),
-        _ => {
-            Err(Stop::Problem(format!("{name} takes a whole number from {least} on, not {}", value.to_string_lossy())))
-        }
-    }
 }

@@ -4,20 +4,22 @@
 //! encoder's final one. The model is in `model.rs`, the text in `sums.rs`.
 //! `cargo run --release --example seq2seq_addition`
 
-#[path = "../common/command_line.rs"]
-mod command_line;
-#[path = "../common/failure.rs"]
-mod failure;
+#[path = "../program/arguments.rs"]
+mod arguments;
 mod model;
+#[path = "../program/outcome.rs"]
+#[expect(dead_code, reason = "this example leaves no files")]
+mod outcome;
 mod sums;
 
 use std::collections::HashSet;
 use std::time::Instant;
 
+use arguments::{Value, or_exit, read};
 use bptt::{Adam, Clip, CosineDecay, Key, Optimizer, Params, Path, zeros_like};
-use failure::Outcome;
 use model::{Seq2Seq, Weights, Workspace};
 use ndarray::Axis;
+use outcome::Outcome;
 use rayon::prelude::*;
 use sums::{ANSWER, Pair};
 
@@ -40,7 +42,7 @@ struct Options {
 
 fn options() -> Options {
     let mut options = Options { batches: 10_000, seed: 42, quiet: false };
-    command_line::read(USAGE, |name, value| {
+    let set = |name: &str, value: &mut Value<'_>| {
         match name {
             "--batches" => options.batches = value.number(1)?,
             "--seed" => options.seed = value.number(0)?,
@@ -48,7 +50,8 @@ fn options() -> Options {
             _ => return Ok(false),
         }
         Ok(true)
-    });
+    };
+    or_exit(read(std::env::args_os().skip(1), set), USAGE);
     options
 }
 

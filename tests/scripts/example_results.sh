@@ -1,47 +1,65 @@
 #!/usr/bin/env bash
-# The examples that state a result, each as the README runs it: prints every result line, and fails unless each keeps what
-# it promises and takes less than three minutes. For a machine that does nothing else.
+# What the examples promise: runs them, prints each result line and the time it took, and fails if a figure misses its
+# bound or an example takes longer than three minutes (on two cores with nothing else to do).
 #
-#   tests/scripts/example_results.sh [NAME …]
+#   tests/scripts/example_results.sh [EXAMPLE...]      all of them, or only these
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-LIMIT=180
 
-# An example, then what must hold for its result line: a key, a comparison, and a number or another key.
-table() {
-    cat <<'TABLE'
-seq2seq_addition  exact_match >= 0.95
-char_rnn          bits_per_character < trigram_bits_per_character
-TABLE
-}
+SECONDS_BOUND=180
+# example        figure         bound: a number, or another figure of the same line
+BOUNDS='
+adding_problem   lstm_100       < 0.01
+adding_problem   lstm_200       < 0.01
+adding_problem   lstm_400       < 0.01
+adding_problem   gru_100        < 0.01
+adding_problem   gru_200        < 0.01
+adding_problem   gru_400        < 0.01
+forecast         ratio          <= 0.8
+stream           allocations    <= 0
+stream           difference     <= 1e-6
+seq2seq_addition exact_match    >= 0.95
+char_rnn         bits_per_character < trigram_bits_per_character
+'
 
-fail() { printf 'FAILED: %s\n' "$1" >&2; exit 1; }
+fail() { printf 'FAILED: %s\n' "$1" >&2; failures=$((failures + 1)); }
 
-# Whether a comparison holds for the last line of standard input. What is missing or no number fails.
+# The value of a key in a result line.
+figure() { sed -n "s/^result: .* $2=\([^ ]*\).*/\1/p" <<<"$1 "; }
+
+# Whether a number keeps a bound. An empty figure or NaN does not, nor does anything keep an empty bound.
 holds() {
-    awk -v left="$1" -v relation="$2" -v right="$3" '
-        function number(text) { return text ~ /^-?[0-9]+(\.[0-9]+)?$/ }
-        { delete figure; for (i = 2; i <= NF; i++) { split($i, pair, "="); figure[pair[1]] = pair[2] } }
-        END {
-            a = figure[left]; b = number(right) ? right : figure[right]
-            if (!number(a) || !number(b)) exit 1
-            if (relation == "<") exit !(a + 0 < b + 0)
-            if (relation == ">=") exit !(a + 0 >= b + 0)
-            exit 1
-        }'
+    awk -v value="$1" -v sign="$2" -v bound="$3" 'BEGIN {
+        number = value bound ~ /^-?[0-9]/ && value ~ /^-?[0-9]+(\.[0-9]+)?(e-?[0-9]+)?$/ && bound != ""
+        if (sign == ">=") exit !(number && value + 0 >= bound + 0)
+        exit !(number && (value + 0 < bound + 0 || (sign == "<=" && value + 0 == bound + 0)))
+    }'
 }
 
-cargo build --release --quiet $(table | awk '{ print "--example", $1 }' | sort -u)
-while read -r name left relation right; do
-    if (($# > 0)) && [[ " $* " != *" $name "* ]]; then continue; fi
-    # Conditions of one example share a run.
-    if [[ $name != "${last:-}" ]]; then
-        started=$SECONDS
-        line=$("target/release/examples/$name" --quiet </dev/null | tail -n 1)
-        took=$((SECONDS - started)) last=$name
-        printf '%s\n' "$line"
-        [[ $line == "result: example=$name "* ]] || fail "$name does not end with its result line"
-        ((took < LIMIT)) || fail "$name took $took seconds, not less than $LIMIT"
+# Runs an example and checks its figures.
+check() {
+    local example=$1 started=$EPOCHREALTIME result seconds key sign bound value
+    if ! result=$("target/release/examples/$example" --quiet | tail -n 1); then
+        fail "$example ends with an error"
+        return
     fi
-    holds "$left" "$relation" "$right" <<<"$line" || fail "$name: not $left $relation $right"
-done < <(table)
+    seconds=$(awk -v from="$started" -v to="$EPOCHREALTIME" 'BEGIN { printf "%.1f", to - from }')
+    printf '%s\n%s: %s s\n' "$result" "$example" "$seconds"
+    holds "$seconds" '<=' "$SECONDS_BOUND" || fail "$example takes $seconds s, more than $SECONDS_BOUND"
+    while read -r key sign bound; do
+        value=$(figure "$result" "$key")
+        if [[ $bound == [a-z]* ]]; then bound=$(figure "$result" "$bound"); fi
+        holds "$value" "$sign" "$bound" || fail "$example: $key is ${value:-not in the result}, but must be $sign $bound"
+    done < <(awk -v example="$example" '$1 == example { print $2, $3, $4 }' <<<"$BOUNDS")
+}
+
+failures=0
+mapfile -t known < <(awk 'NF && !seen[$1]++ { print $1 }' <<<"$BOUNDS")
+examples=("${@:-${known[@]}}")
+for example in "${examples[@]}"; do
+    [[ " ${known[*]} " == *" $example "* ]] || { printf 'there are no bounds for %s\n' "$example" >&2; exit 2; }
+done
+cargo build --release --quiet "${examples[@]/#/--example=}"
+for example in "${examples[@]}"; do check "$example"; done
+((failures == 0)) || exit 1
+printf 'all %s examples keep their bounds\n' "${#examples[@]}"
