@@ -2,10 +2,16 @@
 //! one that was never interrupted, to the bit.
 //!
 //! `cargo run --release --example resumable`; press Ctrl-C to end it early but in order, or kill the process and start it
-//! again. `-- --out DIR` says where its files go, `--epochs N` how long it may take, `--patience N` how long it goes on
-//! without getting better. What the library tells on the way is shown by a logger.
+//! again. `-- --help` shows the options. What the library tells on the way is shown by a logger.
+
+#[path = "program/arguments.rs"]
+mod arguments;
+#[path = "program/outcome.rs"]
+mod outcome;
 
 use std::path::PathBuf;
+
+use arguments::{Value, or_exit, read};
 
 use bptt::callbacks::{CsvLogger, EarlyStopping, ModelCheckpoint, StopOnInterrupt};
 use bptt::datasets::Synthetic;
@@ -14,6 +20,7 @@ use bptt::{
     Activation, Adam, BackupAndRestore, BinaryCrossentropy, Dense, Embedding, Fit, Form, Lstm, MeanMetric, Sequential,
 };
 use ndarray::Array1;
+use outcome::{Outcome, prepare};
 
 /// Writes what is logged to standard error.
 struct Stderr;
@@ -28,21 +35,26 @@ impl log::Log for Stderr {
     fn flush(&self) {}
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    log::set_logger(&Stderr).map_err(|error| error.to_string())?;
+const USAGE: &str = "Trains a model in a way that may be interrupted at any moment.\n\n\
+    \x20 --epochs N      at most this many epochs (default 6)\n\
+    \x20 --patience N    epochs without getting better after which it ends (default 3)\n\
+    \x20 --out DIR       where backup, models and figures go (default target/resumable)";
+
+fn main() -> Outcome {
+    log::set_logger(&Stderr)?;
     log::set_max_level(log::LevelFilter::Info);
     let (mut out, mut epochs, mut patience) = (PathBuf::from("target/resumable"), 6, 3);
-    let mut arguments = std::env::args().skip(1);
-    while let Some(option) = arguments.next() {
-        let value = arguments.next().ok_or_else(|| format!("{option} lacks its value"))?;
-        match option.as_str() {
-            "--out" => out = value.into(),
-            "--epochs" => epochs = value.parse()?,
-            "--patience" => patience = value.parse()?,
-            _ => return Err(format!("there is no {option}; there are --out DIR, --epochs N and --patience N").into()),
+    let set = |name: &str, value: &mut Value<'_>| {
+        match name {
+            "--epochs" => epochs = value.number(1)? as usize,
+            "--patience" => patience = value.number(0)? as usize,
+            "--out" => out = value.path()?,
+            _ => return Ok(false),
         }
-    }
-    std::fs::create_dir_all(&out)?;
+        Ok(true)
+    };
+    or_exit(read(std::env::args_os().skip(1), set), USAGE);
+    prepare(&out, &[])?;
 
     let corpus = Synthetic::new(7).train(2_000).test(500).generate()?;
     let x = pad_sequences(&corpus.train.sequences, 60);

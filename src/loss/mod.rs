@@ -76,9 +76,10 @@ pub trait Loss<F: Scalar>: Debug + Send + Sync {
         }
     }
 
-    /// The loss of one row; its gradient goes into `gradient`, if that is asked for.
+    /// The loss of one row; its gradient is written into `gradient`, if that is asked for.
     ///
-    /// `absorbed` says that the prediction comes from before the last activation.
+    /// `prediction` and `gradient` are as wide as the model's outputs, `target` as [`Loss::target_width`] says. `absorbed`
+    /// says that the prediction comes from before the last activation.
     fn row(&self, prediction: &[F], target: &[F], absorbed: bool, gradient: Option<&mut [F]>) -> f64;
 
     /// The loss summed over rows, and the gradient of that sum, of the predictions' shape: for training loops of one's own.

@@ -2,8 +2,8 @@
 //!
 //! A metric is a description, without numbers of its own: what runs over the batches of an epoch are its counters, which
 //! whoever trains or evaluates holds. It sees the model's final outputs (after a last sigmoid or softmax, whatever the loss
-//! does) row by row: one row for each sample, or for each step of each sample that a mask lets count. [`MeanMetric`] is one
-//! in one line.
+//! does) row by row: one row for each sample, or for each step of each sample that a mask lets count. (Keras' precision,
+//! recall, F1 and areas know no masks and count the other steps too.) [`MeanMetric`] is one in one line.
 
 mod accuracy;
 mod auc;
@@ -117,4 +117,34 @@ fn expect_class(targets: usize) -> std::result::Result<(), String> {
         return Ok(());
     }
     Err(format!("takes one class number for each row, but the loss takes rows of {targets}; use one without `sparse`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::callbacks::Mode;
+
+    #[test]
+    fn names_tell_which_way_is_better() {
+        type Mean = MeanMetric<f32>;
+        let (precision, recall, f1, auc) = (Precision::new(), Recall::new(), F1Score::new(), Auc::pr());
+        let rising: [&dyn Metric<f32>; 7] = [
+            &Mean::binary_accuracy(),
+            &Mean::top_k_categorical_accuracy(3),
+            &Mean::sparse_top_k_categorical_accuracy(3),
+            &precision,
+            &recall,
+            &f1,
+            &auc,
+        ];
+        let falling = [
+            Mean::mean_absolute_error(),
+            Mean::mean_squared_error(),
+            Mean::root_mean_squared_error(),
+            Mean::perplexity(),
+        ];
+        let mode = |metric: &dyn Metric<f32>| Mode::Auto.resolve(&format!("val_weighted_{}", metric.name())).unwrap();
+        assert!(rising.iter().all(|metric| mode(*metric) == Mode::Max));
+        assert!(falling.iter().all(|metric| mode(metric) == Mode::Min));
+    }
 }

@@ -110,6 +110,19 @@ impl<'a, F: Scalar> Fit<'a, F> {
     /// How much the rows of a class count, 1 for classes that are left out: `[(0, 1.0), (1, 3.0)]`. The class is told from
     /// the targets as in Keras: a class number, the largest of a one-hot row, or a label 0 or 1, rounded; a row of zeros
     /// has none. These weights multiply those of the [`Targets`]; validation data have none.
+    ///
+    /// ```
+    /// use bptt::{Activation, BinaryCrossentropy, Dense, Fit, Form, Recall, Sequential, Sgd};
+    /// use ndarray::array;
+    /// let layers = Sequential::new().add(Dense::new(1).activation(Activation::Sigmoid));
+    /// let mut model = layers.build(Form::vector(1), 42)?;
+    /// model.compile(Sgd::new(0.1), BinaryCrossentropy::new()).metric(Recall::new());
+    /// // One of four is true: it counts as much as the others together.
+    /// let (x, y) = (array![[-1.0_f32], [0.0], [1.0], [1.0]], array![0, 0, 0, 1]);
+    /// let history = model.fit(&x, &y, Fit::new().epochs(200).class_weight([(1, 3.0)]))?;
+    /// assert_eq!(history.get("recall")[199], 1.0);
+    /// # Ok::<(), bptt::Error>(())
+    /// ```
     pub fn class_weight(self, weights: impl IntoIterator<Item = (usize, f64)>) -> Self {
         Fit { class_weight: weights.into_iter().collect(), ..self }
     }

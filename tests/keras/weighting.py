@@ -3,6 +3,7 @@ metrics that take the weights and such that do not."""
 
 import keras
 import numpy as np
+from keras.src.trainers.data_adapters.data_adapter_utils import class_weight_to_sample_weights
 
 import cases
 import runner
@@ -60,8 +61,6 @@ def class_weights(case, y):
     """As Keras makes them of `class_weight`, which it does not take together with weights of samples."""
     if "class_weight" not in case:
         return 1.0
-    from keras.src.trainers.data_adapters.data_adapter_utils import class_weight_to_sample_weights
-
     return class_weight_to_sample_weights(y, case["class_weight"])
 
 
