@@ -12,7 +12,6 @@ mod outcome;
 use std::path::PathBuf;
 
 use arguments::{Value, or_exit, read};
-
 use bptt::callbacks::{CsvLogger, EarlyStopping, ModelCheckpoint, StopOnInterrupt};
 use bptt::datasets::Synthetic;
 use bptt::preprocessing::pad_sequences;
