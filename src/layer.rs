@@ -162,6 +162,7 @@ pub struct Pass<'a> {
     pub mask: Option<ArrayView2<'a, bool>>,
     key: Key,
     layer: usize,
+    part: usize,
     first_sample: usize,
     /// If steps are taken as samples, how many samples a step has.
     batch: Option<usize>,
@@ -196,6 +197,8 @@ pub enum MaskKind {
 pub struct MaskSite {
     /// The layer's place in its model, from 0.
     pub layer: usize,
+    /// Which part of the layer: see [`Pass::for_part`].
+    pub part: usize,
     /// On input or state, or in the cell.
     pub kind: MaskKind,
     /// The gate block, from 0; 0 where all gates share a mask.
@@ -223,6 +226,7 @@ impl<'a> Pass<'a> {
             mask: None,
             key,
             layer: 0,
+            part: 0,
             first_sample: 0,
             batch: None,
             dropout: Draws::Drawn,
@@ -241,7 +245,7 @@ impl<'a> Pass<'a> {
 
     /// The pass for one of several parts of the layer that draw masks: each part has masks of its own.
     pub fn for_part(self, part: usize) -> Self {
-        Pass { key: self.key.fold(part as u64), ..self }
+        Pass { part, key: self.key.fold(part as u64), ..self }
     }
 
     /// The pass for the layer with this number.
@@ -293,7 +297,8 @@ impl<'a> Pass<'a> {
             }
             Draws::Replayed(masks) => {
                 for (feature, value) in row.iter_mut().enumerate() {
-                    *value = F::of(masks(MaskSite { layer: self.layer, kind, gate, step, sample, feature }));
+                    let Pass { layer, part, .. } = *self;
+                    *value = F::of(masks(MaskSite { layer, part, kind, gate, step, sample, feature }));
                 }
             }
         }

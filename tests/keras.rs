@@ -234,7 +234,8 @@ fn replay(case: &Value, step: usize) -> impl Fn(MaskSite) -> f64 + Sync {
     for mask in case["masks"][step].as_array().into_iter().flatten() {
         let layer = names.iter().position(|name| name == mask["layer"].as_str().unwrap()).unwrap();
         let kind = if mask["kind"] == "input" { MaskKind::Input } else { MaskKind::State };
-        masks.insert((layer, kind, mask["gate"].as_u64().unwrap() as usize), tensor(mask));
+        let part = mask["part"].as_u64().unwrap_or(0) as usize;
+        masks.insert((layer, part, kind, mask["gate"].as_u64().unwrap() as usize), tensor(mask));
     }
     let drops = case.get("masks").is_some();
     move |site: MaskSite| {
@@ -242,7 +243,7 @@ fn replay(case: &Value, step: usize) -> impl Fn(MaskSite) -> f64 + Sync {
             // Recorded with dropout off.
             return 1.0;
         }
-        let mask = &masks[&(site.layer, site.kind, site.gate)];
+        let mask = &masks[&(site.layer, site.part, site.kind, site.gate)];
         match mask.ndim() {
             2 => mask[[site.sample, site.feature]],
             _ => mask[[site.sample, site.step, site.feature]],

@@ -52,6 +52,12 @@ def bidirectional_cases():
                 yield from both(case(
                     f"bidirectional/{name}+{merge_mode}{suffix}", [bidirectional(plain(layer, **options), merge_mode)],
                 ))  # fmt: skip
+    for name, layer in LAYERS.items():
+        for sequences in (False, True):
+            for rates in ({"dropout": 0.5}, {"recurrent_dropout": 0.5}, {"dropout": 0.5, "recurrent_dropout": 0.25}):
+                part = plain(layer, return_sequences=sequences, **rates)
+                suffix = "".join(f"+{key}" for key in rates) + ("+return_sequences" if sequences else "")
+                yield case(f"bidirectional/{name}{suffix}", [bidirectional(part)], training=True)
     other = gru("backward_gru", go_backwards=True)
     yield from both(case("bidirectional/lstm_and_gru", [bidirectional(plain(lstm), backward_layer=other)]))
     other = gru("backward_gru", go_backwards=True, return_sequences=True, reset_after=False)

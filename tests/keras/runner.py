@@ -81,15 +81,17 @@ def label_masks(layers, calls):
     """
     owner = {}
     for layer in layers:
-        generator = getattr(getattr(layer, "cell", layer), "seed_generator", None)
-        if generator is not None:
-            owner[id(generator)] = layer
+        both = [getattr(layer, f"{direction}_layer", None) for direction in ("forward", "backward")]
+        for part, inner in enumerate(both if None not in both else [layer]):
+            generator = getattr(getattr(inner, "cell", inner), "seed_generator", None)
+            if generator is not None:
+                owner[id(generator)] = (layer, part, inner)
     labels, count = [], {}
     for generator, shape, rate in calls:
-        layer = owner[id(generator)]
-        seen = count.get(layer.name, 0)
-        count[layer.name] = seen + 1
-        cell = getattr(layer, "cell", None)
+        layer, part, inner = owner[id(generator)]
+        seen = count.get((layer.name, part), 0)
+        count[layer.name, part] = seen + 1
+        cell = getattr(inner, "cell", None)
         kind, gate = "input", seen
         if cell is not None:
             assert isinstance(cell, DropoutRNNCell)
@@ -99,7 +101,7 @@ def label_masks(layers, calls):
                 kind, gate = "state", seen - inputs
             assert gate < gates
             assert rate == (cell.dropout if kind == "input" else cell.recurrent_dropout)
-        labels.append({"layer": layer.name, "kind": kind, "gate": gate, "shape": shape, "rate": rate})
+        labels.append({"layer": layer.name, "part": part, "kind": kind, "gate": gate, "shape": shape, "rate": rate})
     return labels
 
 
@@ -109,7 +111,8 @@ def draw_masks(rng, labels):
 
 def mask_tensor(label, mask):
     """The JSON of a mask. There are many, so whole numbers go without their fraction: 0 and 2."""
-    golden = {**{k: label[k] for k in ("layer", "kind", "gate")}, **tensor(mask)}
+    part = {"part": label["part"]} if label["part"] else {}
+    golden = {**{k: label[k] for k in ("layer", "kind", "gate")}, **part, **tensor(mask)}
     golden["data"] = [int(v) if v.is_integer() else v for v in golden["data"]]
     return golden
 
