@@ -58,7 +58,8 @@ fn build(cell: &str, steps: usize, seed: u64) -> Result<Model> {
 }
 
 /// Chrono initialisation (Tallec and Ollivier 2018): units begin with memories of any length up to the sequence's, 1 + eᵇ
-/// steps for a bias b of the gate that keeps. Without it the LSTM is at the baseline still after 3,000 steps of length 400.
+/// steps for a bias b of the gate that keeps. With the usual bias of 1 the LSTM was still at the baseline after 3,000 training
+/// steps for sequences of 400, at a constant rate of 0.01; with this one it took 500.
 fn remember(model: &mut Model, cell: &str, steps: usize, key: Key) -> Result<()> {
     let mut generator = key.generator();
     let biases = std::iter::repeat_with(|| generator.random_range(1.0..steps as f32 - 1.0).ln()).take(UNITS);
