@@ -1,8 +1,8 @@
 //! The adding problem (Hochreiter and Schmidhuber 1997): which recurrent layers remember over hundreds of steps?
 //!
-//! A sequence holds random numbers, two of them marked, one in each half; the target is their sum. Who remembers nothing
-//! answers 1 and has a mean squared error of 1/6. `cargo run --release --example adding_problem`; `-- --help` shows the
-//! options.
+//! A sequence holds random numbers, two of them marked, one in each half; the target is their sum. Who remembers
+//! nothing answers 1 and has a mean squared error of 1/6. `cargo run --release --example adding_problem`; `-- --help`
+//! shows the options.
 
 mod program;
 
@@ -57,8 +57,9 @@ fn build(cell: &str, steps: usize, seed: u64) -> Result<Model> {
     Ok(model)
 }
 
-/// Chrono initialisation (Tallec and Ollivier 2018): units begin with memories of any length up to the sequence's, 1 + eᵇ
-/// steps for a bias b of the gate that keeps. Without it the LSTM is at the baseline still after 3,000 steps of length 400.
+/// Chrono initialisation (Tallec and Ollivier 2018): units begin with memories of any length up to the sequence's, 1 +
+/// eᵇ steps for a bias b of the gate that keeps. With the usual bias of 1 the LSTM was still at the baseline after
+/// 3,000 training steps for sequences of 400, at a constant rate of 0.01; with this one it took 500.
 fn remember(model: &mut Model, cell: &str, steps: usize, key: Key) -> Result<()> {
     let mut generator = key.generator();
     let biases = std::iter::repeat_with(|| generator.random_range(1.0..steps as f32 - 1.0).ln()).take(UNITS);
@@ -79,7 +80,8 @@ fn remember(model: &mut Model, cell: &str, steps: usize, key: Key) -> Result<()>
     }
 }
 
-/// Trains one model on sequences that are never the same: its validation error by step, and its error on other sequences.
+/// Trains one model on sequences that are never the same: its validation error by step, and its error on other
+/// sequences.
 fn train(cell: &str, length: usize, steps: usize, seed: u64) -> Result<(Vec<(f64, f64)>, f64)> {
     let mut model = build(cell, length, seed)?;
     let adam = Optimizer::new(Adam::new(0.02)).schedule(CosineDecay::new(0.02, steps as u64));

@@ -1,8 +1,9 @@
-//! Forecasts the next day of four channels that depend on one another, and is compared with the seasonal-naive forecast.
+//! Forecasts the next day of four channels that depend on one another, and is compared with the seasonal-naive
+//! forecast.
 //!
-//! The series (`series.rs`) has a trend, a daily and a weekly season, and regimes; `windows.rs` cuts it. Nothing of the future
-//! is used: the parts are chronological, scales come from the training part, a forecast sees the hours before it.
-//! `cargo run --release --example forecast`; `-- --help` shows the options.
+//! The series (`series.rs`) has a trend, a daily and a weekly season, and regimes; `windows.rs` cuts it. Nothing of the
+//! future is used: the parts are chronological, scales come from the training part, a forecast sees the hours before
+//! it. `cargo run --release --example forecast`; `-- --help` shows the options.
 
 #[path = "../program/mod.rs"]
 mod program;
@@ -70,7 +71,8 @@ fn main() -> Outcome {
             println!("{name:>19} | {:8.3} | {:9.3} | {:10.3}", ours[channel], of_day[channel], of_week[channel]);
         }
     }
-    // Channels count alike: errors in deviations of the channel. The better of the two naive forecasts is the one to beat.
+    // Channels count alike: errors in deviations of the channel. The better of the two naive forecasts is the one to
+    // beat.
     let [ours, of_day, of_week] =
         [ours, of_day, of_week].map(|errors| (errors / &scale.deviation).mean().unwrap_or(f32::NAN));
     let (naive, season) = if of_day < of_week { (of_day, &day) } else { (of_week, &week) };

@@ -19,8 +19,9 @@ pub fn calendar(hour: usize) -> [f32; 4] {
 
 /// So many hours of the series, (hours, channels).
 ///
-/// Temperature and demand have a daily season, demand also a weekly one and a trend. Calm and stormy weather take turns, for
-/// five days on average; storms are cold. Cold raises the demand; the price follows demand less what the wind gives.
+/// Temperature and demand have a daily season, demand also a weekly one and a trend. Calm and stormy weather take
+/// turns, for five days on average; storms are cold. Cold raises the demand; the price follows demand less what the
+/// wind gives.
 pub fn generate(hours: usize, key: Key) -> Array2<f32> {
     let mut generator = key.generator();
     let (mut stormy, mut warmth, mut gusts, mut price) = (false, 0.0, 0.0, 40.0);

@@ -35,8 +35,8 @@ pub struct Windows {
     pub starts: Vec<usize>,
     /// Channels, scaled, and calendar (N, window, features).
     pub x: Array3<f32>,
-    /// How far each channel is from its last day's mean, in deviations (N, horizon · channels). The trend is in that mean, so
-    /// that the network need not put out what it has never seen.
+    /// How far each channel is from its last day's mean, in deviations (N, horizon · channels). The trend is in that
+    /// mean, so that the network need not put out what it has never seen.
     pub y: Array2<f32>,
     /// The last day's means (N, channels).
     level: Array2<f32>,

@@ -39,7 +39,7 @@ impl Program {
         let count = format!("--{rounds} N");
         let mut usage = format!(
             "{about}\n\n\
-             \x20 {count:<11} this many {rounds} (default {default})\n\
+             \x20 {count:<11} at most this many {rounds} (default {default})\n\
              \x20 --seed S    of all that is drawn at random (default 42)\n"
         );
         if !files.is_empty() {

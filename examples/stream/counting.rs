@@ -14,8 +14,8 @@ pub fn allocations() -> usize {
     ALLOCATIONS.load(Ordering::Relaxed)
 }
 
-// SAFETY: every call goes to the system's allocator with the arguments it came with. What else there is in the trait is made
-// of these two.
+// SAFETY: every call goes to the system's allocator with the arguments it came with. What else there is in the trait is
+// made of these two.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.fetch_add(1, Ordering::Relaxed);

@@ -94,7 +94,8 @@ fn main() -> Outcome {
         let [p50, p90, p99, p999, max] = [500, 900, 990, 999, 1000].map(|thousandths| report.percentile(thousandths));
         if !options.quiet {
             println!(
-                "LSTM {units:>4} | {p50:>7.2} {p90:>7.2} {p99:>7.2} {p999:>7.2} {max:>9.2} | {:>14.0} | {:>11} | {:.1e}",
+                "LSTM {units:>4} | {p50:>7.2} {p90:>7.2} {p99:>7.2} {p999:>7.2} {max:>9.2} \
+                 | {:>14.0} | {:>11} | {:.1e}",
                 report.steps_per_second(),
                 report.allocations,
                 report.difference
