@@ -91,6 +91,13 @@ mod tests {
     }
 
     #[test]
+    fn the_word_index_lies_in_the_same_folders() {
+        let places = places(WORD_INDEX_NAME, Some("k".into()), None, Some("cache".into()));
+        let folders = [PathBuf::from("k").join("datasets"), PathBuf::from("cache")];
+        assert_eq!(places, folders.map(|folder| folder.join("imdb_word_index.json")));
+    }
+
+    #[test]
     fn without_a_home_there_is_nowhere_to_look() {
         assert!(listed(None, None, None).is_empty());
     }

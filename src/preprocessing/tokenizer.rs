@@ -41,13 +41,13 @@ pub const FILTERS: &str = "!\"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n";
 ///
 /// let mut tokenizer = Tokenizer::new().oov_token("[OOV]");
 /// tokenizer.fit_on_texts(["A film about a film.", "Über den Film: gut!"]);
-/// assert_eq!(tokenizer.index("a"), Some(2));
-/// assert_eq!(tokenizer.index("film"), Some(3));
+/// assert_eq!(tokenizer.index("film"), Some(2));
+/// assert_eq!(tokenizer.index("a"), Some(3));
 ///
 /// let sequences = tokenizer.texts_to_sequences(["A good film", "ÜBER"]);
-/// assert_eq!(sequences, [vec![2, 1, 3], vec![5]]);
+/// assert_eq!(sequences, [vec![3, 1, 2], vec![5]]);
 /// assert_eq!(tokenizer.sequences_to_texts(&sequences), ["a [OOV] film", "über"]);
-/// assert_eq!(pad_sequences(&sequences, 3), array![[2, 1, 3], [0, 0, 5]]);
+/// assert_eq!(pad_sequences(&sequences, 3), array![[3, 1, 2], [0, 0, 5]]);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tokenizer {
