@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The examples that state a result, each as the README runs it: prints every result line, and fails unless each keeps what
+# The examples that promise a result, each with its defaults: prints every result line, and fails unless each keeps what
 # it promises and takes less than three minutes. For a machine that does nothing else.
 #
 #   tests/scripts/example_results.sh [NAME …]
