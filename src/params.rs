@@ -183,9 +183,10 @@ pub(crate) fn set_zero<F: Scalar>(params: &mut dyn Params<F>) {
 /// Gradients of zero for these weights, to which backward passes add.
 ///
 /// ```
-/// use bptt::{Dense, Form, Init, Key, Layer, zeros_like};
-/// let weights = Layer::<f32>::build(&Dense::new(2), Form::vector(3), &mut Init::new(Key::new(1)))?;
-/// assert_eq!(zeros_like(&weights).kernel, ndarray::Array2::zeros((3, 2)));
+/// use bptt::{Dense, DenseWeights, Form, Init, Key, Layer, zeros_like};
+/// let weights: DenseWeights<f32> = Dense::new(2).build(Form::vector(3), &mut Init::new(Key::new(1)))?;
+/// let gradients = zeros_like(&weights);
+/// assert!(gradients.kernel.iter().all(|&g| g == 0.0));
 /// # Ok::<(), bptt::Error>(())
 /// ```
 pub fn zeros_like<F: Scalar, P: Params<F> + Clone>(params: &P) -> P {

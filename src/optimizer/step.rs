@@ -90,7 +90,7 @@ impl<F: Scalar> Optimizer<F> {
     ///
     /// # Errors
     ///
-    /// [`Error::Step`] if the optimizer has run on other weights.
+    /// [`Error::Step`] if the optimizer has run on other weights, or if a tensor is not in standard layout.
     pub fn use_averages<P: Params<F>>(&self, weights: &mut P) -> Result<()> {
         self.check_weights(weights)?;
         let mut tensor = 0;

@@ -29,11 +29,13 @@ figure() { sed -n "s/^result: .* $2=\([^ ]*\).*/\1/p" <<<"$1 "; }
 
 # Whether a number keeps a bound. An empty figure or NaN does not, nor does anything keep an empty bound.
 holds() {
-    awk -v value="$1" -v sign="$2" -v bound="$3" 'BEGIN {
-        number = value bound ~ /^-?[0-9]/ && value ~ /^-?[0-9]+(\.[0-9]+)?(e-?[0-9]+)?$/ && bound != ""
-        if (sign == ">=") exit !(number && value + 0 >= bound + 0)
-        exit !(number && (value + 0 < bound + 0 || (sign == "<=" && value + 0 == bound + 0)))
-    }'
+    awk -v value="$1" -v sign="$2" -v bound="$3" '
+        function number(text) { return text ~ /^-?[0-9]+(\.[0-9]+)?(e-?[0-9]+)?$/ }
+        BEGIN {
+            if (!number(value) || !number(bound)) exit 1
+            if (sign == ">=") exit !(value + 0 >= bound + 0)
+            exit !(value + 0 < bound + 0 || (sign == "<=" && value + 0 == bound + 0))
+        }'
 }
 
 # Runs an example and checks its figures.
