@@ -1,9 +1,9 @@
 //! An LSTM with layer normalisation of both products and of the cell state on its way out (Ba et al. 2016).
 //!
 //! ```text
-//! z = γ₁·norm(x·W) + γ₂·norm(h·U) + b        norm over the 4·H sums of a sample
+//! z = γ₁·norm(x·W) + γ₂·norm(h·U) + b        norm over the 4·H sums of a sample; γ₁ and γ₂ in rows
 //! i = σ(z₀)   f = σ(z₁)   g = tanh(z₂)   o = σ(z₃)
-//! c' = f·c + i·g          h' = o·tanh(γ₃·norm(c') + β)
+//! c' = f·c + i·g          h' = o·tanh(γ₃·norm(c'))
 //! ```
 
 use bptt::{Cell, Describe, Init, Initializer, Lane, Result, Scalar, Step, StepBack, Views, ViewsMut, Widths};
@@ -24,12 +24,10 @@ pub struct LayerNormLstmWeights<F> {
     kernel: Array2<F>,
     recurrent_kernel: Array2<F>,
     bias: Array1<F>,
-    input_gain: Array1<F>,
-    state_gain: Array1<F>,
+    gains: Array2<F>,
     cell_gain: Array1<F>,
-    cell_bias: Array1<F>,
 }
-bptt::params!(LayerNormLstmWeights { kernel, recurrent_kernel, bias, input_gain, state_gain, cell_gain, cell_bias });
+bptt::params!(LayerNormLstmWeights { kernel, recurrent_kernel, bias, gains, cell_gain });
 
 impl Describe for LayerNormLstm {
     fn kind() -> &'static str {
@@ -53,24 +51,22 @@ impl<F: Scalar> Cell<F> for LayerNormLstm {
             kernel: init.tensor(Initializer::GlorotUniform, (inputs, sums))?,
             recurrent_kernel: init.tensor(Initializer::orthogonal(), (units, sums))?,
             bias: init.tensor(Initializer::Zeros, sums)?,
-            input_gain: init.tensor(Initializer::Ones, sums)?,
-            state_gain: init.tensor(Initializer::Ones, sums)?,
+            gains: init.tensor(Initializer::Ones, (2, sums))?,
             cell_gain: init.tensor(Initializer::Ones, units)?,
-            cell_bias: init.tensor(Initializer::Zeros, units)?,
         })
     }
 
     fn step(&self, w: &Self::Weights, at: &Step<'_, F>, mut next: ViewsMut<'_, F>, cache: &mut Self::Cache) {
         let [mut h_next, mut c_next] = next.views();
         let (x, h) = (Normalized::new(&at.x(0).dot(&w.kernel)), Normalized::new(&at.h(0).dot(&w.recurrent_kernel)));
-        let z = &x.rows * &w.input_gain + &h.rows * &w.state_gain + &w.bias;
+        let z = &x.rows * &w.gains.row(0) + &h.rows * &w.gains.row(1) + &w.bias;
         let sums = |gate: usize| z.slice(s![.., gate * self.units..(gate + 1) * self.units]);
         let [i, f, o] = [0, 1, 3].map(|gate| sums(gate).mapv(Lane::sigmoid));
         let g = sums(2).mapv(Lane::tanh);
         let c = &f * &at.previous.view(1) + &i * &g;
         c_next.assign(&c);
         let c = Normalized::new(&c);
-        let out = (&c.rows * &w.cell_gain + &w.cell_bias).mapv_into(Lane::tanh);
+        let out = (&c.rows * &w.cell_gain).mapv_into(Lane::tanh);
         h_next.assign(&(&o * &out));
         *cache = ([x, h, c], [i, f, g, o, out]);
     }
@@ -86,21 +82,19 @@ impl<F: Scalar> Cell<F> for LayerNormLstm {
     ) {
         let slope = |gate: &Array2<F>| gate.mapv(|gate| gate * (F::one() - gate));
         let tanh_slope = |out: &Array2<F>| out.mapv(|out| F::one() - out * out);
-        let dh = back.dnext.view(0);
-        let dout = &dh * &*o * tanh_slope(out);
+        let dout = &back.dnext.view(0) * &*o * tanh_slope(out);
         let dc = &back.dnext.view(1) + &c.back(&(&dout * &w.cell_gain));
         back.dprevious.view_mut(1).scaled_add(F::one(), &(&dc * &*f));
         let (di, df) = (&dc * &*g * slope(i), &dc * &at.previous.view(1) * slope(f));
-        let dz = concatenate![Axis(1), di, df, &dc * &*i * tanh_slope(g), &dh * &*out * slope(o)];
-        let (dx, dh) = (x.back(&(&dz * &w.input_gain)), h.back(&(&dz * &w.state_gain)));
+        let dz = concatenate![Axis(1), di, df, &dc * &*i * tanh_slope(g), &back.dnext.view(0) * &*out * slope(o)];
+        let (dx, dh) = (x.back(&(&dz * &w.gains.row(0))), h.back(&(&dz * &w.gains.row(1))));
         back.dx(0).scaled_add(F::one(), &dx.dot(&w.kernel.t()));
         back.dh(0).scaled_add(F::one(), &dh.dot(&w.recurrent_kernel.t()));
         gradients.kernel += &at.x(0).t().dot(&dx);
         gradients.recurrent_kernel += &at.h(0).t().dot(&dh);
         gradients.bias += &dz.sum_axis(Axis(0));
-        gradients.input_gain += &(&dz * &x.rows).sum_axis(Axis(0));
-        gradients.state_gain += &(&dz * &h.rows).sum_axis(Axis(0));
+        gradients.gains.row_mut(0).scaled_add(F::one(), &(&dz * &x.rows).sum_axis(Axis(0)));
+        gradients.gains.row_mut(1).scaled_add(F::one(), &(&dz * &h.rows).sum_axis(Axis(0)));
         gradients.cell_gain += &(&dout * &c.rows).sum_axis(Axis(0));
-        gradients.cell_bias += &dout.sum_axis(Axis(0));
     }
 }

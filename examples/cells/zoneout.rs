@@ -18,18 +18,12 @@ pub struct Zoneout<C> {
 }
 
 /// What a step keeps: what the cell inside keeps and gave, m for each state, and room for gradients.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct ZoneoutStep<F, S> {
     inside: S,
     next: State<F>,
     stay: Vec<Array2<F>>,
     dnext: State<F>,
-}
-
-impl<F: Scalar, S: Default> Default for ZoneoutStep<F, S> {
-    fn default() -> Self {
-        ZoneoutStep { inside: S::default(), next: State::default(), stay: Vec::new(), dnext: State::default() }
-    }
 }
 
 impl<C: Describe> Describe for Zoneout<C> {
