@@ -5,9 +5,12 @@
 
 /// `tell!(level, "message {}", value)`.
 macro_rules! tell {
-    ($level:ident, $($message:tt)*) => {
+    ($level:ident, $($message:tt)*) => {{
         #[cfg(feature = "log")]
-        log::$level!($($message)*)
-    };
+        log::$level!($($message)*);
+        // Never called; what only messages name is used in every build.
+        #[cfg(not(feature = "log"))]
+        let _ = || drop(format!($($message)*));
+    }};
 }
 pub(crate) use tell;

@@ -1,6 +1,6 @@
 //! Ends training when a figure has stopped getting better. Decisions as Keras 3 makes them, epoch by epoch.
 
-use super::monitor::Mode;
+use super::monitor::{Mode, missing};
 use super::{Callback, CallbackState};
 use crate::error::Result;
 use crate::logging::tell;
@@ -131,7 +131,10 @@ impl<F: Scalar> Callback<F> for EarlyStopping {
     }
 
     fn on_epoch_end(&mut self, epoch: usize, logs: &mut Logs, training: &mut Training<'_, F>) -> Result<()> {
-        let Some(current) = logs.get(&self.monitor).filter(|_| epoch >= self.start_from_epoch) else { return Ok(()) };
+        let Some(current) = logs.get(&self.monitor).filter(|_| epoch >= self.start_from_epoch) else {
+            missing(&self.monitor, epoch, logs);
+            return Ok(());
+        };
         let state = &mut self.state;
         if self.restore_best_weights && state.best_weights.is_none() {
             // If no epoch ever improves, the first one watched is what is restored.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::monitor::Mode;
+use super::monitor::{Mode, missing};
 use super::{Callback, CallbackState};
 use crate::error::{Error, Result};
 use crate::optimizer::{check, check_not_negative};
@@ -165,10 +165,13 @@ impl<F: Scalar> Callback<F> for ReduceLROnPlateau {
         check("factor", self.factor, (0.0..1.0).contains(&self.factor), "at least 0 and below 1")
     }
 
-    fn on_epoch_end(&mut self, _: usize, logs: &mut Logs, training: &mut Training<'_, F>) -> Result<()> {
+    fn on_epoch_end(&mut self, epoch: usize, logs: &mut Logs, training: &mut Training<'_, F>) -> Result<()> {
         let rate = learning_rate(training)?;
         logs.set(LEARNING_RATE, rate);
-        let Some(current) = logs.get(&self.monitor) else { return Ok(()) };
+        let Some(current) = logs.get(&self.monitor) else {
+            missing(&self.monitor, epoch, logs);
+            return Ok(());
+        };
         let mode = self.mode.resolve(&self.monitor)?;
         let state = &mut self.state;
         if state.cooldown > 0 {

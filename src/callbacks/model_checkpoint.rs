@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::file_name::FileName;
-use super::monitor::Mode;
+use super::monitor::{Mode, missing};
 use super::{Callback, CallbackState};
 use crate::error::Result;
 use crate::layer::check_count;
@@ -115,14 +115,16 @@ impl ModelCheckpoint {
     }
 
     fn save<F: Scalar>(&mut self, epoch: usize, logs: &Logs, training: &mut Training<'_, F>) -> Result<()> {
-        if self.save_best_only
-            && let Some(current) = logs.get(&self.monitor)
-        {
-            let mode = self.mode.resolve(&self.monitor)?;
-            if self.best.is_some_and(|best| !mode.improves(current, best, 0.0)) {
-                return Ok(());
+        match logs.get(&self.monitor).filter(|_| self.save_best_only) {
+            Some(current) => {
+                let mode = self.mode.resolve(&self.monitor)?;
+                if self.best.is_some_and(|best| !mode.improves(current, best, 0.0)) {
+                    return Ok(());
+                }
+                self.best = Some(current);
             }
-            self.best = Some(current);
+            None if self.save_best_only => missing(&self.monitor, epoch, logs),
+            None => {}
         }
         let path = self.path.fill(epoch + 1, logs)?;
         if self.save_weights_only {

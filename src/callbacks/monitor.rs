@@ -1,6 +1,8 @@
 //! Watching a figure for improvement, as several callbacks do.
 
 use crate::error::{Error, Result};
+use crate::logging::tell;
+use crate::training::Logs;
 
 /// Which way a figure gets better.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,4 +44,10 @@ impl Mode {
             _ => current + min_delta < best,
         }
     }
+}
+
+/// Tells that the figure to watch is not there, as when there are no validation data: nothing can be decided by it.
+pub(crate) fn missing(monitor: &str, epoch: usize, logs: &Logs) {
+    let known = || logs.iter().map(|(name, _)| name).collect::<Vec<_>>();
+    tell!(warn, "epoch {}: there is no {monitor:?} to watch, only {:?}", epoch + 1, known());
 }
