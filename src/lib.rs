@@ -43,9 +43,9 @@
 //!
 //! # Features
 //!
-//! None is on by default. `imdb` finds and reads Keras' `imdb.npz` and its word index; `download` (implies the other two)
-//! fetches them; `progress` is a progress bar for training; `plot` draws its curves; `interrupt` ends it in order on Ctrl-C; `log`
-//! tells what it does. The oldest Rust that builds the crate is 1.89.
+//! None is on by default. `imdb` finds and reads Keras' `imdb.npz` and its word index; `progress` is a progress bar for
+//! training; `download` (implies these two) fetches the files of `imdb`; `plot` draws the curves of a training; `interrupt`
+//! ends it in order on Ctrl-C; `log` tells what it does. The oldest Rust that builds the crate is 1.89.
 //!
 //! # The same numbers again
 //!
@@ -60,10 +60,12 @@
 //!
 //! # Where to start reading
 //!
-//! Whoever knows [Keras](guide::keras) or [PyTorch](guide::pytorch) finds here what their programs become.
+//! The [guide] says what programs of [Keras](guide::keras) and of [PyTorch](guide::pytorch) become here, and where the
+//! numbers differ.
 //!
 //! [`Layer`] is the contract between layers and what runs them, [`Rnn`] the driver over time, [`Lstm`] an example of a cell,
-//! [`Model`] what is trained. `DESIGN.md` says why.
+//! [`Model`] what is trained, [`Fit`] what its training can be asked for, [`callbacks`] what can be done along the way,
+//! [`batches`] where data come from that do not fit in memory. `DESIGN.md` says why.
 
 #![deny(unreachable_pub)]
 

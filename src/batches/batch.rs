@@ -74,17 +74,18 @@ impl<F: Scalar> Default for Batch<F> {
 }
 
 impl<F: Scalar> Batch<F> {
-    /// These samples and targets, of which all steps count.
+    /// These samples, and targets of a shape that [`Targets`](crate::Targets) takes. All steps count, all samples
+    /// alike.
     pub fn new<S: Data<Elem = f64>, D: Dimension>(inputs: impl Into<Inputs<F>>, targets: ArrayBase<S, D>) -> Self {
         Batch { inputs: inputs.into(), mask: None, targets: targets.into_owned().into_dyn(), weights: None }
     }
 
-    /// The same with a mask: only the steps count where it is true.
+    /// The same with a mask (B, T): only the steps count where it is true.
     pub fn masked(self, mask: Array2<bool>) -> Self {
         Batch { mask: Some(mask), ..self }
     }
 
-    /// The same with weights.
+    /// The same with weights, finite and at least 0: (B) for the samples, or (B, T) for the steps.
     pub fn weighted<S: Data<Elem = f64>, D: Dimension>(self, weights: ArrayBase<S, D>) -> Self {
         Batch { weights: Some(weights.into_owned().into_dyn()), ..self }
     }

@@ -13,8 +13,8 @@ use crate::scalar::Scalar;
 /// epoch of many brings together other ones than the epoch before.
 const POOL: usize = 64;
 
-/// Sequences of any lengths with a target each, in batches of similar lengths: each is padded no further than its longest,
-/// behind the end, with a mask that leaves the padding out.
+/// Sequences of any lengths with a target each, one number, in batches of similar lengths: each is padded no further
+/// than its longest, behind the end, with a mask that leaves the padding out.
 ///
 /// Padded to the longest of all instead, a training spends most of its time on padding. A model that takes them is built for
 /// [`Form::tokens(None)`](crate::Form::tokens) or [`Form::sequence(None, D)`](crate::Form::sequence).
@@ -92,7 +92,7 @@ impl<'a, F: Scalar> Bucketed<'a, F> {
         Ok(Bucketed { sequences, targets, batch_size, maxlen: usize::MAX, batches: Vec::new() })
     }
 
-    /// Of longer sequences, takes the last so many steps.
+    /// Of longer sequences, takes the last so many steps, at least one. By default all are taken.
     pub fn maxlen(self, maxlen: usize) -> Self {
         // At least one, for a batch of no steps is none.
         Bucketed { maxlen: maxlen.max(1), ..self }

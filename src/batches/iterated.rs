@@ -8,7 +8,7 @@ use crate::random::Key;
 use crate::scalar::Scalar;
 
 /// Batches from an iterator that `make` makes for each epoch from the epoch's key. An endless one is cut by
-/// [`Fit::steps_per_epoch`](crate::Fit::steps_per_epoch).
+/// [`Fit::steps_per_epoch`](crate::Fit::steps_per_epoch). An error that it brings ends training.
 ///
 /// ```
 /// use bptt::batches::{Batch, from_iterator};

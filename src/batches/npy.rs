@@ -23,6 +23,9 @@ use crate::scalar::Scalar;
 /// Each epoch reads the batches in a new order. Which samples are together stays the same: to mix them too, put
 /// [`Shuffled`](super::Shuffled) around it, or shuffle the files once.
 ///
+/// Later, a file that cannot be read any more is an [`Error::Io`], and a number among tokens that is no token id an
+/// [`Error::Npy`].
+///
 /// ```no_run
 /// use bptt::batches::NpyBatches;
 /// # use bptt::{Fit, Model};
@@ -43,7 +46,7 @@ pub struct NpyBatches {
 }
 
 impl NpyBatches {
-    /// Opens both files and reads their headers.
+    /// Opens both files and reads their headers; each batch has `batch_size` samples, the last of the file maybe fewer.
     ///
     /// # Errors
     ///

@@ -11,8 +11,9 @@ use crate::scalar::Scalar;
 
 /// Another source through a buffer of samples: each is drawn from there at random, and the next one takes its place.
 ///
-/// The larger the buffer, the better they are mixed; with as many as there are, every order is equally likely. Batches are
-/// as large as the first that the source brings. Samples must have one shape.
+/// The larger the buffer, the better they are mixed; with as many as there are, every order is equally likely. Batches
+/// are as large as the largest with which the buffer was filled so far. Samples must have one shape: others that meet
+/// in a batch are an [`Error::Ragged`](crate::Error::Ragged).
 ///
 /// ```
 /// use bptt::batches::{Batch, Batches, Shuffled, from_iterator};

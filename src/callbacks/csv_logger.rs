@@ -13,7 +13,8 @@ use crate::whole_file::{WholeFile, check_writable};
 ///
 /// The file is written anew each time, as a whole: a reader never sees half a line, a figure that comes later gets its
 /// column, and a training that was interrupted and [resumed](crate::Fit::backup) leaves the file that it would have left
-/// without the interruption. Whether it can be written is found out before training.
+/// without the interruption. Whether it can be written is found out before training; if not, `fit` returns
+/// [`Error::Io`](crate::Error::Io). Keras' `CSVLogger` adds lines to its file instead, and counts epochs from 0.
 ///
 /// ```
 /// use bptt::callbacks::CsvLogger;

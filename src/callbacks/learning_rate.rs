@@ -23,8 +23,9 @@ fn set_learning_rate<F: Scalar>(training: &mut Training<'_, F>, rate: f64) -> Re
 
 /// Sets the learning rate before each epoch by a function of the epoch, counted from 0, and of the rate so far.
 ///
-/// The rate goes into the history as `learning_rate`. For a rate that changes with every batch there is
-/// [`Schedule`](crate::Schedule).
+/// The rate goes into the history as `learning_rate`. One that is negative or not finite ends training with
+/// [`Error::InvalidOption`]. A [`Schedule`](crate::Schedule) of the optimizer ends with the first rate that is set. For
+/// a rate that changes with every batch there is such a schedule.
 ///
 /// ```
 /// use bptt::callbacks::LearningRateScheduler;
@@ -65,15 +66,16 @@ impl<F: Scalar, S: FnMut(usize, f64) -> f64> Callback<F> for LearningRateSchedul
 /// | option | default | purpose |
 /// | --- | --- | --- |
 /// | `monitor` | `"val_loss"` | the figure to watch |
-/// | `factor` | 0.1 | what the rate is multiplied by, below 1 |
+/// | `factor` | 0.1 | what the rate is multiplied by, at least 0 and below 1 |
 /// | `patience` | 10 | epochs to wait; 0 and 1 both reduce at the first epoch that does not improve |
 /// | `mode` | automatic | which way the figure gets better |
 /// | `min_delta` | 1e-4 | what an improvement must exceed |
 /// | `cooldown` | 0 | epochs after a reduction in which nothing is counted |
-/// | `min_lr` | 0 | the rate does not fall below it |
+/// | `min_lr` | 0 | the rate does not fall below it; at least 0 |
 ///
-/// The rate with which an epoch was run goes into the history as `learning_rate`. Decisions are Keras' ones: the first NaN
-/// counts as an improvement, an epoch without the figure counts for nothing. Each `fit` starts anew.
+/// The rate with which an epoch was run goes into the history as `learning_rate`. Decisions are Keras' ones: the first
+/// NaN counts as an improvement, an epoch without the figure counts for nothing. Each `fit` starts anew. Options out of
+/// range are an [`Error::InvalidOption`] before training.
 ///
 /// ```
 /// use bptt::callbacks::ReduceLROnPlateau;

@@ -24,10 +24,16 @@ use crate::whole_file::check_writable;
 /// | `initial_value_threshold` | none | the figure to beat at first |
 ///
 /// The path may hold the epoch, counted from 1, and figures, as in Keras: `"{epoch:02d}-{val_loss:.4f}.safetensors"`.
+/// After the colon stand a `0` to fill up with zeros, a width, `.` and the digits behind the point, and `d` for a whole
+/// number or `f`, all of which may be left out; `{{` and `}}` are plain braces.
 ///
 /// As in Keras: the first NaN counts as an improvement; if the figure is missing the model is saved anyway; the best is
 /// remembered from one `fit` to the next; and batches for `save_freq` are counted on from epoch to epoch. A file is whole or
-/// not there. Whether the folder can be written is found out before training.
+/// not there. It has no state of the optimizer in it, unlike Keras' own: that is in the [backup](crate::Fit::backup).
+///
+/// Before training `fit` returns [`Error::Io`](crate::Error::Io) if the folder cannot be written, and
+/// [`Error::InvalidOption`](crate::Error::InvalidOption) for braces that cannot be read or a `save_freq` of 0; later
+/// [`Error::Figure`](crate::Error::Figure) if the path names a figure that there is not.
 ///
 /// ```
 /// use bptt::callbacks::ModelCheckpoint;

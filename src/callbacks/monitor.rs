@@ -7,7 +7,8 @@ use crate::training::Logs;
 /// Which way a figure gets better.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// Told from the name: losses and errors fall, accuracies and the like rise.
+    /// Told from the name: a figure with `loss`, `error` or `perplexity` in it falls, one with `acc`, `auc`,
+    /// `precision`, `recall` or `f1` rises. For another one `fit` returns [`Error::InvalidOption`] before training.
     #[default]
     Auto,
     /// Lower is better.

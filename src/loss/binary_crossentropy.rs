@@ -31,7 +31,8 @@ pub struct BinaryCrossentropy {
 from_logits_option!(BinaryCrossentropy, "From probabilities, or from the logits of a last sigmoid.");
 
 impl BinaryCrossentropy {
-    /// How far labels are drawn towards ½: 0 (the default) not at all, 1 altogether.
+    /// How far labels are drawn towards ½: 0 (the default) not at all, 1 altogether. A number out of this range is an
+    /// [`Error::InvalidOption`](crate::Error::InvalidOption) before training.
     pub fn label_smoothing(self, label_smoothing: f64) -> Self {
         BinaryCrossentropy { label_smoothing, ..self }
     }

@@ -29,7 +29,8 @@ pub struct CategoricalCrossentropy {
 from_logits_option!(CategoricalCrossentropy, "From probabilities, or from the logits of a last softmax.");
 
 impl CategoricalCrossentropy {
-    /// The part of the targets that all classes share alike: 0 by default.
+    /// The part of the targets that all classes share alike, 0 to 1: 0 by default. A number out of this range is an
+    /// [`Error::InvalidOption`](crate::Error::InvalidOption) before training.
     pub fn label_smoothing(self, label_smoothing: f64) -> Self {
         CategoricalCrossentropy { label_smoothing, ..self }
     }

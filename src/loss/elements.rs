@@ -31,6 +31,8 @@ pub(super) fn mean_of_elements<F: Scalar>(
 
 /// Mean squared error, the mean of (p − t)² over each row.
 ///
+/// Targets: finite numbers, of the predictions' width.
+///
 /// ```
 /// use bptt::{Loss, MeanSquaredError};
 /// assert_eq!(MeanSquaredError.row(&[1.0_f64, 3.0], &[1.0, 1.0], false, None), 2.0);
@@ -56,6 +58,8 @@ fn sign<F: Scalar>(value: F) -> F {
 
 /// Mean absolute error, the mean of |p − t| over each row. Its slope where both are equal is 0.
 ///
+/// Targets: finite numbers, of the predictions' width.
+///
 /// ```
 /// use bptt::{Loss, MeanAbsoluteError};
 /// assert_eq!(MeanAbsoluteError.row(&[1.0_f64, 4.0], &[1.0, 1.0], false, None), 1.5);
@@ -72,6 +76,8 @@ impl<F: Scalar> Loss<F> for MeanAbsoluteError {
 
 /// Huber's loss, the mean over each row of e²/2 for errors e = p − t of at most δ, and of δ·|e| − δ²/2 for larger ones
 /// (Huber 1964): like the squared error near the target, like the absolute one far from it.
+///
+/// Targets: finite numbers, of the predictions' width.
 ///
 /// ```
 /// use bptt::{Huber, Loss};
@@ -94,7 +100,8 @@ impl Huber {
         Huber::default()
     }
 
-    /// The error δ from which on the loss is linear.
+    /// The error δ from which on the loss is linear: a finite number above 0, 1 by default. Another is an
+    /// [`Error::InvalidOption`] before training.
     pub fn delta(self, delta: f64) -> Self {
         Huber { delta }
     }
@@ -125,7 +132,8 @@ impl<F: Scalar> Loss<F> for Huber {
 /// Poisson loss, the mean of p − t·ln(p + 10⁻⁷) over each row: the negative logarithm of the probability of the count t where
 /// p is expected, without what does not depend on p.
 ///
-/// Predictions are to be positive, as softplus and ReLU make them. Targets: counts or rates of at least 0.
+/// Predictions are to be positive, as softplus and ReLU make them. Targets: counts or rates of at least 0, of the
+/// predictions' width.
 ///
 /// ```
 /// use bptt::{Loss, Poisson};

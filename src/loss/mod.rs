@@ -84,6 +84,9 @@ pub trait Loss<F: Scalar>: Debug + Send + Sync {
 
     /// The loss summed over rows, and the gradient of that sum, of the predictions' shape: for training loops of one's own.
     ///
+    /// Predictions are (rows, K), targets (rows, [`target_width`](Loss::target_width) of K). Neither shapes nor values
+    /// are looked at; [`Loss::check_target`] looks at a row.
+    ///
     /// ```
     /// use bptt::{Loss, MeanSquaredError};
     /// use ndarray::{Array2, array};
@@ -171,7 +174,7 @@ macro_rules! from_logits_option {
                 $loss::default()
             }
 
-            /// Whether the model itself puts out logits.
+            /// Whether the model itself puts out logits: false by default.
             pub fn from_logits(mut self, from_logits: bool) -> Self {
                 self.from_logits = from_logits;
                 self

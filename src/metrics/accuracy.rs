@@ -4,6 +4,9 @@ use super::{MeanMetric, expect_class, expect_each};
 use crate::scalar::Scalar;
 
 /// The right answers: how often, or how large a part of the outputs.
+///
+/// Targets are of the predictions' width, or class numbers, one for each row, for those with `sparse` in their names.
+/// Others are an [`Error::Metric`](crate::Error::Metric) before training.
 impl<F: Scalar> MeanMetric<F> {
     /// `accuracy`: the part of outputs on the right side of ½. Exactly ½ counts as 0, as in Keras.
     #[doc(alias = "BinaryAccuracy")]
@@ -11,7 +14,8 @@ impl<F: Scalar> MeanMetric<F> {
         MeanMetric::binary_accuracy_at(0.5)
     }
 
-    /// `accuracy` with another threshold than ½; 0 for a model that puts out logits.
+    /// `accuracy` with another threshold than ½; 0 for a model that puts out logits. NaN is an
+    /// [`Error::Metric`](crate::Error::Metric) before training.
     #[doc(alias = "threshold")]
     pub fn binary_accuracy_at(threshold: f64) -> Self {
         let above = F::of(threshold);
@@ -42,8 +46,9 @@ impl<F: Scalar> MeanMetric<F> {
             .checked(|_, targets| expect_class(targets))
     }
 
-    /// `top_k_categorical_accuracy`: how often fewer than `k` outputs are larger than that of the target's largest. Keras'
-    /// default is 5.
+    /// `top_k_categorical_accuracy`: how often fewer than `k` outputs are larger than that of the target's largest.
+    /// Keras' default is 5. A `k` of 0 or above the number of outputs is an [`Error::Metric`](crate::Error::Metric)
+    /// before training.
     ///
     /// ```
     /// use bptt::{MeanMetric, Metric};

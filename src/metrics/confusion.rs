@@ -36,7 +36,8 @@ macro_rules! confusion_metric {
                 $metric::default()
             }
 
-            /// What an output must be above to count as true, 0 to 1.
+            /// What an output must be above to count as true, 0 to 1: ½ by default. Another number is an
+            /// [`Error::Metric`](crate::Error::Metric) before training.
             #[doc(alias = "thresholds")]
             pub fn threshold(self, threshold: f64) -> Self {
                 $metric { threshold, ..self }

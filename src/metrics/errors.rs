@@ -5,6 +5,9 @@ use crate::loss::{CategoricalCrossentropy, Loss, MeanAbsoluteError, MeanSquaredE
 use crate::scalar::Scalar;
 
 /// Errors: the lower the better.
+///
+/// Targets are of the predictions' width, for the perplexity also class numbers. Others are an
+/// [`Error::Metric`](crate::Error::Metric) before training.
 impl<F: Scalar> MeanMetric<F> {
     /// `mean_absolute_error`: the mean of |p − t|.
     #[doc(alias = "MAE")]

@@ -53,12 +53,13 @@ impl F1Score {
         F1Score::default()
     }
 
-    /// How to average over several outputs.
+    /// How to average over several outputs: [`Average::Macro`] by default.
     pub fn average(self, average: Average) -> Self {
         F1Score { average, ..self }
     }
 
-    /// What an output must be above to count as true, 0 to 1.
+    /// What an output must be above to count as true, 0 to 1; another number is an
+    /// [`Error::Metric`](crate::Error::Metric) before training.
     pub fn threshold(self, threshold: f64) -> Self {
         F1Score { threshold: Some(threshold), ..self }
     }

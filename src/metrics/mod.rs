@@ -61,12 +61,14 @@ pub trait Metric<F: Scalar>: Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// What is wrong, as the end of the sentence "the metric … ".
+    /// What is wrong, as the end of the sentence "the metric … ": `fit` and `evaluate` return it in an
+    /// [`Error::Metric`](crate::Error::Metric).
     fn check(&self, _outputs: usize, _targets: usize) -> std::result::Result<(), String> {
         Ok(())
     }
 
-    /// Takes one row of predictions in, its target and its weight: 1, unless the metric is a
+    /// Takes one row of predictions in, as wide as the outputs, its target, as wide as
+    /// [`Loss::target_width`](crate::Loss::target_width) says, and its weight: 1, unless the metric is a
     /// [weighted](crate::Compiled::weighted_metric) one.
     fn update(&self, counters: &mut [f64], prediction: &[F], target: &[F], weight: f64);
 

@@ -181,7 +181,8 @@ impl<F: Scalar> Model<F> {
     ///
     /// # Errors
     ///
-    /// [`Error::Empty`], [`Error::Samples`], [`Error::Token`] or [`Error::NotFinite`] for data that do not fit.
+    /// [`Error::Empty`], [`Error::Samples`], [`Error::Mask`], [`Error::Token`] or [`Error::NotFinite`] for data that do
+    /// not fit.
     pub fn predict<'a>(&self, samples: impl Into<Samples<'a, F>>) -> Result<ArrayD<F>> {
         let mut outputs = ArrayD::default(IxDyn(&[0]));
         Predictor::new().predict_into(self, samples, &mut outputs)?;

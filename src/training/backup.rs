@@ -44,9 +44,13 @@ const FORMAT: u64 = 1;
 /// | `save_freq` | none | write it after each so many batches of an epoch too, not only after epochs |
 /// | `delete_checkpoint` | true | remove it when training has ended as planned |
 ///
-/// It holds weights, the optimizer's state, the place in the epoch and in its shuffled order, the keys of random draws, the
-/// state of callbacks and the history. What it does not hold must be made as before: the data, the model and how it is
-/// compiled, the options, the callbacks in the same order. `epochs` may be larger: so a training is continued.
+/// It holds weights, the optimizer's state, the place in the epoch and in its shuffled order, the keys of random draws,
+/// the state of callbacks and the history. What it does not hold must be made as before: the data, the model and how it
+/// is compiled, the options, the callbacks in the same order. `epochs` may be larger: so a training is continued. One
+/// that a callback stopped has ended as planned.
+///
+/// `fit` returns [`Error::Io`] if the file cannot be written or read, and [`Error::Backup`] if it is another training's
+/// or not whole; a `save_freq` of 0 is an [`Error::InvalidOption`].
 ///
 /// Give it to [`Fit::backup`](crate::Fit::backup); the file `run.backup` is there only while the first call is under way:
 ///

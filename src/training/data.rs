@@ -19,6 +19,9 @@ use crate::tensor::{Form, Tensor, slice, slice_mut};
 /// | `&Array2<F>` (N, D) | [`Form::vector`] |
 /// | `&Array3<F>` (N, T, D) | [`Form::sequence`] |
 /// | one of these and a mask, `(&x, &mask)` | tokens or sequences, of which only the steps count where the mask (N, T) is true |
+///
+/// What does not fit is an [`Error::Empty`], [`Error::Samples`] or [`Error::Mask`] (shape), [`Error::Token`] (an id
+/// beyond the embedding's) or [`Error::NotFinite`].
 #[derive(Clone, Copy, Debug)]
 pub struct Samples<'a, F> {
     values: Values<'a, F>,

@@ -79,17 +79,17 @@ impl<'a, F: Scalar> Fit<'a, F> {
         }
     }
 
-    /// How often to go through the data.
+    /// How often to go through the data: once by default.
     pub fn epochs(self, epochs: usize) -> Self {
         Fit { epochs, ..self }
     }
 
-    /// Samples for each step of the optimizer.
+    /// Samples for each step of the optimizer: 32 by default.
     pub fn batch_size(self, batch_size: usize) -> Self {
         Fit { batch_size: Some(batch_size), ..self }
     }
 
-    /// Whether each epoch takes the samples in a new order.
+    /// Whether each epoch takes the samples in a new order, as it does by default.
     pub fn shuffle(self, shuffle: bool) -> Self {
         Fit { shuffle: Some(shuffle), ..self }
     }
@@ -109,7 +109,8 @@ impl<'a, F: Scalar> Fit<'a, F> {
 
     /// How much the rows of a class count, 1 for classes that are left out: `[(0, 1.0), (1, 3.0)]`. The class is told from
     /// the targets as in Keras: a class number, the largest of a one-hot row, or a label 0 or 1, rounded; a row of zeros
-    /// has none. These weights multiply those of the [`Targets`]; validation data have none.
+    /// has none. Weights are finite and at least 0. They multiply those of the [`Targets`], which Keras refuses to do;
+    /// validation data have none. Targets that tell no class are an [`Error::Target`].
     ///
     /// ```
     /// use bptt::{Activation, BinaryCrossentropy, Dense, Fit, Form, Recall, Sequential, Sgd};
@@ -127,12 +128,14 @@ impl<'a, F: Scalar> Fit<'a, F> {
         Fit { class_weight: weights.into_iter().collect(), ..self }
     }
 
-    /// Data to look at after each epoch, without learning from it.
+    /// Data to look at after each epoch, without learning from it: their figures are called as those of training with
+    /// `val_` before.
     pub fn validation(self, samples: impl Into<Samples<'a, F>>, targets: impl Into<Targets<'a>>) -> Self {
         Fit { validation: Some((samples.into(), targets.into())), ..self }
     }
 
-    /// Keeps this share of the samples back for validation: as in Keras the last ones, whatever `shuffle` says.
+    /// Keeps this share of the samples back for validation, above 0 and below 1: as in Keras the last ones, whatever
+    /// `shuffle` says. The first ⌊n·(1 − share)⌋ of n are learnt from.
     ///
     /// ```
     /// use bptt::{Dense, Fit, Form, MeanSquaredError, Sequential, Sgd};
@@ -148,7 +151,7 @@ impl<'a, F: Scalar> Fit<'a, F> {
         Fit { validation_split: Some(share), ..self }
     }
 
-    /// Validates only after each so many epochs.
+    /// Validates only after each so many epochs: 1 by default, at least 1. Epochs between have no `val_` figures.
     pub fn validation_freq(self, epochs: usize) -> Self {
         Fit { validation_freq: epochs, ..self }
     }
@@ -180,13 +183,17 @@ impl<F: Scalar> Model<F> {
     ///
     /// # Errors
     ///
-    /// [`Error::NotCompiled`] before [`Model::compile`]; [`Error::Empty`], [`Error::Samples`], [`Error::Token`],
-    /// [`Error::NotFinite`], [`Error::Targets`], [`Error::Target`], [`Error::Weights`] or [`Error::Weight`] for data that do
-    /// not fit, within [`Error::Validation`] for such validation data; [`Error::Metric`] for a metric that does not;
-    /// [`Error::InvalidOption`] for options out of range; the same if a
-    /// schedule or a callback gives a learning rate that is negative or not finite; [`Error::Gradient`] if clipping meets a
-    /// gradient that is not finite; [`Error::Io`] or [`Error::Backup`] for the backup; and what callbacks return. All but
-    /// the last four before the first step.
+    /// [`Error::NotCompiled`] before [`Model::compile`]; [`Error::Empty`], [`Error::Samples`], [`Error::Mask`],
+    /// [`Error::Token`], [`Error::NotFinite`], [`Error::Targets`], [`Error::Target`], [`Error::Weights`] or
+    /// [`Error::Weight`] for data that do not fit, within [`Error::Validation`] for such validation data;
+    /// [`Error::Metric`] for a metric that does not; [`Error::InvalidOption`] for options out of range;
+    /// [`Error::Windows`], or [`Error::Layer`] with [`Error::WholeSequence`], if [`Fit::truncated`] is asked for and
+    /// the model cannot do it; [`Error::Backup`], [`Error::CallbackState`] or [`Error::OptimizerState`] for a backup of
+    /// another training, with other callbacks or of another optimizer. All these before the first step.
+    ///
+    /// Later [`Error::InvalidOption`] if a schedule or a callback gives a learning rate that is negative or not finite;
+    /// [`Error::Gradient`] if clipping meets a gradient that is not finite; [`Error::Io`] if the backup cannot be
+    /// written; and what callbacks return.
     pub fn fit<'a>(
         &mut self,
         samples: impl Into<Samples<'a, F>>,
@@ -228,7 +235,7 @@ impl<F: Scalar> Model<F> {
     /// # Errors
     ///
     /// Those of [`Model::fit`], for each batch when it comes, and those of the source; [`Error::InvalidOption`] for
-    /// `batch_size`, `shuffle` and `validation_split`, which are for arrays.
+    /// `batch_size`, `shuffle` and `validation_split`, which are for arrays; [`Error::Empty`] if an epoch has no batch.
     #[doc(alias = "fit_generator")]
     pub fn fit_batches(&mut self, source: &mut dyn Batches<F>, fit: Fit<'_, F>) -> Result<History> {
         fit.check()?;

@@ -16,11 +16,11 @@ use crate::sequential::Model;
 pub struct Gradients<F> {
     /// The mean loss, with the penalties of [regularizers](crate::Regularizer).
     pub loss: f64,
-    /// The model's outputs, batch first.
+    /// The model's outputs, batch first: (N, K) or (N, T, K).
     pub outputs: ArrayD<F>,
-    /// The gradient of this loss for each weight of a trainable layer, under its name.
+    /// The gradient of this loss for each weight of a trainable layer, under its name and of its shape.
     pub weights: Vec<(String, ArrayD<F>)>,
-    /// The gradient of this loss for the samples, batch first; `None` for token ids.
+    /// The gradient of this loss for the samples, of their shape; `None` for token ids.
     pub samples: Option<ArrayD<F>>,
 }
 

@@ -33,7 +33,8 @@ impl<F: Scalar> Model<F> {
     }
 
     /// One step of the optimizer on one window of long sequences, going on from a state and leaving in it the one from which
-    /// the next window starts; the loss of the window's newest outputs before the step. [`Fit::truncated`] as a plain loop:
+    /// the next window starts; the loss of the window's newest outputs before the step.
+    /// [`Fit::truncated`](crate::Fit::truncated) as a plain loop:
     ///
     /// ```
     /// use bptt::{Adam, Dense, Form, Lstm, MeanSquaredError, Sequential, Window};

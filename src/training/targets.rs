@@ -22,6 +22,9 @@ use crate::tensor::{Form, each_row, resize, slice_mut};
 /// of a model that puts out sequences. The loss is then Σ wᵢ·lᵢ / n over the n rows that count, not divided by the sum of
 /// the weights, as in Keras; metrics take weights if they are [weighted](crate::Compiled::weighted_metric).
 ///
+/// What does not fit is an [`Error::Targets`] (shape), [`Error::Target`] (range, which the loss tells),
+/// [`Error::Weights`] (shape) or [`Error::Weight`] (negative or not finite).
+///
 /// ```
 /// use bptt::{Dense, Form, MeanMetric, MeanSquaredError, Sequential, Sgd};
 /// use ndarray::array;
