@@ -2,8 +2,8 @@
 //! cell: other widths, inputs as rows of a table, states that do not fit.
 
 use bptt::{
-    Form, Gated, Gru, Init, Key, Layer, Lookup, Lstm, Params, Pass, Path, Rnn, RnnCache, SimpleRnn, Stacked, State,
-    Tensor, conformance,
+    Describe, Form, Gated, GatedWeights, Gates, Gru, Init, Key, Lane, Layer, Lookup, Lstm, Params, Pass, Path, Rnn,
+    RnnCache, SimpleRnn, Stacked, State, Tensor, conformance,
 };
 use coupled_lstm::CoupledLstm;
 use layer_norm_lstm::LayerNormLstm;
@@ -11,6 +11,7 @@ use min_gru::MinGru;
 use minimal_unit::MinimalUnit;
 use ndarray::{Array2, Array3, ArrayD, Axis, s};
 use peephole_lstm::PeepholeLstm;
+use serde::{Deserialize, Serialize};
 use zoneout::Zoneout;
 
 #[path = "../examples/cells/coupled_lstm.rs"]
@@ -116,7 +117,8 @@ fn lookup_is_the_sequence<C: bptt::Cell<f64>>(layer: &Rnn<C>) {
         );
     };
     let table = Array3::from_shape_fn((1, ROWS, FEATURES), |(_, v, d)| ((7 * v + 3 * d) as f64 * 0.6).sin());
-    for (steps, batch) in [(1, 1), (7, 3), (3, 37)] {
+    // The last has more rows than are multiplied in one go.
+    for (steps, batch) in [(1, 1), (7, 3), (3, 37), (7, 300)] {
         // Rows that come often, once and never.
         let tokens = Array2::from_shape_fn((steps, batch), |(t, b)| ((t * t + b) % (ROWS - 1)) as u32);
         let sequence =
@@ -161,6 +163,60 @@ fn rows_of_a_table_are_the_sequence_that_they_stand_for() {
         assert!(!Layer::<f64>::takes_lookups(&dropping, Pass::training(Key::new(1))));
         assert!(Layer::<f64>::takes_lookups(&dropping, Pass::inference()));
     }
+}
+
+#[test]
+fn recurrent_dropout_drops_in_every_cell() {
+    let x = Tensor::Sequence(Array3::from_shape_fn((3, 2, FEATURES), |(t, b, d)| ((t + 3 * b + 5 * d) as f64).sin()));
+    let training = Pass::training(Key::new(5));
+    each_layer!(5, |layer| {
+        let dropping = layer.clone().recurrent_dropout(0.5);
+        assert_ne!(pass(&dropping, &x, training).0[0], pass(&layer, &x, training).0[0], "{layer:?}");
+    });
+    // One that leaves the number of masks to the library.
+    let layer = Rnn::from_cell(PeepholeLstm { units: 5 });
+    assert_ne!(pass(&layer.clone().recurrent_dropout(0.5), &x, training).0[0], pass(&layer, &x, training).0[0]);
+}
+
+/// A rule whose blocks start with biases of their own.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Biased;
+
+impl Describe for Biased {
+    fn kind() -> &'static str {
+        "conformance::Biased"
+    }
+}
+
+impl Gates for Biased {
+    type Blocks<L: Lane> = [L; 2];
+    type States<L: Lane> = [L; 1];
+
+    #[inline(always)]
+    fn forward<L: Lane>(&self, [a, b]: [L; 2], _: [L; 1]) -> ([L; 2], [L; 1]) {
+        ([a, b], [a * b])
+    }
+
+    #[inline(always)]
+    fn backward<L: Lane>(&self, [a, b]: [L; 2], _: [L; 1], _: [L; 1], [d]: [L; 1]) -> ([L; 2], [L; 1]) {
+        ([d * b, d * a], [d.splat(0.0)])
+    }
+
+    fn initial_bias(&self, block: usize) -> Option<f64> {
+        Some([0.5, 2.0][block])
+    }
+}
+
+fn initial_bias<C: bptt::Cell<f64, Weights = GatedWeights<f64>>>(layer: Rnn<C>) -> Vec<f64> {
+    let weights = layer.build(Form::sequence(None, FEATURES), &mut Init::new(Key::new(1))).unwrap();
+    weights.bias.unwrap().into_iter().collect()
+}
+
+#[test]
+fn biases_start_as_the_rule_says() {
+    assert_eq!(initial_bias(Rnn::from_cell(Gated::new(Biased, 2))), [0.5, 0.5, 2.0, 2.0]);
+    assert_eq!(initial_bias(Lstm::new(2)), [0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
+    assert_eq!(initial_bias(Lstm::new(2).unit_forget_bias(false)), [0.0; 8]);
 }
 
 #[test]

@@ -170,3 +170,69 @@ impl Place {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recurrent::{Gru, Lstm, State, Widths};
+
+    fn wave(count: usize, pace: f32) -> impl Iterator<Item = f32> {
+        (0..count).map(move |index| (index as f32 * pace).sin())
+    }
+
+    /// What a step saves and the next states, then the gradients of the sums and of the previous states.
+    fn step<G: Gates>(gates: &G, units: usize, rows: usize, on_vectors: bool) -> Vec<f32> {
+        let widths = Widths::new(&vec![units; <G::States<f32> as Block<f32>>::COUNT]);
+        let state = |pace| {
+            let mut state = State::<f32>::zeros(rows, widths);
+            let length = rows * units;
+            state.parts.iter_mut().flatten().zip(wave(2 * length, pace)).for_each(|(to, value)| *to = value);
+            state
+        };
+        let (previous, mut next, dnext, mut dprevious) = (state(0.7), state(0.0), state(1.3), state(0.0));
+        let mut z: Vec<f32> = wave(rows * <G::Blocks<f32> as Block<f32>>::COUNT * units, 0.37).collect();
+
+        let forward = Forward { gates, units, z: &mut z, previous: previous.views(), next: next.views_mut() };
+        if on_vectors {
+            f32::vectorize(width(units, rows), forward)
+        } else {
+            forward.run::<f32>(())
+        }
+        let mut outcome = z.clone();
+        let backward = Backward {
+            gates,
+            units,
+            z: &mut z,
+            previous: previous.views(),
+            next: next.views(),
+            dnext: dnext.views(),
+            dprevious: dprevious.views_mut(),
+        };
+        if on_vectors {
+            f32::vectorize(width(units, rows), backward)
+        } else {
+            backward.run::<f32>(())
+        }
+        outcome.extend(z);
+        outcome.extend([next, dprevious].iter().flat_map(|state| &state.parts).flatten());
+        outcome
+    }
+
+    fn vectors_are_plain_numbers<G: Gates>(gates: &G) {
+        // Parts of a vector, half of one, which takes two rows at a time, whole ones, and both.
+        for units in [1, 3, 4, 7, 8, 9, 16, 21, 24, 50] {
+            for rows in 1..6 {
+                let (fast, plain) = (step(gates, units, rows, true), step(gates, units, rows, false));
+                for (index, (fast, plain)) in fast.iter().zip(&plain).enumerate() {
+                    assert!((fast - plain).abs() < 1e-5, "{rows} rows of {units}, number {index}: {fast} and {plain}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_rule_is_the_same_on_vectors() {
+        vectors_are_plain_numbers(Lstm::new(1).cell().gates());
+        vectors_are_plain_numbers(Gru::new(1).cell().gates());
+    }
+}

@@ -25,6 +25,8 @@
 
 mod packed;
 mod rows;
+#[cfg(test)]
+mod tests;
 mod tile;
 mod transposed;
 
