@@ -15,8 +15,9 @@ static WATCHED: AtomicBool = AtomicBool::new(false);
 
 /// Ends training after the batch under way when the process is interrupted: by Ctrl-C, or SIGINT.
 ///
-/// The epoch still gets its validation, [`EarlyStopping`](super::EarlyStopping) puts the best weights back, and `fit`
-/// returns the history so far. A second interruption, or one while nothing trains, ends the process at once, with status 130.
+/// [`EarlyStopping`](super::EarlyStopping) puts the best weights back, and `fit` returns the history of the epochs that are
+/// over; with a [backup](crate::Fit::backup) the same call goes on later ([`Training::interrupt`]). A second interruption, or
+/// one while nothing trains, ends the process at once, with status 130.
 ///
 /// Making the first one installs the process' handler, once and for all and in the place of any other; otherwise the crate
 /// installs none.
@@ -69,7 +70,7 @@ impl<F: Scalar> Callback<F> for StopOnInterrupt {
     fn on_batch_end(&mut self, _: usize, _: &Logs, training: &mut Training<'_, F>) -> Result<()> {
         if PRESSED.load(Ordering::SeqCst) {
             self.interrupted = true;
-            training.stop();
+            training.interrupt();
         }
         Ok(())
     }

@@ -156,7 +156,7 @@ impl BackupAndRestore {
             epoch: session.epoch as u64,
             batch: session.batch as u64,
             batches: session.batches.map(|batches| batches as u64),
-            stop: session.stop,
+            stop: session.stop && !session.interrupted,
             key: key.bits(),
             shuffles,
             optimizer_batches: optimizer.batches,

@@ -37,12 +37,21 @@ pub struct Training<'a, F: Scalar> {
     /// The figures of the epochs that are over.
     pub history: &'a History,
     stop: &'a mut bool,
+    interrupted: &'a mut bool,
 }
 
 impl<F: Scalar> Training<'_, F> {
     /// Ends training: from the end of a batch the epoch is cut short, but its validation and callbacks still run.
     pub fn stop(&mut self) {
         *self.stop = true;
+    }
+
+    /// Ends training at once, but not for good: an epoch that is under way is left out of the history, without validation and
+    /// `on_epoch_end`; `on_train_end` is called. A [backup](crate::Fit::backup) is written and stays, so that the same call of
+    /// `fit` goes on with the next batch as if there had been no interruption.
+    pub fn interrupt(&mut self) {
+        *self.stop = true;
+        *self.interrupted = true;
     }
 }
 
@@ -71,8 +80,10 @@ pub(super) struct Session<'m, 'c, F: Scalar> {
     pub(super) batch: usize,
     /// The figures of these batches.
     pub(super) figures: Figures<F>,
-    /// Whether a callback has ended training.
+    /// Whether a callback has ended training,
     pub(super) stop: bool,
+    /// and not for good.
+    pub(super) interrupted: bool,
     epochs: usize,
     pub(super) batches: Option<usize>,
     workspaces: Vec<Workspace<F>>,
@@ -124,6 +135,7 @@ pub(super) fn train<F: Scalar>(
         epoch: 0,
         batch: 0,
         stop: false,
+        interrupted: false,
         epochs: fit.epochs,
         batches: feed.batches().map(|batches| batches.min(limit)).or(fit.steps_per_epoch),
         workspaces: Vec::new(),
@@ -142,6 +154,9 @@ pub(super) fn train<F: Scalar>(
     while session.epoch < session.epochs && !session.stop {
         let epoch_started = Instant::now();
         let mut logs = session.epoch(feed, limit, backup)?;
+        if session.interrupted {
+            break;
+        }
         let seconds = epoch_started.elapsed().as_secs_f64();
         if let Some(Validation { samples, targets, rows }) = &validation
             && (session.epoch + 1).is_multiple_of(fit.validation_freq)
@@ -165,7 +180,9 @@ pub(super) fn train<F: Scalar>(
     session.model.use_averages()?;
     let logs = session.history.logs().last().cloned().unwrap_or_default();
     session.each(|callback, training| callback.on_train_end(&logs, training))?;
-    if let Some(backup) = backup {
+    if let Some(backup) = backup
+        && !session.interrupted
+    {
         backup.finish()?;
     }
     session.history.set_total_seconds(started.elapsed().as_secs_f64());
@@ -175,8 +192,8 @@ pub(super) fn train<F: Scalar>(
 impl<F: Scalar> Session<'_, '_, F> {
     /// Calls each callback.
     fn each(&mut self, mut call: impl FnMut(&mut dyn Callback<F>, &mut Training<'_, F>) -> Result<()>) -> Result<()> {
-        let Session { model, callbacks, history, stop, epochs, batches, .. } = self;
-        let mut training = Training { model, epochs: *epochs, batches: *batches, history, stop };
+        let Session { model, callbacks, history, stop, interrupted, epochs, batches, .. } = self;
+        let mut training = Training { model, epochs: *epochs, batches: *batches, history, stop, interrupted };
         callbacks.iter_mut().try_for_each(|callback| call(&mut **callback, &mut training))
     }
 
@@ -209,9 +226,9 @@ impl<F: Scalar> Session<'_, '_, F> {
             self.figures.write(&mut logs);
             let batch = self.batch - 1;
             self.each(|callback, training| callback.on_batch_end(batch, &logs, training))?;
+            // After a stop for good, the epoch's end is what is written.
             if let Some(backup) = backup
-                && backup.is_due(self.batch)
-                && !self.stop
+                && (self.interrupted || backup.is_due(self.batch) && !self.stop)
             {
                 backup.write(self)?;
             }

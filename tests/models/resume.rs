@@ -36,15 +36,21 @@ fn model(optimizer: Optimizer<f32>) -> Model {
     model
 }
 
-/// Ends training with an error after so many batches, as a process that is killed there.
+/// Ends training after so many batches: with an error, as a process that is killed there, or in order.
 struct Interruption {
     after: usize,
+    in_order: bool,
 }
 
 impl<F: Scalar> Callback<F> for Interruption {
-    fn on_batch_end(&mut self, _: usize, _: &Logs, _: &mut Training<'_, F>) -> Result<()> {
+    fn on_batch_end(&mut self, _: usize, _: &Logs, training: &mut Training<'_, F>) -> Result<()> {
         self.after = self.after.wrapping_sub(1);
-        if self.after == 0 { Err(Error::Empty { what: "the socket", mend: "push the plug in" }) } else { Ok(()) }
+        match (self.after, self.in_order) {
+            (0, false) => return Err(Error::Empty { what: "the socket", mend: "push the plug in" }),
+            (0, true) => training.interrupt(),
+            _ => {}
+        }
+        Ok(())
     }
 }
 
@@ -66,7 +72,13 @@ fn folder(name: &str) -> PathBuf {
 }
 
 /// One call of the program, which is interrupted after so many of its batches, if it gets there.
-fn call(folder: &Path, optimizer: Optimizer<f32>, save_freq: Option<usize>, interrupted: usize) -> Option<Outcome> {
+fn call(
+    folder: &Path,
+    optimizer: Optimizer<f32>,
+    save_freq: Option<usize>,
+    interrupted: usize,
+    in_order: bool,
+) -> Option<Outcome> {
     let (x, y) = data();
     let mut model = model(optimizer);
     let mut early_stopping = EarlyStopping::new().monitor("loss").patience(2).restore_best_weights(true);
@@ -74,7 +86,7 @@ fn call(folder: &Path, optimizer: Optimizer<f32>, save_freq: Option<usize>, inte
         ModelCheckpoint::new(folder.join("best-{epoch}.safetensors")).monitor("val_loss").save_best_only(true);
     let mut csv = CsvLogger::new(folder.join("training.csv"));
     let mut reduce = ReduceLROnPlateau::new().monitor("accuracy").patience(1).factor(0.5);
-    let mut interruption = Interruption { after: interrupted };
+    let mut interruption = Interruption { after: interrupted, in_order };
     let mut backup = BackupAndRestore::new(folder.join("backup"));
     if let Some(batches) = save_freq {
         backup = backup.save_freq(batches);
@@ -97,6 +109,10 @@ fn call(folder: &Path, optimizer: Optimizer<f32>, save_freq: Option<usize>, inte
             return None;
         }
     };
+    if in_order && interruption.after == 0 {
+        assert!(folder.join("backup").exists(), "a training that was interrupted in order keeps its backup");
+        return None;
+    }
     assert!(!folder.join("backup").exists(), "a backup is removed when all is done");
     Some(left(folder, &model, &history, format!("{early_stopping:?} {:?}", checkpoint.saved_epochs())))
 }
@@ -133,18 +149,27 @@ fn optimizers() -> Vec<(&'static str, MakeOptimizer)> {
 #[test]
 fn every_optimizer_goes_on_as_if_nothing_had_been() {
     for (name, optimizer) in optimizers() {
-        let whole = call(&folder(name), optimizer(), Some(1), usize::MAX).unwrap();
+        let whole = call(&folder(name), optimizer(), Some(1), usize::MAX, false).unwrap();
         assert!(whole.history.lines().count() > 2, "there are epochs to interrupt: {}", whole.history);
-        for (save_freq, interrupted) in [(None, 2), (None, 6), (None, 9), (Some(1), 3), (Some(2), 7), (Some(3), 5)] {
+        for (save_freq, interrupted, in_order) in [
+            (None, 2, false),
+            (None, 6, false),
+            (None, 9, false),
+            (Some(1), 3, false),
+            (Some(2), 7, false),
+            (Some(3), 5, false),
+            (None, 3, true),
+            (Some(5), 4, true),
+        ] {
             let folder = folder(name);
             // Interrupted again and again, until it gets to the end.
             let mut calls = 0;
             let result = loop {
                 calls += 1;
                 // With backups of whole epochs alone it must get through one to get on at all.
-                let later = interrupted.max(if save_freq.is_none() { BATCHES + 1 } else { 0 });
+                let later = interrupted.max(if save_freq.is_none() && !in_order { BATCHES + 1 } else { 0 });
                 let batches = if calls == 1 { interrupted } else { later };
-                if let Some(result) = call(&folder, optimizer(), save_freq, batches) {
+                if let Some(result) = call(&folder, optimizer(), save_freq, batches, in_order) {
                     break result;
                 }
                 assert!(calls < 30, "{name} {save_freq:?} {interrupted} does not end");
@@ -188,7 +213,7 @@ fn batches_of_a_source_go_on_where_they_were() {
                 Ok(Batch::new(x.slice(s![first..first + 10, ..]).to_owned(), y.slice(rows).mapv(f64::from)))
             })
         });
-        let mut interruption = Interruption { after: interrupted };
+        let mut interruption = Interruption { after: interrupted, in_order: false };
         let backup = BackupAndRestore::new(folder.join(name)).save_freq(1);
         let fit = Fit::new().epochs(3).callback(&mut interruption).backup(backup);
         model.fit_batches(&mut source, fit).map(|history| {
@@ -209,14 +234,14 @@ fn a_file_of_something_else_is_refused_and_nothing_is_changed() {
     let path = folder.join("backup");
     let before = |optimizer: Optimizer<f32>| model(optimizer).weight("dense/kernel").unwrap();
     // In the middle of the second epoch.
-    let mut interruption = Interruption { after: 8 };
+    let mut interruption = Interruption { after: 8, in_order: false };
     let mut interrupted = model(Adam::new(0.02).into());
     let fit = Fit::new().epochs(2).batch_size(10).callback(&mut interruption);
     interrupted.fit(&x, &y, fit.backup(BackupAndRestore::new(&path).save_freq(1))).unwrap_err();
 
     let attempt = |optimizer: Optimizer<f32>, batch_size: usize, callbacks: usize| {
         let mut model = model(optimizer);
-        let (mut one, mut two) = (Interruption { after: usize::MAX }, EarlyStopping::new());
+        let (mut one, mut two) = (Interruption { after: usize::MAX, in_order: false }, EarlyStopping::new());
         let mut fit = Fit::new().epochs(2).batch_size(batch_size).backup(BackupAndRestore::new(&path));
         if callbacks > 0 {
             fit = fit.callback(&mut one);
@@ -253,11 +278,11 @@ fn a_file_of_something_else_is_refused_and_nothing_is_changed() {
     fs::remove_file(&path).unwrap();
     let mut order = [EarlyStopping::new(), EarlyStopping::new()];
     let [first, second] = &mut order;
-    let mut interruption = Interruption { after: 6 };
+    let mut interruption = Interruption { after: 6, in_order: false };
     let fit = Fit::new().epochs(2).batch_size(10).callback(&mut interruption).callback(first).callback(second);
     model(Adam::new(0.02).into()).fit(&x, &y, fit.backup(BackupAndRestore::new(&path))).unwrap_err();
     let [first, second] = &mut order;
-    let mut interruption = Interruption { after: 6 };
+    let mut interruption = Interruption { after: 6, in_order: false };
     let fit = Fit::new().epochs(2).batch_size(10).callback(first).callback(second).callback(&mut interruption);
     let error = model(Adam::new(0.02).into()).fit(&x, &y, fit.backup(BackupAndRestore::new(&path))).unwrap_err();
     assert_eq!(
