@@ -219,7 +219,7 @@ def start(stage, programs, mutant, cpu_seconds, **variables):
     if stage.kernels:
         environment["BPTT_KERNELS"] = stage.kernels
     # Within these bounds of processor time and, in kB, of memory.
-    limits = f'ulimit -t {cpu_seconds} -v 8000000 -c 0; exec "$@"'
+    limits = f'ulimit -S -t {cpu_seconds} && ulimit -v 8000000 && ulimit -c 0 && exec "$@"'
     command = ["sh", "-c", limits, "sh", programs[stage.program], *stage.tests]
     return subprocess.Popen(
         command, cwd=COPY, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, errors="replace"
