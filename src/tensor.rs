@@ -196,6 +196,30 @@ impl<F: Clone + Default> Tensor<F> {
         }
     }
 
+    /// The numbers of all rows of features, and how many a row has. Panics on tokens.
+    pub(crate) fn in_one_piece(&self) -> (&[F], usize) {
+        match self {
+            Tensor::Vector(rows) => (slice(rows), rows.ncols()),
+            Tensor::Sequence(steps) => (slice(steps), steps.dim().2),
+            Tensor::Tokens(_) | Tensor::Lookup(_) => panic!("token ids have no rows of features"),
+        }
+    }
+
+    /// The same, to be written.
+    pub(crate) fn in_one_piece_mut(&mut self) -> (&mut [F], usize) {
+        match self {
+            Tensor::Vector(rows) => {
+                let width = rows.ncols();
+                (slice_mut(rows), width)
+            }
+            Tensor::Sequence(steps) => {
+                let width = steps.dim().2;
+                (slice_mut(steps), width)
+            }
+            Tensor::Tokens(_) | Tensor::Lookup(_) => panic!("token ids have no rows of features"),
+        }
+    }
+
     /// Makes it a vector of this size, with any content, and hands it out to be written.
     pub fn as_vector(&mut self, batch: usize, features: usize) -> &mut Array2<F> {
         if !matches!(self, Tensor::Vector(_)) {
@@ -277,9 +301,13 @@ impl<F: Clone + Default> Tensor<F> {
 #[inline]
 pub fn resize<A: Clone + Default, D: Dimension>(array: &mut Array<A, D>, shape: impl IntoDimension<Dim = D>) {
     let shape = shape.into_dimension();
-    if array.raw_dim() == shape {
-        return;
+    if array.raw_dim() != shape {
+        reshape(array, shape);
     }
+}
+
+/// [`resize`] where the shape is another one: apart, so that looking whether it is stays short.
+fn reshape<A: Clone + Default, D: Dimension>(array: &mut Array<A, D>, shape: D) {
     let (mut memory, _) = std::mem::replace(array, Array::default(D::zeros(shape.ndim()))).into_raw_vec_and_offset();
     memory.resize(shape.size(), A::default());
     *array = Array::from_shape_vec(shape, memory).expect("the memory was made to fit");
@@ -295,7 +323,8 @@ pub(crate) fn reverse_steps<F>(sequence: &mut Array3<F>) {
 }
 
 /// Copies a row in blocks of a known size: for rows as short as those of vectors and states a call to copy memory takes
-/// longer than the copy.
+/// longer than the copy. Inside a kernel it is compiled for the kernel's vectors.
+#[inline(always)]
 pub(crate) fn copy_row<F: Copy>(from: &[F], to: &mut [F]) {
     let ((from, from_rest), (to, to_rest)) = (from.as_chunks::<8>(), to.as_chunks_mut::<8>());
     to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);

@@ -25,7 +25,8 @@ pub(crate) enum Path {
 impl Path {
     /// The path that runs.
     pub(crate) fn current() -> Path {
-        chosen().unwrap_or_else(|| Path::Vectors(Level::new()))
+        static CURRENT: OnceLock<Path> = OnceLock::new();
+        *CURRENT.get_or_init(|| chosen().unwrap_or_else(|| Path::Vectors(Level::new())))
     }
 
     /// Whether the plain reference runs.
@@ -77,11 +78,10 @@ fn wanted() -> Option<&'static str> {
 }
 
 fn chosen() -> Option<Path> {
-    static CHOSEN: OnceLock<Option<Path>> = OnceLock::new();
-    *CHOSEN.get_or_init(|| match wanted()? {
+    match wanted()? {
         "reference" => Some(Path::Reference),
         name => levels().into_iter().flatten().map(Path::Vectors).find(|path| path.name() == name),
-    })
+    }
 }
 
 /// The levels that this processor has, of those that are compiled.

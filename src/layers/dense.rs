@@ -3,7 +3,7 @@
 //! On a sequence it is applied to each step. Backward: dz = dy ∘ activation′, dW = xᵀ·dz, db = Σ dz, dx = dz·Wᵀ, with the
 //! steps of a sequence as further rows.
 
-use ndarray::{Array1, Array2, ArrayView2};
+use ndarray::{Array1, Array2};
 use serde::{Deserialize, Serialize};
 
 use crate::activation::Activation;
@@ -136,17 +136,16 @@ pub struct DenseCache<F: Scalar> {
     room: Room<F>,
 }
 
-/// The rows of a tensor as one piece of memory.
-fn in_one_piece<F: Scalar>(rows: ArrayView2<'_, F>) -> Rows<'_, F> {
-    let width = rows.ncols();
-    Rows::new(rows.to_slice().expect("tensors are in standard layout"), width)
+/// The rows of a tensor as products take them.
+fn rows<F: Scalar>(tensor: &Tensor<F>) -> Rows<'_, F> {
+    let (numbers, width) = tensor.in_one_piece();
+    Rows::new(numbers, width)
 }
 
 /// The same, to be written.
-fn in_one_piece_mut<F: Scalar>(tensor: &mut Tensor<F>) -> RowsMut<'_, F> {
-    let rows = tensor.rows_mut();
-    let width = rows.ncols();
-    RowsMut::new(rows.into_slice().expect("tensors are in standard layout"), width)
+fn rows_mut<F: Scalar>(tensor: &mut Tensor<F>) -> RowsMut<'_, F> {
+    let (numbers, width) = tensor.in_one_piece_mut();
+    RowsMut::new(numbers, width)
 }
 
 impl Describe for Dense {
@@ -185,9 +184,10 @@ impl<F: Scalar> Layer<F> for Dense {
         pass: Pass<'_>,
     ) {
         y.like(x, self.units);
-        let kernel = cache.packed.factor(Rows::new(slice(&w.kernel), self.units), x.rows().nrows());
+        let x = rows(x);
+        let kernel = cache.packed.factor(Rows::new(slice(&w.kernel), self.units), x.count());
         let start = w.bias.as_ref().map_or(Start::Zero, |bias| Start::Row(slice(bias)));
-        gemm::product(in_one_piece(x.rows()), kernel, start, in_one_piece_mut(y));
+        gemm::product(x, kernel, start, rows_mut(y));
         self.applied(pass).apply_rows(y.rows_mut());
     }
 
@@ -207,14 +207,14 @@ impl<F: Scalar> Layer<F> for Dense {
         self.applied(pass).backward_rows(y.rows(), dy.rows(), dz.view_mut());
         let dz = Rows::new(slice(dz), self.units);
         let dkernel = RowsMut::new(slice_mut(&mut gradients.kernel), self.units);
-        gemm::add_transposed_product(in_one_piece(x.rows()), dz, dkernel, room);
+        gemm::add_transposed_product(rows(x), dz, dkernel, room);
         if let Some(dbias) = &mut gradients.bias {
             gemm::add_row_sums(dz, slice_mut(dbias));
         }
         if let Some(dx) = dx {
             dx.like(x, w.kernel.nrows());
             let kernel = packed.transposed(Rows::new(slice(&w.kernel), self.units));
-            gemm::product(dz, kernel, Start::Zero, in_one_piece_mut(dx));
+            gemm::product(dz, kernel, Start::Zero, rows_mut(dx));
         }
     }
 

@@ -33,7 +33,7 @@ use crate::lane::Kernel;
 use crate::layer::{Describe, check_count};
 use crate::params;
 use crate::scalar::Scalar;
-use crate::tensor::{resize, slice, slice_mut};
+use crate::tensor::{copy_row, resize, slice, slice_mut};
 use crate::weight_options::WeightOptions;
 
 /// A cell of `units` units over a [`Gates`] rule.
@@ -213,13 +213,16 @@ impl<G: Gates> Gated<G> {
         }
     }
 
-    /// Writes the biases into a row of z.
+    /// Writes the biases into a row of z; `#[inline(always)]` for the reason that [`Lane`](crate::Lane) gives.
+    #[inline(always)]
     pub(super) fn write_bias<F: Scalar>(&self, weights: &GatedWeights<F>, row: &mut [F]) {
-        row.fill(F::zero());
-        let Some(bias) = weights.bias.as_ref().and_then(|bias| bias.as_slice()) else { return };
+        let Some(bias) = weights.bias.as_ref().and_then(|bias| bias.as_slice()) else {
+            return row.fill(F::zero());
+        };
         let columns = kernel_blocks::<G>() * self.units;
+        row[columns - G::APART * self.units..columns].fill(F::zero());
         for (from, to) in input_spans::<G>(self.units) {
-            row[to].copy_from_slice(&bias[from]);
+            copy_row(&bias[from], &mut row[to]);
         }
         row.iter_mut().zip(&bias[columns..]).for_each(|(sum, &b)| *sum += b);
     }

@@ -15,7 +15,7 @@ use crate::initializer::Init;
 use crate::layer::{Carry, Describe, Layer, MaskKind, Pass, check_count, check_rate};
 use crate::params::Path;
 use crate::scalar::Scalar;
-use crate::tensor::{Form, Tensor};
+use crate::tensor::{Form, Tensor, slice_mut};
 use crate::weight_options::WeightOptions;
 
 /// A recurrent layer over any [`Cell`].
@@ -425,11 +425,12 @@ impl<F: Scalar, C: Cell<F>> Layer<F> for Rnn<C> {
             Tensor::Sequence(steps) if steps.dim().0 == 1 && !pass.training && pass.mask.is_none() => {
                 self.step(w, steps.index_axis(Axis(0), 0), state, cache);
                 let (batch, units) = state.parts[0].dim();
-                if self.return_sequences {
-                    y.as_sequence(1, batch, units).index_axis_mut(Axis(0), 0).assign(&state.parts[0]);
+                let y = if self.return_sequences {
+                    slice_mut(y.as_sequence(1, batch, units))
                 } else {
-                    y.as_vector(batch, units).assign(&state.parts[0]);
-                }
+                    slice_mut(y.as_vector(batch, units))
+                };
+                state.copy_output(y);
             }
             _ => {
                 self.forward_from(w, x, Some(state), y, None, cache, pass);

@@ -116,6 +116,11 @@ impl<F: Scalar> State<F> {
         );
     }
 
+    /// Writes the output, row after row.
+    pub(crate) fn copy_output(&self, to: &mut [F]) {
+        copy(&self.parts[0], to);
+    }
+
     fn batch(&self) -> usize {
         self.parts.first().map_or(0, |part| part.nrows())
     }

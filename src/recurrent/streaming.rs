@@ -15,8 +15,7 @@ use crate::scalar::Scalar;
 use crate::tensor::{resize, slice, slice_mut};
 
 struct Advance<'a, F, G> {
-    gates: &'a G,
-    units: usize,
+    gated: &'a Gated<G>,
     w: &'a GatedWeights<F>,
     x: Rows<'a, F>,
     z: &'a mut [F],
@@ -27,8 +26,14 @@ struct Advance<'a, F, G> {
 impl<F: Scalar, G: Gates> Kernel<F> for Advance<'_, F, G> {
     #[inline(always)]
     fn run<V: Vector<Scalar = F>>(self, token: V::Token) {
-        let Advance { gates, units, w, x, z, previous, next } = self;
+        let Advance { gated, w, x, z, previous, next } = self;
+        let (gates, units) = (&gated.gates, gated.units);
         let (width, recurrent) = (blocks::<G>() * units, kernel_blocks::<G>() * units);
+        // Here, so that it is written by vectors: what numbers wrote one by one, a vector has to wait for.
+        z.chunks_exact_mut(width).for_each(
+            #[inline(always)]
+            |row| gated.write_bias(w, row),
+        );
         for (_, (from, to)) in spans::<G>(units) {
             let columns = Rows::new(slice(&w.kernel), recurrent).columns(from.start, from.end);
             gemm::add_rows::<V>(token, x, columns, RowsMut::new(z, width).columns(to.start, to.end));
@@ -55,11 +60,9 @@ impl<G: Gates> Gated<G> {
         let x = Rows::new(x, inputs);
         let GatedWorkspace { z, spare, .. } = workspace;
         resize(z, (1, batch, width));
-        let z = slice_mut(z);
-        z.chunks_exact_mut(width).for_each(|row| self.write_bias(w, row));
         spare.resize(batch, self.widths());
-        let (previous, next) = (state.views(), spare.views_mut());
-        let advance = Advance { gates: &self.gates, units: self.units, w, x, z, previous, next };
+        let (z, previous, next) = (slice_mut(z), state.views(), spare.views_mut());
+        let advance = Advance { gated: self, w, x, z, previous, next };
         F::vectorize(pointwise::width(self.units, batch), advance);
         std::mem::swap(state, spare);
     }

@@ -128,9 +128,10 @@ impl<F: Scalar> Sequential<F> {
             let in_layer = |source| Error::Layer { layer: name.clone(), source: Box::new(source) };
             let output = description.output_form(form).map_err(in_layer)?;
             let layer = description.build(form, &mut init(number)).map_err(in_layer)?;
+            let parameters = network::parameters(&*layer);
             let weight_options = network::weight_options(&*layer).map_err(in_layer)?;
             let first_tensor = nodes.last().map_or(0, |node| node.first_tensor + node.tensors());
-            nodes.push(Node { name, trainable: true, layer, output, first_tensor, weight_options });
+            nodes.push(Node { name, trainable: true, layer, output, parameters, first_tensor, weight_options });
             form = output;
         }
         Ok(Model::new(Network { input, nodes }, key))

@@ -153,7 +153,7 @@ impl<F: Scalar> Model<F> {
 
     /// The count of all weights.
     pub fn parameters(&self) -> usize {
-        self.network.nodes.iter().map(|node| node.parameters()).sum()
+        self.network.nodes.iter().map(|node| node.parameters).sum()
     }
 
     /// A table of the layers with their output shapes and counts of weights, as Keras prints it.

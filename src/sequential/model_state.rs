@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::layer::Carry;
 use crate::recurrent::{State, Widths};
 use crate::scalar::Scalar;
-use crate::tensor::resize;
+use crate::tensor::{copy_row, resize, slice, slice_mut};
 use crate::tensor_file::{NewTensors, VisitMut};
 
 /// The states of all layers of a model for a batch of samples: made by [`Model::state`](crate::Model::state), changed by
@@ -155,8 +155,12 @@ impl<F: Scalar> ModelState<F> {
         for ((_, from), to) in self.layers.iter().zip(&mut workspace.states) {
             to.parts.resize_with(from.parts.len(), Default::default);
             for (from, to) in from.parts.iter().zip(&mut to.parts) {
-                resize(to, (samples.len(), from.ncols()));
-                to.assign(&from.slice_axis(Axis(0), samples.clone().into()));
+                let width = from.ncols();
+                resize(to, (samples.len(), width));
+                match from.as_slice() {
+                    Some(from) => copy_row(&from[samples.start * width..samples.end * width], slice_mut(to)),
+                    None => to.assign(&from.slice_axis(Axis(0), samples.clone().into())),
+                }
             }
         }
     }
@@ -165,7 +169,11 @@ impl<F: Scalar> ModelState<F> {
     pub(crate) fn take_from(&mut self, samples: Range<usize>, workspace: &Workspace<F>) {
         for ((_, to), from) in self.layers.iter_mut().zip(&workspace.states) {
             for (to, from) in to.parts.iter_mut().zip(&from.parts) {
-                to.slice_axis_mut(Axis(0), samples.clone().into()).assign(from);
+                let width = from.ncols();
+                match to.as_slice_mut() {
+                    Some(to) => copy_row(slice(from), &mut to[samples.start * width..samples.end * width]),
+                    None => to.slice_axis_mut(Axis(0), samples.clone().into()).assign(from),
+                }
             }
         }
     }

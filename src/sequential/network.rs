@@ -24,6 +24,8 @@ pub(crate) struct Node<F: Scalar> {
     pub(crate) trainable: bool,
     pub(crate) layer: Box<dyn Built<F>>,
     pub(crate) output: Form,
+    /// The count of its weights, which every batch asks for: see [`Network::work`].
+    pub(crate) parameters: usize,
     /// The number of its first tensor among those of all layers: freezing a layer does not renumber the others'.
     pub(crate) first_tensor: usize,
     /// Those of each tensor of its weights, in order; none at all if every one is empty.
@@ -44,6 +46,13 @@ pub(super) fn weight_options<F: Scalar>(layer: &dyn Built<F>) -> Result<Vec<Weig
     checked?;
     let any = all.iter().any(|options| !options.is_empty());
     Ok(if any { all } else { Vec::new() })
+}
+
+/// What [`Node::parameters`] is for this layer.
+pub(super) fn parameters<F: Scalar>(layer: &dyn Built<F>) -> usize {
+    let mut count = 0;
+    layer.weights().visit(Path::root(""), &mut |_, tensor| count += tensor.len());
+    count
 }
 
 /// All layers, in order.
@@ -119,7 +128,7 @@ impl<F: Scalar> Network<F> {
         for node in &self.nodes {
             let times = if matches!(input, Form::Sequence { .. }) { steps } else { 1 };
             if node.layer.vocabulary().is_none() {
-                work += times * node.parameters();
+                work += times * node.parameters;
             }
             input = node.output;
         }
@@ -327,7 +336,7 @@ impl<F: Scalar> Network<F> {
 impl<F: Scalar> Node<F> {
     /// Whether training changes it: it is not frozen and has weights.
     fn learns(&self) -> bool {
-        self.trainable && self.parameters() > 0
+        self.trainable && self.parameters > 0
     }
 
     /// The count of its tensors.
@@ -340,13 +349,6 @@ impl<F: Scalar> Node<F> {
     /// Whether training has more to do with its weights than to follow their gradients.
     fn has_weight_options(&self) -> bool {
         self.trainable && !self.weight_options.is_empty()
-    }
-
-    /// The count of its weights.
-    pub(crate) fn parameters(&self) -> usize {
-        let mut count = 0;
-        self.layer.weights().visit(Path::root(""), &mut |_, tensor| count += tensor.len());
-        count
     }
 }
 

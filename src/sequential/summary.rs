@@ -12,7 +12,7 @@ pub(crate) fn summarize<F: Scalar>(network: &Network<F>) -> String {
     for node in &network.nodes {
         let frozen = if node.trainable { "" } else { ", frozen" };
         let name = format!("{} ({}{frozen})", node.name, node.layer.kind());
-        rows.push([name, node.output.to_string(), thousands(node.parameters())]);
+        rows.push([name, node.output.to_string(), thousands(node.parameters)]);
     }
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths = [width(0), width(1), width(2)];
@@ -30,8 +30,8 @@ pub(crate) fn summarize<F: Scalar>(network: &Network<F>) -> String {
         }
     }
     table += &line('└', '┴', '┘', '─');
-    let total: usize = network.nodes.iter().map(|node| node.parameters()).sum();
-    let trainable: usize = network.nodes.iter().filter(|node| node.trainable).map(|node| node.parameters()).sum();
+    let total: usize = network.nodes.iter().map(|node| node.parameters).sum();
+    let trainable: usize = network.nodes.iter().filter(|node| node.trainable).map(|node| node.parameters).sum();
     for (what, count) in
         [("Total", total), ("Trainable", trainable), ("Non-trainable", total.saturating_sub(trainable))]
     {

@@ -4,12 +4,12 @@
 
 use std::ops::Range;
 
-use ndarray::{Array2, Array3, ArrayD, ArrayView1, ArrayView2, ArrayView3, ArrayViewD, Dimension, s};
+use ndarray::{Array2, Array3, ArrayD, ArrayView, ArrayView1, ArrayView2, ArrayView3, Axis, Dimension, s};
 
 use crate::error::{Error, Result};
 use crate::scalar::Scalar;
 use crate::sequential::{Network, Workspace};
-use crate::tensor::{Form, Tensor, slice, slice_mut};
+use crate::tensor::{Form, Tensor, copy_row, slice, slice_mut};
 
 /// Samples for a model, batch first: made from a reference to an array.
 ///
@@ -155,8 +155,8 @@ impl<F: Scalar> Samples<'_, F> {
                     None => Ok(()),
                 }
             }
-            Values::Vectors(rows) => check_finite(rows.into_dyn()),
-            Values::Sequences(sequences) => check_finite(sequences.into_dyn()),
+            Values::Vectors(rows) => check_finite(rows),
+            Values::Sequences(sequences) => check_finite(sequences),
         }
     }
 
@@ -195,9 +195,9 @@ impl<F: Scalar> Samples<'_, F> {
                 let features = sequences.dim().2;
                 let to = slice_mut(input.as_sequence(steps.len(), batch, features));
                 for (column, row) in rows.enumerate() {
-                    let sequence = sequences.slice(s![row, steps.clone(), ..]);
-                    for (step, from) in to.chunks_exact_mut(batch * features).zip(sequence.rows()) {
-                        copy(from, &mut step[column * features..][..features]);
+                    let sequence = sequences.index_axis(Axis(0), row);
+                    for (step, t) in to.chunks_exact_mut(batch * features).zip(steps.clone()) {
+                        copy(sequence.row(t), &mut step[column * features..][..features]);
                     }
                 }
             }
@@ -208,16 +208,16 @@ impl<F: Scalar> Samples<'_, F> {
 /// Copies a row, which is in one piece unless the user's array has another layout.
 fn copy<F: Scalar>(from: ArrayView1<'_, F>, to: &mut [F]) {
     match from.to_slice() {
-        Some(from) => to.copy_from_slice(from),
+        Some(from) => copy_row(from, to),
         None => to.iter_mut().zip(from).for_each(|(to, &from)| *to = from),
     }
 }
 
-fn check_finite<F: Scalar>(values: ArrayViewD<'_, F>) -> Result<()> {
+fn check_finite<F: Scalar, D: Dimension>(values: ArrayView<'_, F, D>) -> Result<()> {
     if values.iter().all(|value| value.is_finite()) {
         return Ok(());
     }
-    match values.indexed_iter().find(|(_, value)| !value.is_finite()) {
+    match values.into_dyn().indexed_iter().find(|(_, value)| !value.is_finite()) {
         Some((index, value)) => Err(Error::NotFinite { at: index.slice().to_vec(), value: value.widen() }),
         None => Ok(()),
     }
@@ -240,11 +240,11 @@ pub(crate) fn write_batch_first<F: Scalar>(tensor: &Tensor<F>, first: usize, to:
             for (sample, to) in to.chunks_exact_mut(length).enumerate() {
                 let to = &mut to[first * features..];
                 for (from, to) in from.chunks_exact(batch * features).zip(to.chunks_exact_mut(features)) {
-                    to.copy_from_slice(&from[sample * features..][..features]);
+                    copy_row(&from[sample * features..][..features], to);
                 }
             }
         }
-        Tensor::Vector(rows) => to.copy_from_slice(slice(rows)),
+        Tensor::Vector(rows) => copy_row(slice(rows), to),
         Tensor::Tokens(_) | Tensor::Lookup(_) => panic!("a layer that puts out numbers put out token ids"),
     }
 }

@@ -108,9 +108,10 @@ impl<F: Scalar> Predictor<F> {
             }
             form => (None, form.features()?),
         };
-        match steps {
-            Some(steps) => resize(outputs, IxDyn(&[count, steps, features])),
-            None => resize(outputs, IxDyn(&[count, features])),
+        let (all, without_steps) = ([count, steps.unwrap_or(1), features], [count, features]);
+        let shape = if steps.is_some() { &all[..] } else { &without_steps };
+        if outputs.shape() != shape {
+            resize(outputs, IxDyn(shape));
         }
         if self.workspaces.iter().any(|workspace| !network.fits(workspace)) {
             self.workspaces.clear();

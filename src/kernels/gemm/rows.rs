@@ -26,20 +26,38 @@ pub(crate) fn add_rows<V: Vector>(
     b: Rows<'_, V::Scalar>,
     c: RowsMut<'_, V::Scalar>,
 ) {
+    let whole = c.width - c.width % V::WIDTH;
     for row in 0..a.count() {
         let (a, c) = (a.row(row), &mut c.data[row * c.stride..][..c.width]);
+        let (c, edge) = c.split_at_mut(whole);
         let mut k = 0;
-        while k < a.len() {
+        while k < a.len() && whole > 0 {
             k += match a.len() - k {
                 4.. => add_multiples::<V, 4>(token, &a[k..], b, k, c),
                 _ => add_multiples::<V, 1>(token, &a[k..], b, k, c),
             };
         }
+        if !edge.is_empty() {
+            let mut sum = edge_of::<V>(token, edge, edge.len());
+            for (k, &factor) in a.iter().enumerate() {
+                let b = edge_of::<V>(token, &b.data[k * b.stride + whole..], edge.len());
+                sum = V::broadcast(token, factor).mul_add(b, sum);
+            }
+            sum.store(edge);
+        }
     }
 }
 
-/// Adds M rows of B, from row k on, each times its factor. Returns their number. M is small, for each row is a stream from
-/// memory: with 4 of them a 2 MB matrix came at 85 GB/s on Zen 4, with 1 at 64, with 16 at 29.
+/// The numbers of a row that fill no vector, `count` of them, and whatever is behind them: all rows of B but the last have
+/// numbers enough there. Of a single column many have not, and to fill a vector up takes longer than one number for all
+/// places.
+#[inline(always)]
+fn edge_of<V: Vector>(token: V::Token, from: &[V::Scalar], count: usize) -> V {
+    if count == 1 { V::broadcast(token, from[0]) } else { V::load(token, from) }
+}
+
+/// Adds M rows of B, from row k on, each times its factor, to whole vectors of C. Returns their number. M is small, for
+/// each row is a stream from memory: with 4 of them a 2 MB matrix came at 85 GB/s on Zen 4, with 1 at 64, with 16 at 29.
 #[inline(always)]
 fn add_multiples<V: Vector, const M: usize>(
     token: V::Token,
@@ -54,20 +72,12 @@ fn add_multiples<V: Vector, const M: usize>(
         factor[row] = V::broadcast(token, factors[row]);
         rows[row] = &b.row(k + row)[..c.len()];
     }
-    let whole = c.len() - c.len() % V::WIDTH;
-    for from in (0..whole).step_by(V::WIDTH) {
+    for from in (0..c.len()).step_by(V::WIDTH) {
         let mut sum = V::load(token, &c[from..][..V::WIDTH]);
         for (factor, row) in factor.iter().zip(rows) {
             sum = factor.mul_add(V::load(token, &row[from..][..V::WIDTH]), sum);
         }
         sum.store(&mut c[from..][..V::WIDTH]);
-    }
-    if whole < c.len() {
-        let mut sum = V::load(token, &c[whole..]);
-        for (factor, row) in factor.iter().zip(rows) {
-            sum = factor.mul_add(V::load(token, &row[whole..]), sum);
-        }
-        sum.store(&mut c[whole..]);
     }
     M
 }
