@@ -2,18 +2,22 @@
 //!
 //! `cargo run --release --example imdb_sentiment -- "What a wonderful film!"`; `-- --help` shows the options.
 
-use std::ffi::OsString;
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+#[path = "program/arguments.rs"]
+#[expect(dead_code, reason = "this example takes no numbers")]
+mod arguments;
+#[path = "program/outcome.rs"]
+mod outcome;
 
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use arguments::{Stop, or_exit, read};
 use bptt::callbacks::ProgressBar;
 use bptt::datasets::download;
 use bptt::datasets::imdb::{LoadData, WordIndex};
 use bptt::preprocessing::pad_sequences;
-use bptt::{
-    Activation, BinaryCrossentropy, Dense, Embedding, Error, Fit, Form, Lstm, Model, Result, RmsProp, Sequential,
-};
+use bptt::{Activation, BinaryCrossentropy, Dense, Embedding, Fit, Form, Lstm, Model, Result, RmsProp, Sequential};
+use outcome::{Outcome, prepare};
 
 const NUM_WORDS: u32 = 500;
 const MAXLEN: usize = 100;
@@ -34,47 +38,32 @@ struct Options {
     data: Option<PathBuf>,
 }
 
-fn main() -> ExitCode {
-    let options = match parse(std::env::args_os().skip(1)) {
-        Ok(Some(options)) => options,
-        Ok(None) => {
-            println!("{USAGE}");
-            return ExitCode::SUCCESS;
-        }
-        Err(problem) => {
-            eprintln!("{problem}\n\n{USAGE}");
-            return ExitCode::from(2);
-        }
-    };
-    match probability(&options) {
-        Ok(positive) if positive > 0.5 => println!("positive, probability {positive:.4}"),
-        Ok(positive) => println!("negative, probability {:.4}", 1.0 - positive),
-        Err(error) => {
-            eprintln!("{error}");
-            return ExitCode::FAILURE;
-        }
+fn main() -> Outcome {
+    let options = or_exit(parse(std::env::args_os().skip(1)), USAGE);
+    match probability(&options)? {
+        positive if positive > 0.5 => println!("positive, probability {positive:.4}"),
+        positive => println!("negative, probability {:.4}", 1.0 - positive),
     }
-    ExitCode::SUCCESS
+    Ok(())
 }
 
-/// The options that these arguments set; none if help is asked for.
-fn parse(mut arguments: impl Iterator<Item = OsString>) -> std::result::Result<Option<Options>, String> {
+/// The options that these arguments set.
+fn parse(arguments: impl Iterator<Item = OsString>) -> std::result::Result<Options, Stop> {
     let model = PathBuf::from("target/imdb/best-lstm-model.safetensors");
     let mut options = Options { sentence: String::new(), model, word_index: None, data: None };
-    while let Some(argument) = arguments.next() {
-        let argument = argument.to_string_lossy();
-        let mut file = || arguments.next().map(PathBuf::from).ok_or_else(|| format!("{argument} needs a file"));
-        match &*argument {
-            "--model" => options.model = file()?,
-            "--word-index" => options.word_index = Some(file()?),
-            "--data" => options.data = Some(file()?),
-            "--help" | "-h" => return Ok(None),
-            name if name.starts_with("--") => return Err(format!("there is no option {name}")),
-            _ if options.sentence.is_empty() => options.sentence = argument.into(),
-            _ => return Err("there is more than one sentence; put it in quotation marks".into()),
+    let problem = |text: &str| Stop::Problem(text.into());
+    read(arguments, |name, value| {
+        match name {
+            "--model" => options.model = value.path()?,
+            "--word-index" => options.word_index = Some(value.path()?),
+            "--data" => options.data = Some(value.path()?),
+            _ if name.starts_with("--") => return Ok(false),
+            _ if options.sentence.is_empty() => options.sentence = name.into(),
+            _ => return Err(problem("there is more than one sentence; put it in quotation marks")),
         }
-    }
-    if options.sentence.is_empty() { Err("there is no sentence".into()) } else { Ok(Some(options)) }
+        Ok(true)
+    })?;
+    if options.sentence.is_empty() { Err(problem("there is no sentence")) } else { Ok(options) }
 }
 
 /// The probability that the sentence is positive.
@@ -89,9 +78,7 @@ fn probability(options: &Options) -> Result<f32> {
 /// The model of `imdb_lstm`, at ten times its learning rate for fewer epochs.
 fn train(options: &Options) -> Result<Model> {
     let reviews = LoadData::new().num_words(NUM_WORDS).load(download::locate(options.data.as_deref())?)?.train;
-    let folder = options.model.parent().unwrap_or(Path::new(""));
-    let unwritable = |source| Error::Io { action: "make the folder", path: folder.into(), source };
-    fs::create_dir_all(folder).map_err(unwritable)?;
+    prepare(options.model.parent().unwrap_or(Path::new("")), &[])?;
     eprintln!("There is no {}: training a model.", options.model.display());
 
     let mut model = Sequential::new()

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::error::{CheckpointProblem, Error, Result};
 use crate::scalar::Scalar;
-use crate::whole_file::WholeFile;
+use crate::whole_file;
 
 /// The one key of the metadata.
 const METADATA_KEY: &str = "bptt";
@@ -55,9 +55,7 @@ impl NewTensors {
         }
         let metadata = metadata.map(|json| HashMap::from([(METADATA_KEY.to_string(), sorted(json).to_string())]));
         let bytes = safetensors::serialize(views, metadata).map_err(|error| in_file(error.to_string()))?;
-        let mut file = WholeFile::create(path)?;
-        file.write(&bytes)?;
-        file.finish()
+        whole_file::write(path, &bytes)
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{Error as _, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// What is wrong with a file of words. [`Error::Vocabulary`](crate::Error::Vocabulary) says in which file.
@@ -51,6 +51,11 @@ pub enum VocabularyProblem {
         /// Their rank.
         rank: u32,
     },
+}
+
+/// Reads JSON that stands in this part of the file.
+pub(crate) fn part<T: DeserializeOwned>(part: &'static str, json: &str) -> Result<T, VocabularyProblem> {
+    serde_json::from_str(json).map_err(|error| VocabularyProblem::Json { part, reason: error.to_string() })
 }
 
 /// The entries of a JSON object in their order. No key may stand there twice.

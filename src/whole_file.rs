@@ -65,6 +65,13 @@ impl Drop for WholeFile {
     }
 }
 
+/// Writes a file that is there whole or not at all.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut file = WholeFile::create(path)?;
+    file.write(bytes)?;
+    file.finish()
+}
+
 /// Refuses a path where no file could be written, without leaving anything there.
 pub(crate) fn check_writable(path: &Path) -> Result<()> {
     WholeFile::create(path).map(drop)

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use super::Callback;
 use crate::error::Result;
 use crate::scalar::Scalar;
-use crate::training::{Logs, Training};
-use crate::whole_file::{WholeFile, check_writable};
+use crate::training::{Logs, Training, csv};
+use crate::whole_file::{self, check_writable};
 
 /// Writes the figures of all epochs so far as comma-separated values after each epoch: a line of names, `epoch` first, then
 /// a line for each epoch, counted from 1.
@@ -32,12 +32,6 @@ impl CsvLogger {
     pub fn new(path: impl Into<PathBuf>) -> Self {
         CsvLogger { path: path.into() }
     }
-
-    fn write(&self, csv: &str) -> Result<()> {
-        let mut file = WholeFile::create(&self.path)?;
-        file.write(csv.as_bytes())?;
-        file.finish()
-    }
 }
 
 impl<F: Scalar> Callback<F> for CsvLogger {
@@ -47,13 +41,11 @@ impl<F: Scalar> Callback<F> for CsvLogger {
 
     fn on_epoch_end(&mut self, _: usize, logs: &mut Logs, training: &mut Training<'_, F>) -> Result<()> {
         // The history takes the epoch in only when all callbacks have seen it.
-        let mut history = training.history.clone();
-        history.push(logs.clone(), 0.0);
-        self.write(&history.to_csv())
+        whole_file::write(&self.path, csv(training.history.logs().iter().chain([&*logs])).as_bytes())
     }
 
     /// Once more, with what later callbacks added to the last epoch.
     fn on_train_end(&mut self, _: &Logs, training: &mut Training<'_, F>) -> Result<()> {
-        self.write(&training.history.to_csv())
+        whole_file::write(&self.path, training.history.to_csv().as_bytes())
     }
 }

@@ -3,8 +3,9 @@
 use std::cmp::Ordering;
 
 use super::{EPSILON, Loss};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::lane::Lane;
+use crate::optimizer::check_positive;
 use crate::scalar::Scalar;
 
 /// The mean of `element(prediction, target)`, a loss and its slope, over a row.
@@ -101,7 +102,7 @@ impl Huber {
     }
 
     /// The error δ from which on the loss is linear: a finite number above 0, 1 by default. Another is an
-    /// [`Error::InvalidOption`] before training.
+    /// [`Error::InvalidOption`](crate::Error::InvalidOption) before training.
     pub fn delta(self, delta: f64) -> Self {
         Huber { delta }
     }
@@ -109,11 +110,7 @@ impl Huber {
 
 impl<F: Scalar> Loss<F> for Huber {
     fn check(&self) -> Result<()> {
-        if self.delta.is_finite() && self.delta > 0.0 {
-            return Ok(());
-        }
-        let value = self.delta.to_string();
-        Err(Error::InvalidOption { option: "delta", value, allowed: "a finite number above 0" })
+        check_positive("delta", self.delta)
     }
 
     fn row(&self, prediction: &[F], target: &[F], _: bool, gradient: Option<&mut [F]>) -> f64 {

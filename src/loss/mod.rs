@@ -20,8 +20,9 @@ use std::fmt::Debug;
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::activation::Activation;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::lane::Lane;
+use crate::optimizer::check;
 use crate::scalar::Scalar;
 use crate::tensor::{each_row, each_row_mut};
 
@@ -186,11 +187,7 @@ use from_logits_option;
 
 /// Refuses a smoothing of labels that is none.
 fn check_smoothing(label_smoothing: f64) -> Result<()> {
-    if (0.0..=1.0).contains(&label_smoothing) {
-        return Ok(());
-    }
-    let value = label_smoothing.to_string();
-    Err(Error::InvalidOption { option: "label_smoothing", value, allowed: "a number from 0 to 1" })
+    check("label_smoothing", label_smoothing, (0.0..=1.0).contains(&label_smoothing), "a number from 0 to 1")
 }
 
 /// The mean of a loss over the rows that count; 0 if none does, as in Keras.

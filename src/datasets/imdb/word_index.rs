@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::vocabulary::{Pairs, VocabularyProblem};
+use crate::vocabulary::{Pairs, VocabularyProblem, part};
 
 /// The words of the reviews and their ranks: what Keras' `imdb.get_word_index` gives.
 ///
@@ -77,8 +77,7 @@ impl WordIndex {
 }
 
 fn parse(json: &str) -> std::result::Result<WordIndex, VocabularyProblem> {
-    let unreadable = |error: serde_json::Error| VocabularyProblem::Json { part: "the file", reason: error.to_string() };
-    let Pairs(pairs) = serde_json::from_str::<Pairs<String, u32>>(json).map_err(unreadable)?;
+    let Pairs(pairs) = part::<Pairs<String, u32>>("the file", json)?;
     let mut words: HashMap<u32, String> = HashMap::with_capacity(pairs.len());
     for (word, rank) in &pairs {
         if *rank == 0 {

@@ -8,13 +8,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::Path;
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{Tokenizer, Word};
 use crate::error::{Error, Result};
-use crate::vocabulary::{Pairs, VocabularyProblem};
-use crate::whole_file::WholeFile;
+use crate::vocabulary::{Pairs, VocabularyProblem, part};
+use crate::whole_file;
 
 /// The name of Keras' class.
 const CLASS_NAME: &str = "Tokenizer";
@@ -70,10 +69,7 @@ impl Tokenizer {
     /// # Ok::<(), bptt::Error>(())
     /// ```
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        let json = self.to_json()?;
-        let mut file = WholeFile::create(path.as_ref())?;
-        file.write(json.as_bytes())?;
-        file.finish()
+        whole_file::write(path.as_ref(), self.to_json()?.as_bytes())
     }
 
     /// Reads what [`save`](Self::save) or Keras' `to_json` wrote.
@@ -181,9 +177,4 @@ fn parse(json: &str) -> std::result::Result<Tokenizer, VocabularyProblem> {
         Some((part, _)) => Err(VocabularyProblem::Contradiction { part }),
         None => Ok(tokenizer),
     }
-}
-
-/// Reads JSON that stands in this part of the file.
-fn part<T: DeserializeOwned>(part: &'static str, json: &str) -> std::result::Result<T, VocabularyProblem> {
-    serde_json::from_str(json).map_err(|error| VocabularyProblem::Json { part, reason: error.to_string() })
 }

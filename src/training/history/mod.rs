@@ -75,13 +75,7 @@ impl History {
 
     /// The names of the figures, in the order in which they were set.
     pub fn names(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = Vec::new();
-        for (name, _) in self.epochs.iter().flat_map(Logs::iter) {
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
-        names
+        names(self.epochs.iter())
     }
 
     /// A figure of every epoch; NaN where an epoch does not have it, empty if none has.
@@ -120,24 +114,7 @@ impl History {
 
     /// The figures as comma-separated values: a line of names, `epoch` first, then a line for each epoch.
     pub fn to_csv(&self) -> String {
-        let names = self.names();
-        let mut csv = String::from("epoch");
-        for name in &names {
-            csv.push(',');
-            csv.push_str(name);
-        }
-        csv.push('\n');
-        for (epoch, logs) in self.epochs.iter().enumerate() {
-            let _ = write!(csv, "{}", epoch + 1);
-            for name in &names {
-                csv.push(',');
-                if let Some(value) = logs.get(name) {
-                    let _ = write!(csv, "{value}");
-                }
-            }
-            csv.push('\n');
-        }
-        csv
+        csv(self.epochs.iter())
     }
 
     /// Writes [`History::to_csv`] to a file.
@@ -170,6 +147,39 @@ impl History {
     pub fn write_json(&self, path: impl AsRef<Path>) -> Result<()> {
         std::fs::write(&path, self.to_json()).map_err(Error::io("write", path.as_ref()))
     }
+}
+
+/// The names of the figures of these epochs, in the order in which they were set.
+fn names<'a>(epochs: impl Iterator<Item = &'a Logs>) -> Vec<&'a str> {
+    let mut names: Vec<&str> = Vec::new();
+    for (name, _) in epochs.flat_map(Logs::iter) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// What [`History::to_csv`] is for these epochs.
+pub(crate) fn csv<'a>(epochs: impl Iterator<Item = &'a Logs> + Clone) -> String {
+    let names = names(epochs.clone());
+    let mut csv = String::from("epoch");
+    for name in &names {
+        csv.push(',');
+        csv.push_str(name);
+    }
+    csv.push('\n');
+    for (epoch, logs) in epochs.enumerate() {
+        let _ = write!(csv, "{}", epoch + 1);
+        for name in &names {
+            csv.push(',');
+            if let Some(value) = logs.get(name) {
+                let _ = write!(csv, "{value}");
+            }
+        }
+        csv.push('\n');
+    }
+    csv
 }
 
 #[cfg(test)]
