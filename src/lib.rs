@@ -80,6 +80,8 @@ mod error;
 pub mod gradcheck;
 pub mod guide;
 mod initializer;
+#[cfg(debug_assertions)]
+mod instances;
 mod kernels;
 mod lane;
 mod layer;
@@ -110,6 +112,9 @@ pub use activation::Activation;
 pub use constraint::Constraint;
 pub use error::{CheckpointProblem, Error, Result};
 pub use initializer::{Distribution, Fan, Init, Initializer};
+#[cfg(debug_assertions)]
+#[doc(hidden)]
+pub use instances::instances;
 #[doc(hidden)]
 pub use kernels::measure;
 pub use kernels::path::instructions;
