@@ -9,12 +9,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use ndarray::{ArrayViewD, ArrayViewMutD};
+use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::Value;
 
 use crate::error::{CheckpointProblem, Error, Result};
 use crate::scalar::Scalar;
-use crate::whole_file;
+use crate::whole_file::WholeFile;
 
 /// The one key of the metadata.
 const METADATA_KEY: &str = "bptt";
@@ -54,8 +55,13 @@ impl NewTensors {
             views.push((name.as_str(), view));
         }
         let metadata = metadata.map(|json| HashMap::from([(METADATA_KEY.to_string(), sorted(json).to_string())]));
-        let bytes = safetensors::serialize(views, metadata).map_err(|error| in_file(error.to_string()))?;
-        whole_file::write(path, &bytes)
+        let file = WholeFile::create(path)?;
+        // Tensor after tensor: a copy of the whole file is never in memory.
+        safetensors::serialize_to_file(views, metadata, file.temporary()).map_err(|error| match error {
+            SafeTensorError::IoError(source) => Error::io("write", path)(source),
+            other => in_file(other.to_string()),
+        })?;
+        file.finish()
     }
 }
 
@@ -80,7 +86,7 @@ pub(crate) struct ReadTensors<'b> {
 impl<'b> ReadTensors<'b> {
     /// Finds the tensors in the bytes of a file.
     pub(crate) fn new(bytes: &'b [u8]) -> Reading<Self> {
-        let format = |error: safetensors::SafeTensorError| CheckpointProblem::Format(error.to_string());
+        let format = |error: SafeTensorError| CheckpointProblem::Format(error.to_string());
         let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(format)?;
         let metadata = metadata.metadata().as_ref().and_then(|keys| keys.get(METADATA_KEY)).cloned();
         Ok(ReadTensors { tensors: SafeTensors::deserialize(bytes).map_err(format)?, metadata })

@@ -47,6 +47,11 @@ impl WholeFile {
         }
     }
 
+    /// Where the file is until then, for whoever writes to a path.
+    pub(crate) fn temporary(&self) -> &Path {
+        &self.temporary
+    }
+
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.file.write_all(bytes).map_err(Error::io("write", &self.place))
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::Callback;
 use crate::error::Result;
 use crate::scalar::Scalar;
-use crate::training::{Logs, Training, csv};
+use crate::training::{Logs, Training};
 use crate::whole_file::{self, check_writable};
 
 /// Writes the figures of all epochs so far as comma-separated values after each epoch: a line of names, `epoch` first, then
@@ -41,7 +41,9 @@ impl<F: Scalar> Callback<F> for CsvLogger {
 
     fn on_epoch_end(&mut self, _: usize, logs: &mut Logs, training: &mut Training<'_, F>) -> Result<()> {
         // The history takes the epoch in only when all callbacks have seen it.
-        whole_file::write(&self.path, csv(training.history.logs().iter().chain([&*logs])).as_bytes())
+        let mut history = training.history.clone();
+        history.push(logs, 0.0);
+        whole_file::write(&self.path, history.to_csv().as_bytes())
     }
 
     /// Once more, with what later callbacks added to the last epoch.

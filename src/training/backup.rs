@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::epochs::Session;
-use super::history::{History, Logs};
+use super::history::{Figure, History};
 use crate::callbacks::CallbackState;
 use crate::error::{CheckpointProblem, Error, Result};
 use crate::layer::check_count;
@@ -143,10 +143,9 @@ impl BackupAndRestore {
             state.iter().for_each(|(name, numbers)| tensors.add_row(format!("callbacks/{number}/{name}"), numbers));
             callbacks.push(state.iter().map(|(name, _)| name.to_string()).collect());
         }
-        let names = session.history.names();
-        for (number, name) in names.iter().enumerate() {
-            let figures = session.history.logs().iter().enumerate();
-            let pairs = figures.filter_map(|(epoch, logs)| logs.get(name).map(|value| [epoch as f64, value]));
+        for (number, figure) in session.history.figures().iter().enumerate() {
+            let values = figure.values.iter().enumerate();
+            let pairs = values.filter_map(|(epoch, value)| value.map(|value| [epoch as f64, value]));
             tensors.add_row(format!("history/{number}"), &pairs.flatten().collect::<Vec<f64>>());
         }
         tensors.add_row("history/seconds".into(), session.history.seconds());
@@ -163,7 +162,7 @@ impl BackupAndRestore {
             learning_rate: optimizer.learning_rate.map(f64::to_bits),
             optimizer: optimizer.tensors.iter().map(|buffers| buffers.keys().cloned().collect()).collect(),
             callbacks,
-            figures: names.into_iter().map(String::from).collect(),
+            figures: session.history.names().into_iter().map(String::from).collect(),
         };
         let broken = |source| Error::Options { kind: "the training".into(), source };
         tensors.write(&self.path, Some(serde_json::to_value(description).map_err(broken)?))?;
@@ -262,16 +261,17 @@ impl<F: Scalar> Saved<F> {
         }
         let seconds = row("history/seconds".into())?;
         same("epochs in its history", seconds.len() as u64, description.epoch as usize)?;
-        let mut epochs = vec![Logs::default(); seconds.len()];
-        for (number, name) in description.figures.iter().enumerate() {
+        let mut kept = Vec::new();
+        for (number, name) in description.figures.into_iter().enumerate() {
+            let mut values = vec![None; seconds.len()];
             for pair in row(format!("history/{number}"))?.chunks_exact(2) {
-                if let Some(logs) = epochs.get_mut(pair[0] as usize) {
-                    logs.set(name, pair[1]);
+                if let Some(value) = values.get_mut(pair[0] as usize) {
+                    *value = Some(pair[1]);
                 }
             }
+            kept.push(Figure { name, values });
         }
-        let mut history = History::default();
-        epochs.into_iter().zip(seconds).for_each(|(logs, seconds)| history.push(logs, seconds));
+        let history = History::new(kept, seconds);
         Ok(Saved {
             epoch: description.epoch as usize,
             batch: description.batch as usize,

@@ -170,7 +170,7 @@ pub(super) fn train<F: Scalar>(
         let epoch = session.epoch;
         session.each(|callback, training| callback.on_epoch_end(epoch, &mut logs, training))?;
         tell!(debug, "epoch {}: {:?} in {seconds:.3} s", epoch + 1, logs);
-        session.history.push(logs, seconds);
+        session.history.push(&logs, seconds);
         session.epoch += 1;
         session.batch = 0;
         if let Some(backup) = backup {
@@ -178,7 +178,7 @@ pub(super) fn train<F: Scalar>(
         }
     }
     session.model.use_averages()?;
-    let logs = session.history.logs().last().cloned().unwrap_or_default();
+    let logs = session.history.epoch(session.history.epochs());
     session.each(|callback, training| callback.on_train_end(&logs, training))?;
     if let Some(backup) = backup
         && !session.interrupted

@@ -31,7 +31,6 @@ pub use epochs::Training;
 pub(crate) use evaluate::evaluate;
 pub use fit::Fit;
 pub use gradients::Gradients;
-pub(crate) use history::csv;
 pub use history::{History, Logs};
 pub use predict::Predictor;
 pub use targets::Targets;

@@ -106,10 +106,7 @@ impl History {
     /// The epoch, counted from 1, with the best figure, if its name tells which way it gets better.
     fn best(&self, name: &str) -> Option<(usize, f64)> {
         let mode = Mode::Auto.resolve(name).ok()?;
-        let figures = self.get(name).into_iter().enumerate().filter(|(_, value)| value.is_finite());
-        let (epoch, best) =
-            figures.reduce(|best, next| if mode.improves(next.1, best.1, 0.0) { next } else { best })?;
-        Some((epoch + 1, best))
+        self.best_by(name, |new, best| mode.improves(new, best, 0.0))
     }
 }
 
@@ -125,7 +122,7 @@ mod tests {
             let mut logs = Logs::default();
             let figures = [("loss", loss), ("accuracy", 0.5), ("val_loss", val_loss), ("val_accuracy", val_accuracy)];
             figures.iter().for_each(|(name, value)| logs.set(name, *value));
-            history.push(logs, 1.0);
+            history.push(&logs, 1.0);
         }
         let path = std::env::temp_dir().join(format!("bptt-history-{}.svg", std::process::id()));
         history.write_svg(&path).unwrap();
