@@ -64,7 +64,7 @@ pub(crate) fn save_weights<F: Scalar>(network: &Network<F>, path: &Path) -> Resu
     weights(network).write(path, None)
 }
 
-fn weights<F: Scalar>(network: &Network<F>) -> NewTensors {
+fn weights<F: Scalar>(network: &Network<F>) -> NewTensors<'_> {
     let mut tensors = NewTensors::default();
     network.visit(|path, tensor| tensors.add(path.to_string(), tensor));
     tensors

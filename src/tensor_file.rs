@@ -5,12 +5,13 @@
 //!
 //! Used by `checkpoint.rs` for models, `sequential/model_state.rs` for states, `training/backup.rs` for trainings.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use ndarray::{ArrayViewD, ArrayViewMutD};
+use ndarray::{ArrayViewMutD, CowArray, Ix1, IxDyn};
 use safetensors::SafeTensorError;
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, SafeTensors, View};
 use serde_json::Value;
 
 use crate::error::{CheckpointProblem, Error, Result};
@@ -26,40 +27,58 @@ pub(crate) type Reading<T> = std::result::Result<T, CheckpointProblem>;
 /// What is called with each tensor of a file to be read, and its name.
 pub(crate) type VisitMut<'v, F> = &'v mut dyn FnMut(String, ArrayViewMutD<'_, F>);
 
-/// Tensors on their way into a file.
+/// Tensors on their way into a file. What is borrowed is copied only while it is written, tensor by tensor.
 #[derive(Default)]
-pub(crate) struct NewTensors {
-    tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)>,
+pub(crate) struct NewTensors<'a> {
+    tensors: Vec<(String, NewTensor<'a>)>,
 }
 
-impl NewTensors {
+struct NewTensor<'a> {
+    dtype: Dtype,
+    shape: Vec<usize>,
+    bytes: Box<dyn Fn() -> Vec<u8> + 'a>,
+}
+
+impl View for NewTensor<'_> {
+    fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+    fn data(&self) -> Cow<'_, [u8]> {
+        (self.bytes)().into()
+    }
+    fn data_len(&self) -> usize {
+        self.shape.iter().product::<usize>() * (self.dtype.bitsize() / 8)
+    }
+}
+
+impl<'a> NewTensors<'a> {
     /// Adds a tensor.
-    pub(crate) fn add<F: Scalar>(&mut self, name: String, tensor: ArrayViewD<'_, F>) {
-        let mut bytes = Vec::with_capacity(tensor.len() * size_of::<F>());
-        tensor.iter().for_each(|value| value.push_bytes(&mut bytes));
-        self.tensors.push((name, F::DTYPE, tensor.shape().to_vec(), bytes));
+    pub(crate) fn add<F: Scalar>(&mut self, name: String, tensor: impl Into<CowArray<'a, F, IxDyn>>) {
+        let tensor = tensor.into();
+        let shape = tensor.shape().to_vec();
+        let bytes = move || {
+            let mut bytes = Vec::with_capacity(tensor.len() * size_of::<F>());
+            tensor.iter().for_each(|value| value.push_bytes(&mut bytes));
+            bytes
+        };
+        self.tensors.push((name, NewTensor { dtype: F::DTYPE, shape, bytes: Box::new(bytes) }));
     }
 
     /// Adds numbers in a row.
-    pub(crate) fn add_row<F: Scalar>(&mut self, name: String, row: &[F]) {
-        self.add(name, ndarray::ArrayView1::from(row).into_dyn());
+    pub(crate) fn add_row<F: Scalar>(&mut self, name: String, row: impl Into<CowArray<'a, F, Ix1>>) {
+        self.add(name, row.into().into_dyn());
     }
 
     /// Writes the file.
-    pub(crate) fn write(&self, path: &Path, metadata: Option<Value>) -> Result<()> {
-        let in_file =
-            |problem: String| Error::Checkpoint { path: path.into(), problem: CheckpointProblem::Format(problem) };
-        let mut views = Vec::new();
-        for (name, dtype, shape, bytes) in &self.tensors {
-            let view = TensorView::new(*dtype, shape.clone(), bytes).map_err(|error| in_file(error.to_string()))?;
-            views.push((name.as_str(), view));
-        }
+    pub(crate) fn write(self, path: &Path, metadata: Option<Value>) -> Result<()> {
         let metadata = metadata.map(|json| HashMap::from([(METADATA_KEY.to_string(), sorted(json).to_string())]));
         let file = WholeFile::create(path)?;
-        // Tensor after tensor: a copy of the whole file is never in memory.
-        safetensors::serialize_to_file(views, metadata, file.temporary()).map_err(|error| match error {
+        safetensors::serialize_to_file(self.tensors, metadata, file.temporary()).map_err(|error| match error {
             SafeTensorError::IoError(source) => Error::io("write", path)(source),
-            other => in_file(other.to_string()),
+            other => Error::Checkpoint { path: path.into(), problem: CheckpointProblem::Format(other.to_string()) },
         })?;
         file.finish()
     }

@@ -55,7 +55,7 @@ impl CallbackState {
     }
 
     /// All names and numbers, in the order in which they were added.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &[f64])> {
-        self.entries.iter().map(|(name, numbers)| (name.as_str(), numbers.as_slice()))
+    pub(crate) fn into_entries(self) -> Vec<(String, Vec<f64>)> {
+        self.entries
     }
 }

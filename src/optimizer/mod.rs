@@ -195,7 +195,7 @@ impl<F: Scalar> Optimizer<F> {
     }
 
     /// All that changes while training goes on.
-    pub(crate) fn state(&self) -> OptimizerState<F> {
+    pub(crate) fn state(&self) -> OptimizerState<&[F]> {
         OptimizerState {
             batches: self.batches,
             learning_rate: self.schedule.is_none().then_some(self.learning_rate),
@@ -208,7 +208,7 @@ impl<F: Scalar> Optimizer<F> {
     /// # Errors
     ///
     /// [`Error::OptimizerState`] if it is that of another rule, or of one with a schedule that this one lacks.
-    pub(crate) fn take_up(&mut self, state: OptimizerState<F>) -> Result<()> {
+    pub(crate) fn take_up(&mut self, state: OptimizerState<Vec<F>>) -> Result<()> {
         let slots = self.rule.slots();
         let tensors = state.tensors.into_iter().map(|buffers| TensorState::from_buffers(buffers, slots));
         let tensors = tensors.collect::<Option<Vec<_>>>().ok_or(Error::OptimizerState)?;

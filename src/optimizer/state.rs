@@ -6,8 +6,8 @@ use super::Rule;
 use crate::params::Path;
 use crate::scalar::Scalar;
 
-/// The buffers of a tensor by name, as they stand in a file.
-pub(crate) type Buffers<F> = BTreeMap<String, Vec<F>>;
+/// The buffers of a tensor by name, as they stand in a file: slices on their way there, vectors on their way back.
+pub(crate) type Buffers<B> = BTreeMap<String, B>;
 
 const SLOT: &str = "slot";
 const AVERAGE: &str = "average";
@@ -15,12 +15,12 @@ const ACCUMULATED: &str = "accumulated";
 
 /// All that an optimizer changes while training goes on.
 #[derive(Debug)]
-pub(crate) struct OptimizerState<F> {
+pub(crate) struct OptimizerState<B> {
     pub(crate) batches: u64,
     /// `None` if a schedule gives it.
     pub(crate) learning_rate: Option<f64>,
     /// Of each tensor of the model.
-    pub(crate) tensors: Vec<Buffers<F>>,
+    pub(crate) tensors: Vec<Buffers<B>>,
 }
 
 #[derive(Debug, Default)]
@@ -67,15 +67,15 @@ impl<F: Scalar> TensorState<F> {
     }
 
     /// All buffers that there are, by name.
-    pub(super) fn buffers(&self) -> Buffers<F> {
+    pub(super) fn buffers(&self) -> Buffers<&[F]> {
         let slots = self.slots.iter().enumerate().map(|(number, slot)| (format!("{SLOT}{number}"), slot));
         let others = [(AVERAGE.to_string(), &self.average), (ACCUMULATED.to_string(), &self.accumulated)];
         let kept = slots.chain(others.into_iter().filter(|(_, buffer)| !buffer.is_empty()));
-        kept.map(|(name, buffer)| (name, buffer.clone())).collect()
+        kept.map(|(name, buffer)| (name, buffer.as_slice())).collect()
     }
 
     /// What [`TensorState::buffers`] gave; `None` if the rule has another number of slots.
-    pub(super) fn from_buffers(mut buffers: Buffers<F>, slots: usize) -> Option<Self> {
+    pub(super) fn from_buffers(mut buffers: Buffers<Vec<F>>, slots: usize) -> Option<Self> {
         let average = buffers.remove(AVERAGE).unwrap_or_default();
         let accumulated = buffers.remove(ACCUMULATED).unwrap_or_default();
         let kept: Vec<Vec<F>> =

@@ -18,6 +18,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
+use ndarray::{Array1, ArrayView1};
 use serde::{Deserialize, Serialize};
 
 use super::epochs::Session;
@@ -134,21 +135,26 @@ impl BackupAndRestore {
         session.model.network.visit(|path, tensor| tensors.add(format!("weights/{path}"), tensor));
         let optimizer = compiled.optimizer.state();
         for (number, buffers) in optimizer.tensors.iter().enumerate() {
-            buffers.iter().for_each(|(name, buffer)| tensors.add_row(format!("optimizer/{number}/{name}"), buffer));
+            for (name, &buffer) in buffers {
+                tensors.add_row(format!("optimizer/{number}/{name}"), ArrayView1::from(buffer));
+            }
         }
-        tensors.add_row("figures".into(), &session.figures.numbers());
+        tensors.add_row("figures".into(), Array1::from(session.figures.numbers()));
         let mut callbacks = Vec::new();
         for (number, callback) in session.callbacks.iter().enumerate() {
-            let state = callback.state();
-            state.iter().for_each(|(name, numbers)| tensors.add_row(format!("callbacks/{number}/{name}"), numbers));
-            callbacks.push(state.iter().map(|(name, _)| name.to_string()).collect());
+            let mut names = Vec::new();
+            for (name, numbers) in callback.state().into_entries() {
+                tensors.add_row(format!("callbacks/{number}/{name}"), Array1::from(numbers));
+                names.push(name);
+            }
+            callbacks.push(names);
         }
         for (number, figure) in session.history.figures().iter().enumerate() {
             let values = figure.values.iter().enumerate();
             let pairs = values.filter_map(|(epoch, value)| value.map(|value| [epoch as f64, value]));
-            tensors.add_row(format!("history/{number}"), &pairs.flatten().collect::<Vec<f64>>());
+            tensors.add_row(format!("history/{number}"), pairs.flatten().collect::<Array1<f64>>());
         }
-        tensors.add_row("history/seconds".into(), session.history.seconds());
+        tensors.add_row("history/seconds".into(), ArrayView1::from(session.history.seconds()));
         let Draws { key, shuffles } = session.model.draws;
         let description = Description {
             format: FORMAT,
@@ -207,7 +213,7 @@ pub(super) struct Saved<F> {
     stop: bool,
     draws: Draws,
     weights: Vec<Vec<F>>,
-    optimizer: OptimizerState<F>,
+    optimizer: OptimizerState<Vec<F>>,
     figures: Vec<f64>,
     callbacks: Vec<CallbackState>,
     history: History,
