@@ -181,9 +181,9 @@ impl<F: Scalar> Samples<'_, F> {
         match self.values {
             Values::Tokens(tokens) => {
                 let to = slice_mut(input.as_tokens(steps.len(), batch));
-                for (column, row) in rows.enumerate() {
-                    let tokens = tokens.slice(s![row, steps.clone()]);
-                    to.chunks_exact_mut(batch).zip(tokens).for_each(|(step, &token)| step[column] = token);
+                // Step by step rather than sample by sample: all samples are fetched from memory side by side.
+                for (step, t) in to.chunks_exact_mut(batch).zip(steps) {
+                    step.iter_mut().zip(rows.clone()).for_each(|(token, row)| *token = tokens[(row, t)]);
                 }
             }
             Values::Vectors(vectors) => {
