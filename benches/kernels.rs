@@ -113,7 +113,7 @@ fn main() {
     let (a, b) = (Array2::<f32>::from_elem((size, size), 0.5), Array2::<f32>::from_elem((size, size), 0.25));
     let mut c = Array2::<f32>::zeros((size, size));
     let library = seconds(|| ndarray::linalg::general_mat_mul(1.0, &a, &b, 0.0, &mut c));
-    let mut product = Product::new(size, size, size);
+    let mut product = Product::<f32>::new(size, size, size);
     let ours = seconds(|| product.run());
     let speed = |seconds: f64| 2e-9 * (size * size * size) as f64 / seconds;
     let floats = 64 << 20;
@@ -126,13 +126,13 @@ fn main() {
 
     for units in [8, 32, 64, 128, 256, 512, 1024] {
         let shape = [32, units, 4 * units];
-        let mut step = Product::new(32, units, 4 * units);
+        let mut step = Product::<f32>::new(32, units, 4 * units);
         report.product("step h·U", shape, || step.run());
-        let mut back = Product::new(32, 4 * units, units);
+        let mut back = Product::<f32>::new(32, 4 * units, units);
         report.product("step back dz·Uᵀ", [32, 4 * units, units], || back.run());
-        let mut all = Product::new(3200, units, 4 * units);
+        let mut all = Product::<f32>::new(3200, units, 4 * units);
         report.product("all steps x·W", [3200, units, 4 * units], || all.run());
-        let mut gradient = Gradient::new(3200, units, 4 * units);
+        let mut gradient = Gradient::<f32>::new(3200, units, 4 * units);
         report.product("gradient hᵀ·dz", [units, 3200, 4 * units], || gradient.run());
     }
 

@@ -1,7 +1,8 @@
 //! The inner loops alone, for `benches/kernels.rs`: no part of the API.
 //!
 //! Through the layers they cannot be measured, for those do other things besides; and to make them public for a benchmark's
-//! sake would promise their form. So this is a door of four types that hold their own data and can be run.
+//! sake would promise their form. So this is a door of four types that hold their own data and can be run. All are generic,
+//! even where a benchmark names one type: so they are compiled in the benchmark and not with the crate, for everybody.
 
 use crate::kernels::gemm::{self, Factor, Packed, Room, Rows, RowsMut, Start};
 use crate::kernels::pointwise::{self, Backward, Forward};
@@ -9,21 +10,21 @@ use crate::lane::{Kernel, Vector};
 use crate::recurrent::{Block, Gates, State, Widths};
 use crate::scalar::Scalar;
 
-fn wave(count: usize) -> Vec<f32> {
-    (0..count).map(|index| (index as f32 * 0.37).sin()).collect()
+fn wave<F: Scalar>(count: usize) -> Vec<F> {
+    (0..count).map(|index| F::of((index as f64 * 0.37).sin())).collect()
 }
 
 /// C ← C + A·B with packed weights B: a step's product with the recurrent kernel.
 #[derive(Debug)]
-pub struct Product {
-    a: Vec<f32>,
-    b: Packed<f32>,
-    c: Vec<f32>,
+pub struct Product<F> {
+    a: Vec<F>,
+    b: Packed<F>,
+    c: Vec<F>,
     depth: usize,
     columns: usize,
 }
 
-impl Product {
+impl<F: Scalar> Product<F> {
     /// (rows, depth)·(depth, columns).
     pub fn new(rows: usize, depth: usize, columns: usize) -> Self {
         let mut b = Packed::default();
@@ -41,20 +42,20 @@ impl Product {
 
 /// C ← C + Aᵀ·D: the gradient of weights over all steps.
 #[derive(Debug)]
-pub struct Gradient {
-    a: Vec<f32>,
-    d: Vec<f32>,
-    c: Vec<f32>,
+pub struct Gradient<F> {
+    a: Vec<F>,
+    d: Vec<F>,
+    c: Vec<F>,
     depth: usize,
     columns: usize,
-    room: Room<f32>,
+    room: Room<F>,
 }
 
-impl Gradient {
+impl<F: Scalar> Gradient<F> {
     /// (rows, depth)ᵀ·(rows, columns).
     pub fn new(rows: usize, depth: usize, columns: usize) -> Self {
         let (a, d) = (wave(rows * depth), wave(rows * columns));
-        Gradient { a, d, c: vec![0.0; depth * columns], depth, columns, room: Room::default() }
+        Gradient { a, d, c: vec![F::zero(); depth * columns], depth, columns, room: Room::default() }
     }
 
     /// Multiplies.
@@ -77,20 +78,20 @@ pub enum Function {
 
 impl Function {
     /// Writes the function of each number.
-    pub fn run(self, from: &[f32], to: &mut [f32]) {
-        f32::vectorize(from.len(), Apply { function: self, from, to });
+    pub fn run<F: Scalar>(self, from: &[F], to: &mut [F]) {
+        F::vectorize(from.len(), Apply { function: self, from, to });
     }
 }
 
-struct Apply<'a> {
+struct Apply<'a, F> {
     function: Function,
-    from: &'a [f32],
-    to: &'a mut [f32],
+    from: &'a [F],
+    to: &'a mut [F],
 }
 
-impl Kernel<f32> for Apply<'_> {
+impl<F: Scalar> Kernel<F> for Apply<'_, F> {
     #[inline(always)]
-    fn run<V: Vector<Scalar = f32>>(self, token: V::Token) {
+    fn run<V: Vector<Scalar = F>>(self, token: V::Token) {
         match self.function {
             Function::Exp => {
                 for (from, to) in self.from.chunks(V::WIDTH).zip(self.to.chunks_mut(V::WIDTH)) {
