@@ -1,9 +1,10 @@
-//! What most programs use, compiled with the crate in builds that are not optimised for speed.
+//! What most programs use, compiled with the crate in builds that are not optimised for speed: the feature `instances`.
 //!
 //! Generic code is compiled where its types are named: layers, training and models anew in every program, which takes most
 //! of the time that a program takes to compile. At low levels of optimisation, as in debug builds and in this crate's
-//! tests, the compiler does not do again what a crate below has done, and so it is done here once. With high levels every
-//! program compiles its own, to inline it, and this would be of no use: hence only with debug assertions.
+//! tests, the compiler does not do again what a crate below has done, and so it is done here once: for one program a loss,
+//! for thirty a gain. With high levels every program compiles its own, to inline it, and this would be of no use: hence only
+//! with debug assertions.
 
 use ndarray::{Array2, ArrayD};
 

@@ -45,7 +45,8 @@
 //!
 //! None is on by default. `imdb` finds and reads Keras' `imdb.npz` and its word index; `progress` is a progress bar for
 //! training; `download` (implies these two) fetches the files of `imdb`; `plot` draws the curves of a training; `interrupt`
-//! ends it in order on Ctrl-C; `log` tells what it does. The oldest Rust that builds the crate is 1.89.
+//! ends it in order on Ctrl-C; `log` tells what it does; `instances` has debug builds of many programs compile layers once. The
+//! oldest Rust that builds the crate is 1.89.
 //!
 //! # The same numbers again
 //!
@@ -80,7 +81,7 @@ mod error;
 pub mod gradcheck;
 pub mod guide;
 mod initializer;
-#[cfg(debug_assertions)]
+#[cfg(all(feature = "instances", debug_assertions))]
 mod instances;
 mod kernels;
 mod lane;
@@ -112,7 +113,7 @@ pub use activation::Activation;
 pub use constraint::Constraint;
 pub use error::{CheckpointProblem, Error, Result};
 pub use initializer::{Distribution, Fan, Init, Initializer};
-#[cfg(debug_assertions)]
+#[cfg(all(feature = "instances", debug_assertions))]
 #[doc(hidden)]
 pub use instances::instances;
 #[doc(hidden)]
