@@ -9,7 +9,7 @@
 //! | --- | --- | --- |
 //! | a rule | [`gates`] | the sums and the previous states |
 //! | one step of a cell | [`cell`] | weights, each gate's x and h, the previous states |
-//! | a recurrent layer | [`recurrent`] | weights, input, initial states |
+//! | a recurrent layer | [`recurrent`]; [`recurrent_along`] for many of them | weights, input, initial states |
 //! | any layer | [`layer`] | weights, input |
 //! | a loss | [`loss`] | the predictions |
 //!
@@ -78,6 +78,17 @@ impl Report {
     /// The largest error; infinite if it is not a number.
     pub fn error(&self) -> f64 {
         self.worst.as_ref().map_or(0.0, |worst| if worst.error.is_nan() { f64::INFINITY } else { worst.error })
+    }
+
+    /// Takes in a comparison, of a component that is named only if it is the worst.
+    fn add(&mut self, gradient: f64, difference: f64, component: impl FnOnce() -> (String, Vec<usize>)) {
+        let error = (gradient - difference).abs() / gradient.abs().max(difference.abs()).max(1.0);
+        self.compared += 1;
+        // A NaN must not slip through.
+        if self.worst.is_none() || error > self.error() || error.is_nan() {
+            let (tensor, index) = component();
+            self.worst = Some(Component { tensor, index, gradient, difference, error });
+        }
     }
 }
 
@@ -184,16 +195,57 @@ fn compare<P: Params<f64>>(point: &mut P, gradients: &P, mut loss: impl FnMut(&P
                 value
             };
             let difference = (at(STEP) - at(-STEP)) / (2.0 * STEP);
-            let error = (gradient - difference).abs() / gradient.abs().max(difference.abs()).max(1.0);
-            report.compared += 1;
-            // A NaN must not slip through.
-            if report.worst.is_none() || error > report.error() || error.is_nan() {
-                let (tensor, index) = (tensor.clone(), index.slice().to_vec());
-                report.worst = Some(Component { tensor, index, gradient, difference, error });
-            }
+            report.add(gradient, difference, || (tensor.clone(), index.slice().to_vec()));
         }
     }
     report
+}
+
+/// Compares the slopes that `gradients` give along some directions with those of `loss` around `point`.
+fn along<P: Params<f64> + Clone>(
+    point: &mut P,
+    gradients: &P,
+    directions: usize,
+    mut loss: impl FnMut(&P) -> f64,
+) -> Report {
+    let mut report = Report::default();
+    for number in 0..directions {
+        let mut direction = gradients.clone();
+        randomize(&mut direction, Key::new(11).fold(number as u64));
+        let mut slope = 0.0;
+        direction.visit_pair(gradients, Path::root(""), &mut |_, d, g| slope += (&g * &d).sum());
+        let difference = settled(|by| {
+            shift(point, &direction, by);
+            let value = loss(point);
+            shift(point, &direction, -by);
+            value
+        });
+        report.add(slope, difference, || ("direction".into(), vec![number]));
+    }
+    report
+}
+
+/// The derivative at 0 of a function that is differentiable there: differences with smaller and smaller steps until two of
+/// them agree far below [`TOLERANCE`].
+fn settled(mut function: impl FnMut(f64) -> f64) -> f64 {
+    let mut difference = |step: f64| (function(step) - function(-step)) / (2.0 * step);
+    let mut step = STEP;
+    let mut last = difference(step);
+    // Below this step rounding is all that is left.
+    while step > 1e-9 {
+        step /= 4.0;
+        let next = difference(step);
+        if (next - last).abs() < 0.1 * TOLERANCE * next.abs().max(1.0) {
+            return next;
+        }
+        last = next;
+    }
+    f64::NAN
+}
+
+/// Goes along a direction.
+fn shift<P: Params<f64>>(point: &mut P, direction: &P, by: f64) {
+    point.visit_pair(direction, Path::root(""), &mut |_, mut tensor, d| tensor.scaled_add(by, &d));
 }
 
 /// Adds to one component.
@@ -311,6 +363,44 @@ pub fn layer<L: Layer<f64>>(layer: &L, form: Form, batch: usize, pass: Pass<'_>)
 ///
 /// Those of [`Layer::output_form`] and [`Layer::build`].
 pub fn recurrent<C: Cell<f64>>(layer: &Rnn<C>, form: Form, batch: usize, pass: Pass<'_>) -> Result<Report> {
+    with_recurrent(layer, form, batch, pass, |point, gradients, loss| compare(point, gradients, loss))
+}
+
+/// Checks the same gradients along random directions through all of them at once, instead of component by component: four
+/// runs of the layer a direction, however many components there are, for grids of thousands of options.
+///
+/// For a direction d with components within ±½, the slope Σ g ∘ d is compared with the difference of the loss along d, taken
+/// with smaller and smaller steps until two of them agree: a step that crosses a kink, or is too long for a loss that grows
+/// fast, does not. The worst component of the report is `direction` and its number; which tensor it is [`recurrent`] tells.
+///
+/// ```
+/// use bptt::{Form, Gru, Pass, Key, gradcheck};
+/// let report = gradcheck::recurrent_along(&Gru::new(3), Form::sequence(4, 2), 2, Pass::training(Key::new(0)), 2)?;
+/// assert!(report.error() < gradcheck::TOLERANCE, "{report}");
+/// # Ok::<(), bptt::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// Those of [`recurrent`].
+pub fn recurrent_along<C: Cell<f64>>(
+    layer: &Rnn<C>,
+    form: Form,
+    batch: usize,
+    pass: Pass<'_>,
+    directions: usize,
+) -> Result<Report> {
+    with_recurrent(layer, form, batch, pass, |point, gradients, loss| along(point, gradients, directions, loss))
+}
+
+/// Calls `check` with a random point of a recurrent layer, its gradients there and the loss that they belong to.
+fn with_recurrent<C: Cell<f64>>(
+    layer: &Rnn<C>,
+    form: Form,
+    batch: usize,
+    pass: Pass<'_>,
+    check: impl FnOnce(&mut Point<C::Weights>, &Point<C::Weights>, &mut dyn FnMut(&Point<C::Weights>) -> f64) -> Report,
+) -> Result<Report> {
     let (mut point, mut x) = random_point(layer, form, batch, Key::new(7))?;
     let widths = layer.cell().states();
     point.add_state(INITIAL_STATE, random_state(batch, widths, Key::new(9)));
@@ -332,7 +422,7 @@ pub fn recurrent<C: Cell<f64>>(layer: &Rnn<C>, form: Form, batch: usize, pass: P
     layer.backward_from(&point.weights, &x, &dy, dlast, Some(&mut dx), to, &mut cache, &mut weights, pass);
     let mut gradients = gradients_of(&point, weights, &dx);
     gradients.add_state(INITIAL_STATE, dinitial);
-    Ok(compare(&mut point, &gradients, |point| {
+    Ok(check(&mut point, &gradients, &mut |point| {
         run(point, &mut x, &mut y, &mut last, &mut cache);
         weighted(y.rows(), &by) + weighted_state(&last, &by_state)
     }))
@@ -357,4 +447,38 @@ pub fn loss<L: Loss<f64> + ?Sized>(
         let rows = Rows { predictions: predictions.view(), targets: targets.view(), weights: &[] };
         sum_rows(loss, rows, absorbed, None)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recurrent::Lstm;
+
+    #[test]
+    fn a_direction_finds_one_wrong_component_of_any_tensor() {
+        let (layer, form) = (Lstm::new(3), Form::sequence(5, 2));
+        let pass = Pass::training(Key::new(0));
+        let check = |point: &mut Point<_>, gradients: &Point<_>, loss: &mut dyn FnMut(&Point<_>) -> f64| {
+            let mut tensors = 0;
+            gradients.visit(Path::root(""), &mut |_, _| tensors += 1);
+            assert_eq!(tensors, 6, "kernel, recurrent kernel, bias, input and two states");
+            for number in 0..tensors {
+                let mut wrong = gradients.clone();
+                nudge(&mut wrong, number, 1, 1e-4);
+                let report = along(point, &wrong, 1, &mut *loss);
+                assert!(report.error() > TOLERANCE, "tensor {number}: {report}");
+            }
+            along(point, gradients, 3, loss)
+        };
+        let report = with_recurrent(&layer, form, 2, pass, check).unwrap();
+        assert_eq!(report.compared, 3);
+        assert!(report.error() < TOLERANCE, "{report}");
+    }
+
+    #[test]
+    fn differences_settle_beside_a_kink_and_not_on_it() {
+        let beside = settled(|by| (by + 3e-7).abs() + by.powi(3));
+        assert!((beside - 1.0).abs() < 0.1 * TOLERANCE, "{beside}");
+        assert!(settled(|by| if by > 0.0 { 1.0 } else { 0.0 }).is_nan());
+    }
 }

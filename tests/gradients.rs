@@ -62,51 +62,108 @@ const ORDERS: [(bool, bool, bool); 6] = [
     (true, true, false),
 ];
 
-/// T × B × dropout in all its forms × return_sequences × these orders.
-fn recurrent_grid<C: Cell<f64>>(name: &str, layer: &Rnn<C>, orders: &[(bool, bool, bool)]) {
-    for &(masked, backwards, zero) in orders {
-        let layer = layer.clone().go_backwards(backwards).zero_output_for_mask(zero);
-        recurrent_options(name, &layer, masked);
-    }
-}
+/// Dropout of inputs, of states, and whether it is drawn anew for each step.
+const DROPOUTS: [(f64, f64, bool); 6] =
+    [(0.0, 0.0, false), (0.3, 0.0, false), (0.0, 0.3, false), (0.3, 0.3, false), (0.3, 0.0, true), (0.3, 0.3, true)];
 
-fn recurrent_options<C: Cell<f64>>(name: &str, layer: &Rnn<C>, masked: bool) {
+/// Calls `check` with the layer in each of these orders × T × B × dropout in all its forms × return_sequences, with the form
+/// of its input, B and the pass.
+fn each_option<C: Cell<f64>>(
+    layer: &Rnn<C>,
+    orders: &[(bool, bool, bool)],
+    mut check: impl FnMut(&Rnn<C>, Form, usize, Pass<'_>),
+) {
     for (steps, batch) in [(1, 1), (1, 3), (2, 1), (2, 3), (7, 1), (7, 3)] {
-        for (dropout, recurrent_dropout) in [(0.0, 0.0), (0.3, 0.0), (0.0, 0.3), (0.3, 0.3)] {
-            for per_step in [false, true] {
-                if per_step && dropout == 0.0 {
-                    continue;
-                }
+        let mask = mask(steps, batch);
+        for &(masked, backwards, zero) in orders {
+            let pass = Pass::training(Key::new(3)).masked(masked.then(|| mask.view()));
+            for (dropout, recurrent_dropout, per_step) in DROPOUTS {
                 for return_sequences in [false, true] {
                     let layer = layer
                         .clone()
+                        .go_backwards(backwards)
+                        .zero_output_for_mask(zero)
                         .dropout(dropout)
                         .recurrent_dropout(recurrent_dropout)
                         .dropout_per_step(per_step)
                         .return_sequences(return_sequences);
-                    let mask = mask(steps, batch);
-                    let pass = Pass::training(Key::new(3)).masked(masked.then(|| mask.view()));
-                    let report = gradcheck::recurrent(&layer, Form::sequence(steps, 4), batch, pass).unwrap();
-                    let what = format!("{name} T={steps} B={batch} masked={masked} {layer:?}");
-                    expect_close(&report, &what);
-                    // A rectifier that is off, or a mask that drops a whole row, makes a gradient rightly zero.
-                    let may_vanish = masked || what.contains("Relu") || dropout > 0.0 || recurrent_dropout > 0.0;
-                    assert!(may_vanish || report.zero.is_empty(), "{what}: no gradient for {:?}", report.zero);
+                    check(&layer, Form::sequence(steps, 4), batch, pass);
                 }
             }
         }
     }
 }
 
-#[test]
-fn simple_rnn() {
+/// These options, each component of each gradient.
+fn recurrent_grid<C: Cell<f64>>(name: &str, layer: &Rnn<C>, orders: &[(bool, bool, bool)]) {
+    each_option(layer, orders, |layer, form, batch, pass| {
+        let report = gradcheck::recurrent(layer, form, batch, pass).unwrap();
+        let what = format!("{name} {form} B={batch} masked={} {layer:?}", pass.mask.is_some());
+        expect_close(&report, &what);
+        // A rectifier that is off, or a mask that drops a whole row, makes a gradient rightly zero.
+        let may_vanish = ["Relu", "masked=true", "dropout: 0.3"].iter().any(|reason| what.contains(reason));
+        assert!(may_vanish || report.zero.is_empty(), "{what}: no gradient for {:?}", report.zero);
+    });
+}
+
+/// All options, the gradients along two directions.
+fn recurrent_product<C: Cell<f64>>(name: &str, layer: &Rnn<C>) {
+    each_option(layer, &ORDERS, |layer, form, batch, pass| {
+        let report = gradcheck::recurrent_along(layer, form, batch, pass, 2).unwrap();
+        let is_right = report.compared == 2 && report.error() < gradcheck::TOLERANCE;
+        assert!(is_right, "{name} {form} B={batch} masked={} {layer:?}: {report}", pass.mask.is_some());
+        CONFIGURATIONS.set(CONFIGURATIONS.get() + 1);
+    });
+}
+
+/// Calls `check` with each pair of activations and whether there is a bias.
+fn every_pair(mut check: impl FnMut(Activation, Activation, bool)) {
     for activation in ELEMENTWISE {
-        for use_bias in [true, false] {
-            let layer = SimpleRnn::new(3).activation(activation).use_bias(use_bias);
-            recurrent_grid("simple_rnn", &layer, orders(activation == Activation::Tanh));
+        for recurrent_activation in ELEMENTWISE {
+            [true, false].into_iter().for_each(|use_bias| check(activation, recurrent_activation, use_bias));
         }
     }
-    print_count("simple_rnn");
+}
+
+fn simple_rnns(mut check: impl FnMut(&SimpleRnn, Activation)) {
+    for activation in ELEMENTWISE {
+        for use_bias in [true, false] {
+            check(&SimpleRnn::new(3).activation(activation).use_bias(use_bias), activation);
+        }
+    }
+}
+
+fn lstms(mut check: impl FnMut(&Lstm, Activation, Activation)) {
+    every_pair(|activation, recurrent_activation, use_bias| {
+        let layer = Lstm::new(3).activation(activation).recurrent_activation(recurrent_activation);
+        check(&layer.use_bias(use_bias), activation, recurrent_activation);
+    });
+}
+
+fn grus(reset_after: bool, mut check: impl FnMut(&Gru, Activation, Activation)) {
+    every_pair(|activation, recurrent_activation, use_bias| {
+        let layer = Gru::new(3).activation(activation).recurrent_activation(recurrent_activation);
+        check(&layer.use_bias(use_bias).reset_after(reset_after), activation, recurrent_activation);
+    });
+}
+
+#[test]
+fn every_option_of_simple_rnn_and_lstm() {
+    simple_rnns(|layer, _| recurrent_product("simple_rnn", layer));
+    lstms(|layer, _, _| recurrent_product("lstm", layer));
+    print_count("simple_rnn and lstm along directions, every option");
+}
+
+#[test]
+fn every_option_of_gru_with_reset_after() {
+    grus(true, |layer, _, _| recurrent_product("gru", layer));
+    print_count("gru with reset_after along directions, every option");
+}
+
+#[test]
+fn every_option_of_gru_with_reset_before() {
+    grus(false, |layer, _, _| recurrent_product("gru", layer));
+    print_count("gru without reset_after along directions, every option");
 }
 
 /// All orders for a layer with its default activations; for others the plain one and the one with everything.
@@ -114,65 +171,32 @@ fn orders(defaults: bool) -> &'static [(bool, bool, bool)] {
     if defaults { &ORDERS } else { &ORDERS[..2] }
 }
 
-fn defaults(activation: Activation, recurrent_activation: Activation) -> bool {
-    activation == Activation::Tanh && recurrent_activation == Activation::Sigmoid
-}
-
-/// The two activations of a gated layer: each with the default of the other.
-fn one_from_the_defaults(activation: Activation, recurrent_activation: Activation) -> bool {
-    activation == Activation::Tanh || recurrent_activation == Activation::Sigmoid
-}
-
-/// For the pairs that the grid leaves out: without dropout and with all of it. Over two steps only, for two activations
-/// without an upper bound feed each other until the differences have lost their digits.
-fn recurrent_spot<C: Cell<f64>>(name: &str, layer: &Rnn<C>) {
-    for rate in [0.0, 0.3] {
-        for return_sequences in [false, true] {
-            let layer = layer.clone().dropout(rate).recurrent_dropout(rate).dropout_per_step(rate > 0.0);
-            let layer = layer.return_sequences(return_sequences);
-            let report = gradcheck::recurrent(&layer, Form::sequence(2, 4), 3, Pass::training(Key::new(3))).unwrap();
-            expect_close(&report, &format!("{name} {layer:?}"));
-        }
+/// Component by component what takes long to compare: each activation with the default of the other.
+fn gated_grid<C: Cell<f64>>(name: &str, layer: &Rnn<C>, activation: Activation, recurrent_activation: Activation) {
+    let defaults = (activation == Activation::Tanh, recurrent_activation == Activation::Sigmoid);
+    if defaults.0 || defaults.1 {
+        recurrent_grid(name, layer, orders(defaults.0 && defaults.1));
     }
 }
 
 #[test]
+fn simple_rnn() {
+    simple_rnns(|layer, activation| recurrent_grid("simple_rnn", layer, orders(activation == Activation::Tanh)));
+    print_count("simple_rnn");
+}
+
+#[test]
 fn lstm() {
-    for activation in ELEMENTWISE {
-        for recurrent_activation in ELEMENTWISE {
-            for use_bias in [true, false] {
-                let layer =
-                    Lstm::new(3).activation(activation).recurrent_activation(recurrent_activation).use_bias(use_bias);
-                if one_from_the_defaults(activation, recurrent_activation) {
-                    recurrent_grid("lstm", &layer, orders(defaults(activation, recurrent_activation)));
-                } else {
-                    recurrent_spot("lstm", &layer);
-                }
-            }
-        }
-    }
+    lstms(|layer, activation, recurrent_activation| gated_grid("lstm", layer, activation, recurrent_activation));
     print_count("lstm");
 }
 
 #[test]
 fn gru() {
-    for activation in ELEMENTWISE {
-        for recurrent_activation in ELEMENTWISE {
-            for use_bias in [true, false] {
-                for reset_after in [true, false] {
-                    let layer = Gru::new(3)
-                        .activation(activation)
-                        .recurrent_activation(recurrent_activation)
-                        .use_bias(use_bias)
-                        .reset_after(reset_after);
-                    if one_from_the_defaults(activation, recurrent_activation) {
-                        recurrent_grid("gru", &layer, orders(defaults(activation, recurrent_activation)));
-                    } else {
-                        recurrent_spot("gru", &layer);
-                    }
-                }
-            }
-        }
+    for reset_after in [true, false] {
+        grus(reset_after, |layer, activation, recurrent_activation| {
+            gated_grid("gru", layer, activation, recurrent_activation);
+        });
     }
     print_count("gru");
 }
