@@ -10,6 +10,8 @@
 //! each row of dz is added to its row of the table's gradient, from which dW, db and the gradient of the embedding follow
 //! as if the table were a sequence. On the reviews (V = 500, T·B = 3,200) this takes more than a quarter off an epoch.
 //!
+//! Dropout whose masks differ by gate runs the same loop: see [`Product`].
+//!
 //! # Memory
 //!
 //! In numbers, for a batch of B, T steps, D inputs, H units, N blocks of which K are in the kernels, S states:
@@ -21,6 +23,7 @@
 //! | gradients of states | 2·B·S·H | |
 //! | W and U, packed | (D + H)·K·H, each panel padded to whole vectors | the same |
 //! | packed parts of x, h and dz | at most 2·1024·(max(D, H) + 48), half of it while the rest grows | |
+//! | with masks by gate: rows as one gate sees them | at most 1024·(2·D + H), and one step more | |
 //! | with a table of V rows: its product, then its gradient | V·N·H | V·N·H |
 
 use std::ops::Range;
@@ -30,8 +33,10 @@ use ndarray::{Array1, Array2, Array3, Axis};
 use super::cell::{Run, RunBack};
 use super::gated::{Gated, GatedWeights, input_spans};
 use super::gates::{Gates, blocks, kernel_blocks};
+use super::masks::StepMasks;
+use super::product::{Product, ProductRoom};
 use super::state::State;
-use crate::kernels::gemm::{self, Factor, Packed, Room, Rows, RowsMut, Start};
+use crate::kernels::gemm::{self, Room, Rows, RowsMut, Start};
 use crate::kernels::pointwise::{self, Backward, Forward};
 use crate::mask;
 use crate::scalar::Scalar;
@@ -55,20 +60,40 @@ pub struct GatedWorkspace<F: Scalar> {
     table: Array2<F>,
     /// The biases as one row of z.
     bias: Array1<F>,
-    /// W packed, span by span, and U; on the way back their transposes.
-    kernel: [Packed<F>; 2],
-    recurrent_kernel: Packed<F>,
+    /// What the products of the inputs, span by span, and of the state keep.
+    inputs: [ProductRoom<F>; 2],
+    state: ProductRoom<F>,
     /// Room for the states of the next step, or for the gradients of those of the step before.
     pub(super) spare: State<F>,
     room: Room<F>,
 }
 
-/// The columns of the kernel W that are not empty, and where in a row of z their products go.
-pub(super) fn spans<G: Gates>(units: usize) -> impl Iterator<Item = (usize, (Range<usize>, Range<usize>))> {
-    input_spans::<G>(units).into_iter().enumerate().filter(|(_, (from, _))| !from.is_empty())
-}
-
 impl<G: Gates> Gated<G> {
+    /// The products of the inputs.
+    fn input_products<'a, F: Scalar>(
+        &self,
+        w: &'a GatedWeights<F>,
+        masks: StepMasks<'a, F>,
+        rooms: &'a mut [ProductRoom<F>; 2],
+    ) -> [Product<'a, F>; 2] {
+        let kernel = Rows::new(slice(&w.kernel), w.kernel.ncols());
+        let ([together, apart], [first, second]) = (input_spans::<G>(self.units), rooms);
+        [(together, first), (apart, second)]
+            .map(|(span, room)| Product::new(kernel, span, self.units, masks.input, room))
+    }
+
+    /// The product of the state.
+    fn state_product<'a, F: Scalar>(
+        &self,
+        w: &'a GatedWeights<F>,
+        masks: StepMasks<'a, F>,
+        room: &'a mut ProductRoom<F>,
+    ) -> Product<'a, F> {
+        let recurrent = kernel_blocks::<G>() * self.units;
+        let kernel = Rows::new(slice(&w.recurrent_kernel), recurrent);
+        Product::new(kernel, (0..recurrent, 0..recurrent), self.units, masks.state, room)
+    }
+
     pub(super) fn run_fused<F: Scalar>(
         &self,
         w: &GatedWeights<F>,
@@ -76,21 +101,22 @@ impl<G: Gates> Gated<G> {
         workspace: &mut GatedWorkspace<F>,
     ) {
         let (width, recurrent) = (blocks::<G>() * self.units, kernel_blocks::<G>() * self.units);
-        let GatedWorkspace { z, table, bias, kernel, recurrent_kernel, .. } = workspace;
+        let GatedWorkspace { z, table, bias, inputs: input_rooms, state: state_room, .. } = workspace;
         let (bias, inputs) = (self.bias_row(w, bias), w.kernel.nrows());
         assert!(run.x.dim().2 == inputs, "the weights take {inputs} inputs a step, not {}", run.x.dim().2);
         let (steps, batch) = run.steps();
         let x = run.x.as_slice().expect("inputs are in standard layout");
         let tokens = run.tokens.as_ref().map(|tokens| tokens.to_slice().expect("tokens are in standard layout"));
 
-        // Sums z = x·W + b for these rows of inputs; of the blocks apart the state's half is the bias alone.
-        let mut project = |x: &[F], sums: &mut [F]| {
-            let x = Rows::new(x, inputs);
-            for (index, (from, to)) in spans::<G>(self.units) {
-                let columns = Rows::new(slice(&w.kernel), recurrent).columns(from.start, from.end);
-                let factor = kernel[index].factor(columns, x.count());
-                let sums = RowsMut::new(sums, width).columns(to.start, to.end);
-                gemm::product(x, factor, Start::Row(&bias[to]), sums);
+        let chunk = chunk_of(batch);
+        let mut input_products = self.input_products(w, run.masks, input_rooms);
+        let rows = if tokens.is_some() { x.len() / inputs } else { steps.min(chunk) * batch };
+        input_products.iter_mut().for_each(|product| product.pack(rows));
+        // Sums z = x·W + b for the inputs of step t and of some after it; of the blocks apart the state's half is the bias
+        // alone.
+        let mut project = |t: usize, x: &[F], sums: &mut [F]| {
+            for product in &mut input_products {
+                product.write(t, Rows::new(x, inputs), Start::Row(bias), RowsMut::new(sums, width));
             }
             if G::APART > 0 {
                 let apart = recurrent - G::APART * self.units;
@@ -98,21 +124,21 @@ impl<G: Gates> Gated<G> {
             }
         };
 
-        let chunk = chunk_of(batch);
         let kept = if run.states.keeps_all() { steps } else { steps.min(chunk) };
         resize(z, (kept, batch, width));
         let z = slice_mut(z);
         if tokens.is_some() {
-            resize(table, (x.len() / inputs, width));
-            project(x, slice_mut(table));
+            resize(table, (rows, width));
+            project(0, x, slice_mut(table));
         }
         let table = Rows::new(slice(table), width);
-        let u = recurrent_kernel.factor(Rows::new(slice(&w.recurrent_kernel), recurrent), batch);
+        let mut state_product = self.state_product(w, run.masks, state_room);
+        state_product.pack(batch);
         for t in 0..steps {
             let z = &mut z[t % kept * batch * width..];
             if tokens.is_none() && t % chunk == 0 {
                 let rows = chunk.min(steps - t) * batch;
-                project(&x[t * batch * inputs..][..rows * inputs], &mut z[..rows * width]);
+                project(t, &x[t * batch * inputs..][..rows * inputs], &mut z[..rows * width]);
             }
             let z = &mut z[..batch * width];
             let (previous, mut next) = run.states.around(t);
@@ -122,11 +148,10 @@ impl<G: Gates> Gated<G> {
                     let tokens = &tokens[t * batch..][..batch];
                     let rest = Start::Lookup(table.columns(recurrent, width), tokens);
                     gemm::write(rest, RowsMut::new(z, width).columns(recurrent, width));
-                    Start::Lookup(table.columns(0, recurrent), tokens)
+                    Start::Lookup(table, tokens)
                 }
             };
-            let h = Rows::new(previous.slice(0), self.units);
-            gemm::product(h, u, start, RowsMut::new(z, width).columns(0, recurrent));
+            state_product.write(t, Rows::new(previous.slice(0), self.units), start, RowsMut::new(z, width));
             let forward = Forward { gates: &self.gates, units: self.units, z, previous, next: next.reborrow() };
             F::vectorize(pointwise::width(self.units, batch), forward);
             if let Some(counts) = mask::step(&run.mask, t) {
@@ -146,7 +171,7 @@ impl<G: Gates> Gated<G> {
         gradients: &mut GatedWeights<F>,
     ) {
         let (width, recurrent) = (blocks::<G>() * self.units, kernel_blocks::<G>() * self.units);
-        let GatedWorkspace { z, table, spare, kernel, recurrent_kernel, room, .. } = workspace;
+        let GatedWorkspace { z, table, spare, inputs: input_rooms, state: state_room, room, .. } = workspace;
         let (steps, batch) = run.steps();
         let inputs = w.kernel.nrows();
         let tokens = run.tokens.as_ref().map(|tokens| tokens.to_slice().expect("tokens are in standard layout"));
@@ -154,37 +179,32 @@ impl<G: Gates> Gated<G> {
             table.fill(F::zero());
         }
         spare.resize(batch, self.widths());
-        let u = recurrent_kernel.transposed(Rows::new(slice(&w.recurrent_kernel), recurrent));
+        let mut state_product = self.state_product(w, run.masks, state_room);
+        state_product.pack_transposed();
         let z = slice_mut(z);
         let h = run.states.outputs_before(steps);
         let h = h.to_slice().expect("states are in standard layout");
         let x = run.x.to_slice().expect("inputs are in standard layout");
         let mut dx = run.dx.as_mut().map(|dx| dx.as_slice_mut().expect("dx is in standard layout"));
+        let mut input_products = self.input_products(w, run.masks, input_rooms);
         if dx.is_some() {
-            for (index, (from, _)) in spans::<G>(self.units) {
-                kernel[index].transposed(Rows::new(slice(&w.kernel), recurrent).columns(from.start, from.end));
-            }
+            input_products.iter_mut().for_each(Product::pack_transposed);
         }
         // From the gradients of the sums of these rows those of W, b and their inputs.
-        let mut project_back = |rows: Range<usize>, dz: &[F], gradients: &mut GatedWeights<F>, room: &mut Room<F>| {
-            let dz = Rows::new(dz, width);
-            let inputs_of = rows.start * inputs..rows.end * inputs;
-            for (index, (from, to)) in spans::<G>(self.units) {
-                let dz = dz.columns(to.start, to.end);
-                let dkernel = RowsMut::new(slice_mut(&mut gradients.kernel), recurrent).columns(from.start, from.end);
-                gemm::add_transposed_product(Rows::new(&x[inputs_of.clone()], inputs), dz, dkernel, room);
-                if let Some(dx) = &mut dx {
-                    let start = if index == 0 { Start::Zero } else { Start::Sum };
-                    gemm::product(
-                        dz,
-                        Factor::Packed(&kernel[index]),
-                        start,
-                        RowsMut::new(&mut dx[inputs_of.clone()], inputs),
-                    );
+        let mut project_back =
+            |t: usize, rows: Range<usize>, dz: &[F], gradients: &mut GatedWeights<F>, room: &mut _| {
+                let dz = Rows::new(dz, width);
+                let inputs_of = rows.start * inputs..rows.end * inputs;
+                let mut start = Start::Zero;
+                for product in &mut input_products {
+                    let dkernel = RowsMut::new(slice_mut(&mut gradients.kernel), recurrent);
+                    product.add_gradient(t, Rows::new(&x[inputs_of.clone()], inputs), dz, dkernel, room);
+                    if let Some(dx) = &mut dx {
+                        start = product.back(t, dz, start, RowsMut::new(&mut dx[inputs_of.clone()], inputs));
+                    }
                 }
-            }
-            self.add_dbias(dz, gradients);
-        };
+                self.add_dbias(dz, gradients);
+            };
 
         let chunk = chunk_of(batch);
         let mut end = steps;
@@ -208,7 +228,7 @@ impl<G: Gates> Gated<G> {
                 spare.views_mut().keep(run.dstates.views(), counts);
             }
             let dh = RowsMut::new(slice_mut(&mut spare.parts[0]), self.units);
-            gemm::product(Rows::new(dz, width).columns(0, recurrent), u, Start::Sum, dh);
+            state_product.back(t, Rows::new(dz, width), Start::Sum, dh);
             if let Some(tokens) = tokens {
                 gemm::add_to_rows(Rows::new(dz, width), &tokens[t * batch..][..batch], slice_mut(table));
             }
@@ -218,16 +238,16 @@ impl<G: Gates> Gated<G> {
                 let h = Rows::new(&h[rows.start * self.units..rows.end * self.units], self.units);
                 let dz = &z[rows.start * width..rows.end * width];
                 let drecurrent = RowsMut::new(slice_mut(&mut gradients.recurrent_kernel), recurrent);
-                gemm::add_transposed_product(h, Rows::new(dz, width).columns(0, recurrent), drecurrent, room);
+                state_product.add_gradient(t, h, Rows::new(dz, width), drecurrent, room);
                 if tokens.is_none() {
-                    project_back(rows, dz, gradients, room);
+                    project_back(t, rows, dz, gradients, room);
                 }
                 end = t;
             }
         }
         // A table is a sequence, and the gradient of its product that of the sums.
         if tokens.is_some() {
-            project_back(0..table.nrows(), slice(table), gradients, room);
+            project_back(0, 0..table.nrows(), slice(table), gradients, room);
         }
     }
 }

@@ -10,16 +10,14 @@
 //! ```
 //!
 //! So h·U fills the first K blocks in one product, and x·W at most two spans, see [`input_spans`]. [`Cell::step`] is the
-//! reference: gate by gate, plain numbers, any dropout. `fused` is the fast path, taken when no mask differs by gate.
+//! reference: gate by gate, plain numbers. `fused` is the fast path.
 
 use std::ops::Range;
 
 use ndarray::{Array1, Array2, ArrayD, ArrayView1, ArrayView2, ArrayViewMut2, Axis, IxDyn};
 use serde::{Deserialize, Serialize};
 
-use super::cell::{
-    Cell, CellMemory, Run, RunBack, Step, StepBack, StepMasks, run_one_step, step_by_step, step_by_step_back,
-};
+use super::cell::{Cell, CellMemory, Run, RunBack, Step, StepBack, run_one_step, step_by_step, step_by_step_back};
 use super::fused::GatedWorkspace;
 use super::gates::{Gates, blocks, kernel_blocks, states};
 use super::rnn::Rnn;
@@ -248,11 +246,6 @@ impl<G: Gates> Gated<G> {
         block * self.units..(block + 1) * self.units
     }
 
-    /// Whether the fast path runs: it knows no masks that differ by gate.
-    fn fuses<F: Scalar>(masks: &StepMasks<F>) -> bool {
-        masks.is_empty() && !Path::current().is_reference()
-    }
-
     /// Whether a step of this batch takes the path for few samples, whose state must lie in one piece.
     fn streams<F: Scalar>(batch: usize, state: &State<F>) -> bool {
         batch <= gemm::FEW
@@ -270,7 +263,7 @@ impl<G: Gates> Gated<G> {
         run: Run<'_, F>,
         memory: &mut CellMemory<F, C>,
     ) {
-        if is_rule && Self::fuses(run.masks) {
+        if is_rule && !Path::current().is_reference() {
             self.run_fused(w, run, &mut memory.workspace);
         } else {
             step_by_step(cell, w, run, memory);
@@ -287,7 +280,7 @@ impl<G: Gates> Gated<G> {
         memory: &mut CellMemory<F, C>,
         gradients: &mut GatedWeights<F>,
     ) {
-        if is_rule && Self::fuses(run.masks) {
+        if is_rule && !Path::current().is_reference() {
             self.run_back_fused(w, run, &mut memory.workspace, gradients);
         } else {
             step_by_step_back(cell, w, run, memory, gradients);

@@ -4,8 +4,8 @@
 //! 8 units is everything else, so it is all one kernel, and the next states change places with the present ones instead of
 //! being copied.
 
-use super::fused::{GatedWorkspace, spans};
-use super::gated::{Gated, GatedWeights};
+use super::fused::GatedWorkspace;
+use super::gated::{Gated, GatedWeights, input_spans};
 use super::gates::{Gates, blocks, kernel_blocks};
 use super::state::{State, Views, ViewsMut};
 use crate::kernels::gemm::{self, Rows, RowsMut};
@@ -34,7 +34,7 @@ impl<F: Scalar, G: Gates> Kernel<F> for Advance<'_, F, G> {
             #[inline(always)]
             |row| gated.write_bias(w, row),
         );
-        for (_, (from, to)) in spans::<G>(units) {
+        for (from, to) in input_spans::<G>(units).into_iter().filter(|(from, _)| !from.is_empty()) {
             let columns = Rows::new(slice(&w.kernel), recurrent).columns(from.start, from.end);
             gemm::add_rows::<V>(token, x, columns, RowsMut::new(z, width).columns(to.start, to.end));
         }

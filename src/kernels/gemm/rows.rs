@@ -1,6 +1,7 @@
-//! What goes through rows one after the other: few rows by weights as they are, and sums of rows.
+//! What goes through rows one after the other: few rows by weights as they are, products of
+//! elements, and sums of rows.
 
-use super::{Rows, RowsMut};
+use super::{Rows, RowsMut, Start};
 use crate::lane::{Kernel, Vector};
 use crate::scalar::Scalar;
 
@@ -80,6 +81,37 @@ fn add_multiples<V: Vector, const M: usize>(
         sum.store(&mut c[from..][..V::WIDTH]);
     }
     M
+}
+
+/// C ← start + A∘B, element by element.
+pub(crate) fn multiply_elements<F: Scalar>(a: Rows<'_, F>, b: Rows<'_, F>, start: Start<'_, F>, c: RowsMut<'_, F>) {
+    F::vectorize(a.width, Elements { a, b, start, c });
+}
+
+struct Elements<'a, F> {
+    a: Rows<'a, F>,
+    b: Rows<'a, F>,
+    start: Start<'a, F>,
+    c: RowsMut<'a, F>,
+}
+
+impl<F: Scalar> Kernel<F> for Elements<'_, F> {
+    #[inline(always)]
+    fn run<V: Vector<Scalar = F>>(self, token: V::Token) {
+        let Elements { a, b, start, c } = self;
+        for row in 0..a.count() {
+            let (a, b, c) = (a.row(row), b.row(row), &mut c.data[row * c.stride..]);
+            for from in (0..a.len()).step_by(V::WIDTH) {
+                let part = from..a.len().min(from + V::WIDTH);
+                let sum = match start {
+                    Start::Zero => V::broadcast(token, F::zero()),
+                    start => V::load(token, &start.row(row, c)[part.clone()]),
+                };
+                let product = V::load(token, &a[part.clone()]).mul_add(V::load(token, &b[part.clone()]), sum);
+                product.store(&mut c[part]);
+            }
+        }
+    }
 }
 
 /// Adds each row of D to the row of a table with its number.
