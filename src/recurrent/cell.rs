@@ -119,7 +119,8 @@ pub struct Step<'a, F> {
     /// The time step, from 0 in the order in which the layer goes through them.
     pub t: usize,
     /// Whether this is training, and where a cell that draws masks of its own gets them: see [`Pass::dropout_mask`] with
-    /// [`MaskKind::Cell`]. The mask of a step, if there is one, is not among it, for the driver sees to that.
+    /// [`MaskKind::Cell`](crate::MaskKind::Cell). The mask of a step, if there is one, is not among it, for the driver sees
+    /// to that.
     pub pass: Pass<'a>,
 }
 

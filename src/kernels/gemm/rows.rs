@@ -83,32 +83,34 @@ fn add_multiples<V: Vector, const M: usize>(
     M
 }
 
-/// C ← start + A∘B, element by element.
+/// C ← start + A∘B, element by element; the start is zero or what is in C.
 pub(crate) fn multiply_elements<F: Scalar>(a: Rows<'_, F>, b: Rows<'_, F>, start: Start<'_, F>, c: RowsMut<'_, F>) {
-    F::vectorize(a.width, Elements { a, b, start, c });
+    let adds = matches!(start, Start::Sum);
+    // Rows without gaps are one, however short they are.
+    if [a.stride, b.stride, c.stride] == [a.width; 3] {
+        let width = c.data.len();
+        let (a, b, c) = (Rows::new(a.data, width), Rows::new(b.data, width), RowsMut::new(c.data, width));
+        return F::vectorize(width, Elements { a, b, adds, c });
+    }
+    F::vectorize(a.width, Elements { a, b, adds, c });
 }
 
 struct Elements<'a, F> {
     a: Rows<'a, F>,
     b: Rows<'a, F>,
-    start: Start<'a, F>,
+    adds: bool,
     c: RowsMut<'a, F>,
 }
 
 impl<F: Scalar> Kernel<F> for Elements<'_, F> {
     #[inline(always)]
     fn run<V: Vector<Scalar = F>>(self, token: V::Token) {
-        let Elements { a, b, start, c } = self;
+        let Elements { a, b, adds, c } = self;
         for row in 0..a.count() {
-            let (a, b, c) = (a.row(row), b.row(row), &mut c.data[row * c.stride..]);
-            for from in (0..a.len()).step_by(V::WIDTH) {
-                let part = from..a.len().min(from + V::WIDTH);
-                let sum = match start {
-                    Start::Zero => V::broadcast(token, F::zero()),
-                    start => V::load(token, &start.row(row, c)[part.clone()]),
-                };
-                let product = V::load(token, &a[part.clone()]).mul_add(V::load(token, &b[part.clone()]), sum);
-                product.store(&mut c[part]);
+            let (a, b, c) = (a.row(row), b.row(row), &mut c.data[row * c.stride..][..a.width]);
+            for ((a, b), c) in a.chunks(V::WIDTH).zip(b.chunks(V::WIDTH)).zip(c.chunks_mut(V::WIDTH)) {
+                let start = if adds { V::load(token, c) } else { V::broadcast(token, F::zero()) };
+                V::load(token, a).mul_add(V::load(token, b), start).store(c);
             }
         }
     }

@@ -122,9 +122,7 @@ fn transposed_products_hold<F: Scalar>() {
 }
 
 fn products_of_elements_hold<F: Scalar>() {
-    for columns in WIDTHS {
-        let (a, b, c) =
-            (Matrix::<F>::columns(5, columns), Matrix::among(1, 5, columns, 0), Matrix::columns(5, columns));
+    let check = |a: Matrix<F>, b: Matrix<F>, c: Matrix<F>| {
         for start in [Start::Zero, Start::Sum] {
             let expected = c.map(|row, column, present| {
                 let start = if matches!(start, Start::Sum) { present } else { F::zero() };
@@ -132,8 +130,12 @@ fn products_of_elements_hold<F: Scalar>() {
             });
             let mut c = c.clone();
             multiply_elements(a.rows(), b.rows(), start, c.rows_mut());
-            assert_eq!(c, expected, "{columns} columns: {start:?} + A∘B");
+            assert_eq!(c, expected, "{} columns: {start:?} + A∘B", a.width);
         }
+    };
+    for columns in WIDTHS {
+        check(Matrix::columns(5, columns), Matrix::among(1, 5, columns, 0), Matrix::columns(5, columns));
+        check(Matrix::whole(5, columns), Matrix::whole(5, columns), Matrix::whole(5, columns));
     }
 }
 
