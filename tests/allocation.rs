@@ -184,6 +184,8 @@ fn models() -> [Model; 6] {
             .add(Lstm::new(8).recurrent_dropout(0.2).return_sequences(true))
             .add(Gru::new(20).dropout(0.2).recurrent_dropout(0.2).return_sequences(true))
             .add(SimpleRnn::new(33).recurrent_dropout(0.2).return_sequences(true))
+            .add(Gru::new(7).reset_after(false).recurrent_dropout(0.2).return_sequences(true))
+            .add(Gru::new(16).reset_after(false).return_sequences(true))
             .add(leaky(10).recurrent_dropout(0.2)),
     ];
     let optimizers = [
@@ -312,6 +314,9 @@ fn a_layers_step_and_its_passes_allocate_nothing() {
     passes(&watch, Lstm::new(8).recurrent_dropout(0.2), x.clone());
     passes(&watch, Gru::new(40).dropout(0.5).dropout_per_step(true).recurrent_dropout(0.2), x.clone());
     passes(&watch, leaky(33).recurrent_dropout(0.2), x.clone());
+    passes(&watch, Gru::new(40).reset_after(false), x.clone());
+    passes(&watch, Gru::new(8).reset_after(false), x.view().permuted_axes([1, 0, 2]).as_standard_layout().into_owned());
+    passes(&watch, Gru::new(8).reset_after(false).dropout(0.2).recurrent_dropout(0.2), x.clone());
     passes(&watch, SimpleRnn::new(130).return_sequences(true).recurrent_dropout(0.2), x.clone());
     passes(&watch, SimpleRnn::new(130).return_sequences(true), x);
 }

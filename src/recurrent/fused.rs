@@ -10,7 +10,8 @@
 //! each row of dz is added to its row of the table's gradient, from which dW, db and the gradient of the embedding follow
 //! as if the table were a sequence. On the reviews (V = 500, T·B = 3,200) this takes more than a quarter off an epoch.
 //!
-//! Dropout whose masks differ by gate runs the same loop: see [`Product`].
+//! Dropout whose masks differ by gate runs the same loop, see [`Product`], and so does a step with a product inside it, see
+//! [`Recurrence`].
 //!
 //! # Memory
 //!
@@ -20,7 +21,7 @@
 //! | --- | --- | --- |
 //! | z: sums, then what the rule saved, then their gradients | T·B·N·H | min(T, ⌈1024/B⌉)·B·N·H |
 //! | states | (T + 1)·B·S·H | 2·B·S·H |
-//! | gradients of states | 2·B·S·H | |
+//! | gradients of states | 2·B·S·H, and B·H for a product inside the step | |
 //! | W and U, packed | (D + H)·K·H, each panel padded to whole vectors | the same |
 //! | packed parts of x, h and dz | at most 2·1024·(max(D, H) + 48), half of it while the rest grows | |
 //! | with masks by gate: rows as one gate sees them | at most 1024·(2·D + H), and one step more | |
@@ -35,9 +36,9 @@ use super::gated::{Gated, GatedWeights, input_spans};
 use super::gates::{Gates, blocks, kernel_blocks};
 use super::masks::StepMasks;
 use super::product::{Product, ProductRoom};
+use super::recurrence::{Recurrence, RecurrenceRoom};
 use super::state::State;
 use crate::kernels::gemm::{self, Room, Rows, RowsMut, Start};
-use crate::kernels::pointwise::{self, Backward, Forward};
 use crate::mask;
 use crate::scalar::Scalar;
 use crate::tensor::{resize, slice, slice_mut};
@@ -54,15 +55,21 @@ fn chunk_of(batch: usize) -> usize {
 /// What the fast path keeps for a whole sequence.
 #[derive(Clone, Debug, Default)]
 pub struct GatedWorkspace<F: Scalar> {
+    pub(super) sequence: SequenceRoom<F>,
+    pub(super) recurrence: RecurrenceRoom<F>,
+}
+
+/// What the loop over time keeps.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SequenceRoom<F: Scalar> {
     /// (T, B, N·H): sums, then what the rule saved, then the gradient of the sums.
     pub(super) z: Array3<F>,
     /// (V, N·H): the product of a table of inputs, then its gradient.
     table: Array2<F>,
     /// The biases as one row of z.
     bias: Array1<F>,
-    /// What the products of the inputs, span by span, and of the state keep.
+    /// For the products of the inputs, span by span.
     inputs: [ProductRoom<F>; 2],
-    state: ProductRoom<F>,
     /// Room for the states of the next step, or for the gradients of those of the step before.
     pub(super) spare: State<F>,
     room: Room<F>,
@@ -82,26 +89,16 @@ impl<G: Gates> Gated<G> {
             .map(|(span, room)| Product::new(kernel, span, self.units, masks.input, room))
     }
 
-    /// The product of the state.
-    fn state_product<'a, F: Scalar>(
-        &self,
-        w: &'a GatedWeights<F>,
-        masks: StepMasks<'a, F>,
-        room: &'a mut ProductRoom<F>,
-    ) -> Product<'a, F> {
-        let recurrent = kernel_blocks::<G>() * self.units;
-        let kernel = Rows::new(slice(&w.recurrent_kernel), recurrent);
-        Product::new(kernel, (0..recurrent, 0..recurrent), self.units, masks.state, room)
-    }
-
+    /// Runs a sequence.
     pub(super) fn run_fused<F: Scalar>(
         &self,
         w: &GatedWeights<F>,
         mut run: Run<'_, F>,
-        workspace: &mut GatedWorkspace<F>,
+        room: &mut SequenceRoom<F>,
+        recurrence: &mut impl Recurrence<F>,
     ) {
         let (width, recurrent) = (blocks::<G>() * self.units, kernel_blocks::<G>() * self.units);
-        let GatedWorkspace { z, table, bias, inputs: input_rooms, state: state_room, .. } = workspace;
+        let SequenceRoom { z, table, bias, inputs: input_rooms, .. } = room;
         let (bias, inputs) = (self.bias_row(w, bias), w.kernel.nrows());
         assert!(run.x.dim().2 == inputs, "the weights take {inputs} inputs a step, not {}", run.x.dim().2);
         let (steps, batch) = run.steps();
@@ -132,8 +129,7 @@ impl<G: Gates> Gated<G> {
             project(0, x, slice_mut(table));
         }
         let table = Rows::new(slice(table), width);
-        let mut state_product = self.state_product(w, run.masks, state_room);
-        state_product.pack(batch);
+        recurrence.pack(batch);
         for t in 0..steps {
             let z = &mut z[t % kept * batch * width..];
             if tokens.is_none() && t % chunk == 0 {
@@ -144,16 +140,9 @@ impl<G: Gates> Gated<G> {
             let (previous, mut next) = run.states.around(t);
             let start = match tokens {
                 None => Start::Sum,
-                Some(tokens) => {
-                    let tokens = &tokens[t * batch..][..batch];
-                    let rest = Start::Lookup(table.columns(recurrent, width), tokens);
-                    gemm::write(rest, RowsMut::new(z, width).columns(recurrent, width));
-                    Start::Lookup(table, tokens)
-                }
+                Some(tokens) => Start::Lookup(table, &tokens[t * batch..][..batch]),
             };
-            state_product.write(t, Rows::new(previous.slice(0), self.units), start, RowsMut::new(z, width));
-            let forward = Forward { gates: &self.gates, units: self.units, z, previous, next: next.reborrow() };
-            F::vectorize(pointwise::width(self.units, batch), forward);
+            recurrence.forward(t, start, z, previous, next.reborrow());
             if let Some(counts) = mask::step(&run.mask, t) {
                 next.keep(previous, counts);
             }
@@ -163,15 +152,17 @@ impl<G: Gates> Gated<G> {
         }
     }
 
+    /// Runs a sequence back.
     pub(super) fn run_back_fused<F: Scalar>(
         &self,
         w: &GatedWeights<F>,
         mut run: RunBack<'_, F>,
-        workspace: &mut GatedWorkspace<F>,
+        room: &mut SequenceRoom<F>,
+        recurrence: &mut impl Recurrence<F>,
         gradients: &mut GatedWeights<F>,
     ) {
         let (width, recurrent) = (blocks::<G>() * self.units, kernel_blocks::<G>() * self.units);
-        let GatedWorkspace { z, table, spare, inputs: input_rooms, state: state_room, room, .. } = workspace;
+        let SequenceRoom { z, table, spare, inputs: input_rooms, room, .. } = room;
         let (steps, batch) = run.steps();
         let inputs = w.kernel.nrows();
         let tokens = run.tokens.as_ref().map(|tokens| tokens.to_slice().expect("tokens are in standard layout"));
@@ -179,8 +170,7 @@ impl<G: Gates> Gated<G> {
             table.fill(F::zero());
         }
         spare.resize(batch, self.widths());
-        let mut state_product = self.state_product(w, run.masks, state_room);
-        state_product.pack_transposed();
+        recurrence.pack_transposed();
         let z = slice_mut(z);
         let h = run.states.outputs_before(steps);
         let h = h.to_slice().expect("states are in standard layout");
@@ -213,22 +203,12 @@ impl<G: Gates> Gated<G> {
                 run.dstates.parts[0] += &doutputs.index_axis(Axis(0), t);
             }
             let dz = &mut z[t * batch * width..][..batch * width];
-            let backward = Backward {
-                gates: &self.gates,
-                units: self.units,
-                z: dz,
-                previous: run.states.before(t),
-                next: run.states.before(t + 1),
-                dnext: run.dstates.views(),
-                dprevious: spare.views_mut(),
-            };
-            F::vectorize(pointwise::width(self.units, batch), backward);
+            let states = [run.states.before(t), run.states.before(t + 1), run.dstates.views()];
+            recurrence.backward(t, dz, states, spare.views_mut());
             if let Some(counts) = mask::step(&run.mask, t) {
                 mask::left_out(counts).for_each(|sample| dz[sample * width..][..width].fill(F::zero()));
                 spare.views_mut().keep(run.dstates.views(), counts);
             }
-            let dh = RowsMut::new(slice_mut(&mut spare.parts[0]), self.units);
-            state_product.back(t, Rows::new(dz, width), Start::Sum, dh);
             if let Some(tokens) = tokens {
                 gemm::add_to_rows(Rows::new(dz, width), &tokens[t * batch..][..batch], slice_mut(table));
             }
@@ -238,7 +218,7 @@ impl<G: Gates> Gated<G> {
                 let h = Rows::new(&h[rows.start * self.units..rows.end * self.units], self.units);
                 let dz = &z[rows.start * width..rows.end * width];
                 let drecurrent = RowsMut::new(slice_mut(&mut gradients.recurrent_kernel), recurrent);
-                state_product.add_gradient(t, h, Rows::new(dz, width), drecurrent, room);
+                recurrence.add_gradient(t, h, Rows::new(dz, width), drecurrent, room);
                 if tokens.is_none() {
                     project_back(t, rows, dz, gradients, room);
                 }

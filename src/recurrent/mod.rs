@@ -256,7 +256,8 @@
 //! Training keeps, for each step, the states (B·H each) and what the step saved (for gates B·N·H). Running keeps two
 //! slots of state, however long the sequence.
 //!
-//! Read `state`, `masks`, `cell`, `inputs`, `rnn`, then `gates`, `gated`, `product`, `fused`, `streaming`, then the cells; `bidirectional` and
+//! Read `state`, `masks`, `cell`, `inputs`, `rnn`, then `gates`, `gated`, `product`, `recurrence`, `fused`, `streaming`, then the cells, of
+//! which `reset_before` is a form of `gru`; `bidirectional` and
 //! `stacked` make one of two.
 
 mod bidirectional;
@@ -270,6 +271,8 @@ mod inputs;
 mod lstm;
 mod masks;
 mod product;
+mod recurrence;
+mod reset_before;
 mod rnn;
 mod simple_rnn;
 mod stacked;
@@ -289,4 +292,5 @@ pub use simple_rnn::{SimpleGates, SimpleRnn};
 pub use stacked::{Stacked, StackedStep, StackedWeights, StackedWorkspace};
 pub use state::{MAX_STATES, Series, SeriesMut, State, Views, ViewsMut, Widths};
 
+pub(crate) use gates::blocks;
 pub(crate) use state::StateSeries;

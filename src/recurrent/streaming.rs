@@ -4,7 +4,7 @@
 //! 8 units is everything else, so it is all one kernel, and the next states change places with the present ones instead of
 //! being copied.
 
-use super::fused::GatedWorkspace;
+use super::fused::SequenceRoom;
 use super::gated::{Gated, GatedWeights, input_spans};
 use super::gates::{Gates, blocks, kernel_blocks};
 use super::state::{State, Views, ViewsMut};
@@ -52,13 +52,13 @@ impl<G: Gates> Gated<G> {
         w: &GatedWeights<F>,
         x: &[F],
         state: &mut State<F>,
-        workspace: &mut GatedWorkspace<F>,
+        room: &mut SequenceRoom<F>,
     ) {
         let width = blocks::<G>() * self.units;
         let (batch, inputs) = (state.parts[0].nrows(), w.kernel.nrows());
         assert!(x.len() == batch * inputs, "the weights take {inputs} inputs a sample, not {}", x.len() / batch);
         let x = Rows::new(x, inputs);
-        let GatedWorkspace { z, spare, .. } = workspace;
+        let SequenceRoom { z, spare, .. } = room;
         resize(z, (1, batch, width));
         spare.resize(batch, self.widths());
         let (z, previous, next) = (slice_mut(z), state.views(), spare.views_mut());
