@@ -11,13 +11,14 @@
 //! | --- | --- |
 //! | the cost of a step of a sample stays what it is | `lstm/train/T100_B64_D16_H8` with `T1000_B64_…`, `T100_B1024_…`, `T1000_B1024_…`; the same of `H128` |
 //! | a mask is free when absent and cheap when present | `masks/lstm/…/none`, `all` and `half` |
+//! | what dropout of the state costs, and a product inside the step | `options/…` with `lstm/train/…` and `gru/train/…` |
 //! | a rule of a user's runs as fast as a built-in one | `user_lstm/…` with `lstm/…`: the same arithmetic, written here |
 
 use std::time::Duration;
 
 use bptt::workload::{Kind, Task, Workload};
-use bptt::{Describe, Gated, Gates, Gru, Lane, Lstm, Rnn, SimpleRnn};
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use bptt::{Cell, Describe, Gated, Gates, Gru, Lane, Lstm, Rnn, SimpleRnn};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
@@ -85,6 +86,29 @@ fn masks(criterion: &mut Criterion) {
     }
 }
 
+/// What the options cost that change the products of a step.
+fn options(criterion: &mut Criterion) {
+    for (features, units) in [(16, 8), (128, 128)] {
+        let task = Task { kind: Kind::Train, steps: 100, batch: 64, features, units };
+        train(criterion, "lstm_recurrent_dropout", task, Lstm::new(units).recurrent_dropout(0.2));
+        train(criterion, "lstm_both_dropouts", task, Lstm::new(units).dropout(0.2).recurrent_dropout(0.2));
+        train(criterion, "gru_recurrent_dropout", task, Gru::new(units).recurrent_dropout(0.2));
+        train(criterion, "gru_reset_before", task, Gru::new(units).reset_after(false));
+    }
+}
+
+fn train<C: Cell<f32>>(criterion: &mut Criterion, name: &str, task: Task, layer: Rnn<C>) {
+    let mut group = criterion.benchmark_group(format!("options/{name}"));
+    group.throughput(Throughput::Elements(task.elements()));
+    let mut workload = None;
+    group.bench_function(BenchmarkId::from_parameter(task), |bencher| {
+        let make = || Workload::new(task, layer.clone()).expect("the layer takes the task's sizes");
+        let workload = workload.get_or_insert_with(make);
+        bencher.iter(|| workload.run());
+    });
+    group.finish();
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default()
@@ -92,6 +116,6 @@ criterion_group! {
         .measurement_time(Duration::from_millis(1200))
         .sample_size(12)
         .without_plots();
-    targets = cells, masks
+    targets = cells, masks, options
 }
 criterion_main!(benches);

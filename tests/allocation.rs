@@ -14,13 +14,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bptt::callbacks::Callback;
 use bptt::{
-    Activate, Activation, Adam, Auc, Bidirectional, BinaryCrossentropy, Clip, Constraint, CosineDecay, Dense, Dropout,
-    Ema, Embedding, F1Score, Fit, Form, GlobalAveragePooling1D, GlobalMaxPooling1D, Gru, Init, Key, Layer,
-    LayerNormalization, Logs, Lstm, MeanMetric, MeanSquaredError, Merge, Model, Nadam, Optimizer, Pass, Predictor,
-    Regularizer, RepeatVector, Residual, Result, RmsProp, Rnn, RnnCache, Sequential, SimpleRnn, Stacked, State,
-    Targets, Tensor, TimeDistributed, Training,
+    Activate, Activation, Adam, Auc, Bidirectional, BinaryCrossentropy, Clip, Constraint, CosineDecay, Dense, Describe,
+    Dropout, Ema, Embedding, F1Score, Fit, Form, Gated, Gates, GlobalAveragePooling1D, GlobalMaxPooling1D, Gru, Init,
+    Key, Lane, Layer, LayerNormalization, Logs, Lstm, MeanMetric, MeanSquaredError, Merge, Model, Nadam, Optimizer,
+    Pass, Predictor, Regularizer, RepeatVector, Residual, Result, RmsProp, Rnn, RnnCache, Sequential, SimpleRnn,
+    Stacked, State, Targets, Tensor, TimeDistributed, Training,
 };
 use ndarray::{Array1, Array2, Array3, ArrayD, Axis};
+use serde::{Deserialize, Serialize};
 
 struct Counting;
 
@@ -119,8 +120,39 @@ fn sequences(samples: usize, steps: usize) -> Array3<f32> {
     Array3::from_shape_fn((samples, steps, 6), |(n, t, d)| ((n * 7 + t * 3 + d) as f32).sin())
 }
 
+/// A rule as a user writes it: h' = h + σ(a)·(tanh(b) − h).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Leaky;
+
+impl Describe for Leaky {
+    fn kind() -> &'static str {
+        "allocation::Leaky"
+    }
+}
+
+impl Gates for Leaky {
+    type Blocks<L: Lane> = [L; 2];
+    type States<L: Lane> = [L; 1];
+
+    #[inline(always)]
+    fn forward<L: Lane>(&self, [a, b]: [L; 2], [h]: [L; 1]) -> ([L; 2], [L; 1]) {
+        let (a, b) = (a.sigmoid(), b.tanh());
+        ([a, b], [h + a * (b - h)])
+    }
+
+    #[inline(always)]
+    fn backward<L: Lane>(&self, [a, b]: [L; 2], [h]: [L; 1], _: [L; 1], [d]: [L; 1]) -> ([L; 2], [L; 1]) {
+        let one = a.splat(1.0);
+        ([d * (b - h) * a * (one - a), d * a * (one - b * b)], [d * (one - a)])
+    }
+}
+
+fn leaky(units: usize) -> Rnn<Gated<Leaky>> {
+    Rnn::from_cell(Gated::new(Leaky, units))
+}
+
 /// Models on tokens with every kind of layer.
-fn models() -> [Model; 5] {
+fn models() -> [Model; 6] {
     let stacks = [
         Sequential::new().add(Embedding::new(50, 16)).add(Lstm::new(8)),
         Sequential::new()
@@ -147,6 +179,14 @@ fn models() -> [Model; 5] {
             .add(Embedding::new(50, 6))
             .add(Rnn::from_cell(Stacked::new(Lstm::new(8).into_cell(), Gru::new(5).into_cell())).return_sequences(true))
             .add(Bidirectional::new(Gru::new(4)).merge_mode(Merge::Mul)),
+        Sequential::new()
+            .add(Embedding::new(50, 6))
+            .add(Lstm::new(8).recurrent_dropout(0.2).return_sequences(true))
+            .add(Gru::new(20).dropout(0.2).recurrent_dropout(0.2).return_sequences(true))
+            .add(SimpleRnn::new(33).recurrent_dropout(0.2).return_sequences(true))
+            .add(Gru::new(7).reset_after(false).recurrent_dropout(0.2).return_sequences(true))
+            .add(Gru::new(16).reset_after(false).return_sequences(true))
+            .add(leaky(10).recurrent_dropout(0.2)),
     ];
     let optimizers = [
         Optimizer::new(RmsProp::new(1e-3)),
@@ -158,6 +198,7 @@ fn models() -> [Model; 5] {
             .weight_decay(0.01)
             .exclude_from_weight_decay(["bias"])
             .ema(Ema::new().overwrite_frequency(2)),
+        Optimizer::new(Adam::new(1e-3)),
         Optimizer::new(Adam::new(1e-3)),
         Optimizer::new(Adam::new(1e-3)),
     ];
@@ -268,7 +309,15 @@ fn a_layers_step_and_its_passes_allocate_nothing() {
     passes(&watch, Gru::new(40).dropout(0.5), x.clone());
     let stacked = Stacked::new(Gru::new(8).into_cell(), Lstm::new(5).into_cell());
     passes(&watch, Rnn::from_cell(stacked.clone()), x.clone());
-    passes(&watch, Rnn::from_cell(stacked).dropout(0.2).go_backwards(true), x.clone());
+    passes(&watch, Rnn::from_cell(stacked.clone()).dropout(0.2).go_backwards(true), x.clone());
+    passes(&watch, Rnn::from_cell(stacked).dropout(0.2).recurrent_dropout(0.2), x.clone());
+    passes(&watch, Lstm::new(8).recurrent_dropout(0.2), x.clone());
+    passes(&watch, Gru::new(40).dropout(0.5).dropout_per_step(true).recurrent_dropout(0.2), x.clone());
+    passes(&watch, leaky(33).recurrent_dropout(0.2), x.clone());
+    passes(&watch, Gru::new(40).reset_after(false), x.clone());
+    passes(&watch, Gru::new(8).reset_after(false), x.view().permuted_axes([1, 0, 2]).as_standard_layout().into_owned());
+    passes(&watch, Gru::new(8).reset_after(false).dropout(0.2).recurrent_dropout(0.2), x.clone());
+    passes(&watch, SimpleRnn::new(130).return_sequences(true).recurrent_dropout(0.2), x.clone());
     passes(&watch, SimpleRnn::new(130).return_sequences(true), x);
 }
 

@@ -5,7 +5,7 @@
 //! even where a benchmark names one type: so they are compiled in the benchmark and not with the crate, for everybody.
 
 use crate::kernels::gemm::{self, Factor, Packed, Room, Rows, RowsMut, Start};
-use crate::kernels::pointwise::{self, Backward, Forward};
+use crate::kernels::pointwise::{Backward, Forward};
 use crate::lane::{Kernel, Vector};
 use crate::recurrent::{Block, Gates, State, Widths};
 use crate::scalar::Scalar;
@@ -116,7 +116,6 @@ impl<F: Scalar> Kernel<F> for Apply<'_, F> {
 #[derive(Debug)]
 pub struct Pointwise<G> {
     gates: G,
-    rows: usize,
     units: usize,
     z: Vec<f32>,
     previous: State<f32>,
@@ -131,14 +130,13 @@ impl<G: Gates> Pointwise<G> {
         let mut previous = State::zeros(rows, Widths::new(&vec![units; states]));
         let z = wave(rows * <G::Blocks<f32> as Block<f32>>::COUNT * units);
         previous.parts.iter_mut().flatten().zip(&z).for_each(|(state, &value)| *state = value);
-        Pointwise { gates, rows, units, z, next: previous.clone(), dprevious: previous.clone(), previous }
+        Pointwise { gates, units, z, next: previous.clone(), dprevious: previous.clone(), previous }
     }
 
     /// The rule; its results are the sums of the next run.
     pub fn forward(&mut self) {
         let (previous, next) = (self.previous.views(), self.next.views_mut());
-        let kernel = Forward { gates: &self.gates, units: self.units, z: &mut self.z, previous, next };
-        f32::vectorize(pointwise::width(self.units, self.rows), kernel);
+        Forward { gates: &self.gates, units: self.units, z: &mut self.z, previous, next }.vectorize();
     }
 
     /// The rule and its derivative.
@@ -147,9 +145,6 @@ impl<G: Gates> Pointwise<G> {
         let (previous, next) = (self.previous.views(), self.next.views());
         let (dnext, dprevious) = (self.previous.views(), self.dprevious.views_mut());
         let (gates, units, z) = (&self.gates, self.units, &mut self.z[..]);
-        f32::vectorize(
-            pointwise::width(units, self.rows),
-            Backward { gates, units, z, previous, next, dnext, dprevious },
-        );
+        Backward { gates, units, z, previous, next, dnext, dprevious }.vectorize();
     }
 }

@@ -13,12 +13,17 @@
 use std::ops::Range;
 
 use crate::lane::{Kernel, Vector};
-use crate::recurrent::{Block, Gates, Views, ViewsMut};
+use crate::recurrent::{Block, Gates, Views, ViewsMut, blocks};
 use crate::scalar::Scalar;
 
 /// The width for which [`Scalar::vectorize`] is to choose vectors: that of two rows where two fill one.
 pub(crate) fn width(units: usize, rows: usize) -> usize {
     if units == 8 && rows > 1 { 2 * units } else { units }
+}
+
+/// The rows of z when it has this many numbers.
+fn rows<G: Gates>(units: usize, length: usize) -> usize {
+    length / (blocks::<G>() * units)
 }
 
 /// One step forward: `z` from sums to saved gates, `next` written.
@@ -28,6 +33,13 @@ pub(crate) struct Forward<'a, F, G> {
     pub(crate) z: &'a mut [F],
     pub(crate) previous: Views<'a, F>,
     pub(crate) next: ViewsMut<'a, F>,
+}
+
+impl<F: Scalar, G: Gates> Forward<'_, F, G> {
+    /// Runs it on vectors.
+    pub(crate) fn vectorize(self) {
+        F::vectorize(width(self.units, rows::<G>(self.units, self.z.len())), self);
+    }
 }
 
 impl<F: Scalar, G: Gates> Kernel<F> for Forward<'_, F, G> {
@@ -67,6 +79,13 @@ pub(crate) struct Backward<'a, F, G> {
     pub(crate) next: Views<'a, F>,
     pub(crate) dnext: Views<'a, F>,
     pub(crate) dprevious: ViewsMut<'a, F>,
+}
+
+impl<F: Scalar, G: Gates> Backward<'_, F, G> {
+    /// Runs it on vectors.
+    pub(crate) fn vectorize(self) {
+        F::vectorize(width(self.units, rows::<G>(self.units, self.z.len())), self);
+    }
 }
 
 impl<F: Scalar, G: Gates> Kernel<F> for Backward<'_, F, G> {
@@ -194,7 +213,7 @@ mod tests {
 
         let forward = Forward { gates, units, z: &mut z, previous: previous.views(), next: next.views_mut() };
         if on_vectors {
-            f32::vectorize(width(units, rows), forward)
+            forward.vectorize()
         } else {
             forward.run::<f32>(())
         }
@@ -209,7 +228,7 @@ mod tests {
             dprevious: dprevious.views_mut(),
         };
         if on_vectors {
-            f32::vectorize(width(units, rows), backward)
+            backward.vectorize()
         } else {
             backward.run::<f32>(())
         }

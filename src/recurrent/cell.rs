@@ -3,13 +3,14 @@
 //! The loops here are the reference path: one call a step, nothing hoisted. A cell that can do better overrides
 //! [`Cell::run`] and [`Cell::run_back`], as [`Gated`](super::Gated) does; tests hold the two together.
 
-use ndarray::{Array3, ArrayView2, ArrayView3, ArrayViewMut2, ArrayViewMut3, Axis, Zip, s};
+use ndarray::{Array3, ArrayView2, ArrayView3, ArrayViewMut2, ArrayViewMut3, Axis};
 
 use super::inputs::Seen;
+use super::masks::{StepMasks, drop_for_gates, drop_output, first_columns, undrop};
 use super::state::{Series, SeriesMut, State, StateSeries, Views, ViewsMut, Widths};
 use crate::error::Result;
 use crate::initializer::Init;
-use crate::layer::{Describe, MaskKind, Pass};
+use crate::layer::{Describe, Pass};
 use crate::mask;
 use crate::params::{Params, Path};
 use crate::scalar::Scalar;
@@ -118,7 +119,8 @@ pub struct Step<'a, F> {
     /// The time step, from 0 in the order in which the layer goes through them.
     pub t: usize,
     /// Whether this is training, and where a cell that draws masks of its own gets them: see [`Pass::dropout_mask`] with
-    /// [`MaskKind::Cell`]. The mask of a step, if there is one, is not among it, for the driver sees to that.
+    /// [`MaskKind::Cell`](crate::MaskKind::Cell). The mask of a step, if there is one, is not among it, for the driver sees
+    /// to that.
     pub pass: Pass<'a>,
 }
 
@@ -181,8 +183,8 @@ pub struct Run<'a, F> {
     pub states: SeriesMut<'a, F>,
     /// Where to write the output of each step (T, B, H), if all are asked for.
     pub outputs: Option<ArrayViewMut3<'a, F>>,
-    /// The masks that differ by gate or belong to the state; only [`Cell::step`] knows how to use them.
-    pub masks: &'a StepMasks<F>,
+    /// The masks that differ by gate or belong to the state. [`Cell::step`] is told of them as [`Step::x`] and [`Step::h`].
+    pub masks: StepMasks<'a, F>,
     /// What each step is told: see [`Step::pass`].
     pub pass: Pass<'a>,
 }
@@ -199,7 +201,7 @@ pub struct RunBack<'a, F> {
     /// The states of the run.
     pub states: Series<'a, F>,
     /// The masks of the run.
-    pub masks: &'a StepMasks<F>,
+    pub masks: StepMasks<'a, F>,
     /// What each step is told.
     pub pass: Pass<'a>,
     /// The gradient of each step's output (T, B, H), if all were asked for.
@@ -221,71 +223,6 @@ impl<F: Scalar> RunBack<'_, F> {
     /// How many steps T and samples B there are.
     pub fn steps(&self) -> (usize, usize) {
         Seen { x: self.x, tokens: self.tokens, mask: None }.steps()
-    }
-}
-
-/// Dropout masks that a step applies: for each gate to the input, and to the state.
-///
-/// Each array is (periods · gates, B, width), where there is one period if all steps share the masks, or one for each
-/// step. Empty arrays drop nothing.
-#[derive(Clone, Debug, Default)]
-pub struct StepMasks<F> {
-    input: Array3<F>,
-    state: Array3<F>,
-    gates: usize,
-}
-
-impl<F: Scalar> StepMasks<F> {
-    pub(crate) fn clear(&mut self) {
-        if self.is_empty() {
-            return;
-        }
-        resize(&mut self.input, (0, 0, 0));
-        resize(&mut self.state, (0, 0, 0));
-    }
-
-    /// Nothing is dropped inside the steps.
-    pub fn is_empty(&self) -> bool {
-        self.input.is_empty() && self.state.is_empty()
-    }
-
-    /// Draws masks for `gates` gates and `periods` time steps (1 if all share them).
-    pub(crate) fn draw(
-        &mut self,
-        kind: MaskKind,
-        rate: f64,
-        (periods, gates, batch, width): (usize, usize, usize, usize),
-        pass: Pass<'_>,
-    ) {
-        self.gates = gates;
-        let masks = if kind == MaskKind::Input { &mut self.input } else { &mut self.state };
-        fill_masks(masks, kind, rate, (periods, gates, batch, width), pass);
-    }
-
-    /// The masks (gates, B, width) of step t.
-    fn at<'a>(&self, masks: &'a Array3<F>, t: usize) -> Option<ArrayView3<'a, F>> {
-        if masks.is_empty() {
-            return None;
-        }
-        let first = if masks.dim().0 > self.gates { t * self.gates } else { 0 };
-        Some(masks.slice(s![first..first + self.gates, .., ..]))
-    }
-}
-
-/// Fills masks (periods · gates, B, width).
-pub(crate) fn fill_masks<F: Scalar>(
-    masks: &mut Array3<F>,
-    kind: MaskKind,
-    rate: f64,
-    (periods, gates, batch, width): (usize, usize, usize, usize),
-    pass: Pass<'_>,
-) {
-    resize(masks, (periods * gates, batch, width));
-    for (index, mut mask) in masks.outer_iter_mut().enumerate() {
-        for (sample, mut row) in mask.rows_mut().into_iter().enumerate() {
-            let row = row.as_slice_mut().expect("masks are in standard layout");
-            pass.dropout_mask(rate, kind, index % gates, index / gates, sample, row);
-        }
     }
 }
 
@@ -328,56 +265,6 @@ struct Scratch<F> {
     dnext: State<F>,
 }
 
-/// Writes `values` times each mask into `dropped` (gates, B, width), or `values` alone where nothing is dropped.
-pub(super) fn drop_for_gates<F: Scalar>(
-    values: ArrayView2<'_, F>,
-    masks: Option<ArrayView3<'_, F>>,
-    dropped: &mut Array3<F>,
-) {
-    let (batch, width) = values.dim();
-    resize(dropped, (masks.map_or(1, |masks| masks.dim().0), batch, width));
-    for (gate, mut dropped) in dropped.outer_iter_mut().enumerate() {
-        dropped.assign(&values);
-        if let Some(masks) = masks {
-            dropped *= &masks.index_axis(Axis(0), gate);
-        }
-    }
-}
-
-/// Adds to `sum` what each gate's gradient means for the value before its mask.
-pub(super) fn undrop<F: Scalar>(
-    gradients: &Array3<F>,
-    masks: Option<ArrayView3<'_, F>>,
-    mut sum: ArrayViewMut2<'_, F>,
-) {
-    for (gate, gradient) in gradients.outer_iter().enumerate() {
-        match masks {
-            Some(masks) => Zip::from(&mut sum)
-                .and(&gradient)
-                .and(&masks.index_axis(Axis(0), gate))
-                .for_each(|sum, &gradient, &mask| *sum += gradient * mask),
-            None => sum += &gradient,
-        }
-    }
-}
-
-/// The masks of a state's columns, where there may be more for other states.
-pub(super) fn first_columns<F>(masks: Option<ArrayView3<'_, F>>, units: usize) -> Option<ArrayView3<'_, F>> {
-    masks.map(|masks| masks.slice_move(s![.., .., ..units]))
-}
-
-/// The output in `previous` as each gate sees it, if recurrent dropout has masks for it.
-pub(super) fn drop_output<'a, F: Scalar>(
-    previous: Views<'_, F>,
-    masks: Option<ArrayView3<'_, F>>,
-    dropped: &'a mut Array3<F>,
-) -> Option<ArrayView3<'a, F>> {
-    let output = previous.view(0);
-    let masks = first_columns(masks, output.ncols())?;
-    drop_for_gates(output, Some(masks), dropped);
-    Some(dropped.view())
-}
-
 /// A run of one step from a state to the next.
 pub(crate) fn run_one_step<F: Scalar, C: Cell<F>>(
     cell: &C,
@@ -392,14 +279,14 @@ pub(crate) fn run_one_step<F: Scalar, C: Cell<F>>(
     let x = x.as_standard_layout();
     let (x, masks) = (x.view().insert_axis(Axis(0)), StepMasks::default());
     let (states_to, pass) = (states.view_mut(), Pass::inference());
-    let run = Run { x, tokens: None, mask: None, states: states_to, outputs: None, masks: &masks, pass };
+    let run = Run { x, tokens: None, mask: None, states: states_to, outputs: None, masks, pass };
     cell.run(weights, run, memory);
     states.copy_after(1, state);
     memory.series = states;
 }
 
 /// The reference loop, which [`Cell::run`] is by default: one [`Cell::step`] after the other. A cell with a run of its own
-/// falls back on it where that cannot do what is asked, such as masks that differ by gate.
+/// falls back on it where that cannot do what is asked.
 pub fn step_by_step<F: Scalar, C: Cell<F>>(
     cell: &C,
     weights: &C::Weights,
@@ -415,8 +302,8 @@ pub fn step_by_step<F: Scalar, C: Cell<F>>(
     let Scratch { x, h, .. } = &mut memory.scratch;
     for t in 0..steps {
         let (previous, mut next) = run.states.around(t);
-        let masks = run.masks.at(&run.masks.state, t);
-        drop_for_gates(run.x.index_axis(Axis(0), t), run.masks.at(&run.masks.input, t), x);
+        let (input_masks, masks) = run.masks.at(t);
+        drop_for_gates(run.x.index_axis(Axis(0), t), input_masks, x);
         let pass = run.pass.masked(None);
         let at = Step { x: x.view(), h: drop_output(previous, masks, h), masks, previous, t, pass };
         let cache = &mut memory.steps[if keeps_all { t } else { 0 }];
@@ -446,7 +333,7 @@ pub fn step_by_step_back<F: Scalar, C: Cell<F>>(
             run.dstates.parts[0] += &doutputs.index_axis(Axis(0), t);
         }
         let previous = run.states.before(t);
-        let (input_masks, masks) = (run.masks.at(&run.masks.input, t), run.masks.at(&run.masks.state, t));
+        let (input_masks, masks) = run.masks.at(t);
         drop_for_gates(run.x.index_axis(Axis(0), t), input_masks, x);
         resize(dx, (x.dim().0, batch, inputs));
         dx.fill(F::zero());

@@ -10,6 +10,9 @@
 //! each row of dz is added to its row of the table's gradient, from which dW, db and the gradient of the embedding follow
 //! as if the table were a sequence. On the reviews (V = 500, T·B = 3,200) this takes more than a quarter off an epoch.
 //!
+//! Dropout whose masks differ by gate runs the same loop, see [`Product`], and so does a step with a product inside it, see
+//! [`Recurrence`].
+//!
 //! # Memory
 //!
 //! In numbers, for a batch of B, T steps, D inputs, H units, N blocks of which K are in the kernels, S states:
@@ -18,9 +21,10 @@
 //! | --- | --- | --- |
 //! | z: sums, then what the rule saved, then their gradients | T·B·N·H | min(T, ⌈1024/B⌉)·B·N·H |
 //! | states | (T + 1)·B·S·H | 2·B·S·H |
-//! | gradients of states | 2·B·S·H | |
+//! | gradients of states | 2·B·S·H, and B·H for a product inside the step | |
 //! | W and U, packed | (D + H)·K·H, each panel padded to whole vectors | the same |
 //! | packed parts of x, h and dz | at most 2·1024·(max(D, H) + 48), half of it while the rest grows | |
+//! | with masks by gate: rows as one gate sees them | at most 1024·(2·D + H), and one step more | |
 //! | with a table of V rows: its product, then its gradient | V·N·H | V·N·H |
 
 use std::ops::Range;
@@ -30,9 +34,11 @@ use ndarray::{Array1, Array2, Array3, Axis};
 use super::cell::{Run, RunBack};
 use super::gated::{Gated, GatedWeights, input_spans};
 use super::gates::{Gates, blocks, kernel_blocks};
+use super::masks::StepMasks;
+use super::product::{Product, ProductRoom};
+use super::recurrence::{Recurrence, RecurrenceRoom};
 use super::state::State;
-use crate::kernels::gemm::{self, Factor, Packed, Room, Rows, RowsMut, Start};
-use crate::kernels::pointwise::{self, Backward, Forward};
+use crate::kernels::gemm::{self, Room, Rows, RowsMut, Start};
 use crate::mask;
 use crate::scalar::Scalar;
 use crate::tensor::{resize, slice, slice_mut};
@@ -49,48 +55,65 @@ fn chunk_of(batch: usize) -> usize {
 /// What the fast path keeps for a whole sequence.
 #[derive(Clone, Debug, Default)]
 pub struct GatedWorkspace<F: Scalar> {
+    pub(super) sequence: SequenceRoom<F>,
+    pub(super) recurrence: RecurrenceRoom<F>,
+}
+
+/// What the loop over time keeps.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SequenceRoom<F: Scalar> {
     /// (T, B, N·H): sums, then what the rule saved, then the gradient of the sums.
     pub(super) z: Array3<F>,
     /// (V, N·H): the product of a table of inputs, then its gradient.
     table: Array2<F>,
     /// The biases as one row of z.
     bias: Array1<F>,
-    /// W packed, span by span, and U; on the way back their transposes.
-    kernel: [Packed<F>; 2],
-    recurrent_kernel: Packed<F>,
+    /// For the products of the inputs, span by span.
+    inputs: [ProductRoom<F>; 2],
     /// Room for the states of the next step, or for the gradients of those of the step before.
     pub(super) spare: State<F>,
     room: Room<F>,
 }
 
-/// The columns of the kernel W that are not empty, and where in a row of z their products go.
-pub(super) fn spans<G: Gates>(units: usize) -> impl Iterator<Item = (usize, (Range<usize>, Range<usize>))> {
-    input_spans::<G>(units).into_iter().enumerate().filter(|(_, (from, _))| !from.is_empty())
-}
-
 impl<G: Gates> Gated<G> {
+    /// The products of the inputs.
+    fn input_products<'a, F: Scalar>(
+        &self,
+        w: &'a GatedWeights<F>,
+        masks: StepMasks<'a, F>,
+        rooms: &'a mut [ProductRoom<F>; 2],
+    ) -> [Product<'a, F>; 2] {
+        let kernel = Rows::new(slice(&w.kernel), w.kernel.ncols());
+        let ([together, apart], [first, second]) = (input_spans::<G>(self.units), rooms);
+        [(together, first), (apart, second)]
+            .map(|(span, room)| Product::new(kernel, span, self.units, masks.input, room))
+    }
+
+    /// Runs a sequence.
     pub(super) fn run_fused<F: Scalar>(
         &self,
         w: &GatedWeights<F>,
         mut run: Run<'_, F>,
-        workspace: &mut GatedWorkspace<F>,
+        room: &mut SequenceRoom<F>,
+        recurrence: &mut impl Recurrence<F>,
     ) {
         let (width, recurrent) = (blocks::<G>() * self.units, kernel_blocks::<G>() * self.units);
-        let GatedWorkspace { z, table, bias, kernel, recurrent_kernel, .. } = workspace;
+        let SequenceRoom { z, table, bias, inputs: input_rooms, .. } = room;
         let (bias, inputs) = (self.bias_row(w, bias), w.kernel.nrows());
         assert!(run.x.dim().2 == inputs, "the weights take {inputs} inputs a step, not {}", run.x.dim().2);
         let (steps, batch) = run.steps();
         let x = run.x.as_slice().expect("inputs are in standard layout");
         let tokens = run.tokens.as_ref().map(|tokens| tokens.to_slice().expect("tokens are in standard layout"));
 
-        // Sums z = x·W + b for these rows of inputs; of the blocks apart the state's half is the bias alone.
-        let mut project = |x: &[F], sums: &mut [F]| {
-            let x = Rows::new(x, inputs);
-            for (index, (from, to)) in spans::<G>(self.units) {
-                let columns = Rows::new(slice(&w.kernel), recurrent).columns(from.start, from.end);
-                let factor = kernel[index].factor(columns, x.count());
-                let sums = RowsMut::new(sums, width).columns(to.start, to.end);
-                gemm::product(x, factor, Start::Row(&bias[to]), sums);
+        let chunk = chunk_of(batch);
+        let mut input_products = self.input_products(w, run.masks, input_rooms);
+        let rows = if tokens.is_some() { x.len() / inputs } else { steps.min(chunk) * batch };
+        input_products.iter_mut().for_each(|product| product.pack(rows));
+        // Sums z = x·W + b for the inputs of step t and of some after it; of the blocks apart the state's half is the bias
+        // alone.
+        let mut project = |t: usize, x: &[F], sums: &mut [F]| {
+            for product in &mut input_products {
+                product.write(t, Rows::new(x, inputs), Start::Row(bias), RowsMut::new(sums, width));
             }
             if G::APART > 0 {
                 let apart = recurrent - G::APART * self.units;
@@ -98,37 +121,28 @@ impl<G: Gates> Gated<G> {
             }
         };
 
-        let chunk = chunk_of(batch);
         let kept = if run.states.keeps_all() { steps } else { steps.min(chunk) };
         resize(z, (kept, batch, width));
         let z = slice_mut(z);
         if tokens.is_some() {
-            resize(table, (x.len() / inputs, width));
-            project(x, slice_mut(table));
+            resize(table, (rows, width));
+            project(0, x, slice_mut(table));
         }
         let table = Rows::new(slice(table), width);
-        let u = recurrent_kernel.factor(Rows::new(slice(&w.recurrent_kernel), recurrent), batch);
+        recurrence.pack(batch);
         for t in 0..steps {
             let z = &mut z[t % kept * batch * width..];
             if tokens.is_none() && t % chunk == 0 {
                 let rows = chunk.min(steps - t) * batch;
-                project(&x[t * batch * inputs..][..rows * inputs], &mut z[..rows * width]);
+                project(t, &x[t * batch * inputs..][..rows * inputs], &mut z[..rows * width]);
             }
             let z = &mut z[..batch * width];
             let (previous, mut next) = run.states.around(t);
             let start = match tokens {
                 None => Start::Sum,
-                Some(tokens) => {
-                    let tokens = &tokens[t * batch..][..batch];
-                    let rest = Start::Lookup(table.columns(recurrent, width), tokens);
-                    gemm::write(rest, RowsMut::new(z, width).columns(recurrent, width));
-                    Start::Lookup(table.columns(0, recurrent), tokens)
-                }
+                Some(tokens) => Start::Lookup(table, &tokens[t * batch..][..batch]),
             };
-            let h = Rows::new(previous.slice(0), self.units);
-            gemm::product(h, u, start, RowsMut::new(z, width).columns(0, recurrent));
-            let forward = Forward { gates: &self.gates, units: self.units, z, previous, next: next.reborrow() };
-            F::vectorize(pointwise::width(self.units, batch), forward);
+            recurrence.forward(t, start, z, previous, next.reborrow());
             if let Some(counts) = mask::step(&run.mask, t) {
                 next.keep(previous, counts);
             }
@@ -138,15 +152,17 @@ impl<G: Gates> Gated<G> {
         }
     }
 
+    /// Runs a sequence back.
     pub(super) fn run_back_fused<F: Scalar>(
         &self,
         w: &GatedWeights<F>,
         mut run: RunBack<'_, F>,
-        workspace: &mut GatedWorkspace<F>,
+        room: &mut SequenceRoom<F>,
+        recurrence: &mut impl Recurrence<F>,
         gradients: &mut GatedWeights<F>,
     ) {
         let (width, recurrent) = (blocks::<G>() * self.units, kernel_blocks::<G>() * self.units);
-        let GatedWorkspace { z, table, spare, kernel, recurrent_kernel, room, .. } = workspace;
+        let SequenceRoom { z, table, spare, inputs: input_rooms, room, .. } = room;
         let (steps, batch) = run.steps();
         let inputs = w.kernel.nrows();
         let tokens = run.tokens.as_ref().map(|tokens| tokens.to_slice().expect("tokens are in standard layout"));
@@ -154,37 +170,31 @@ impl<G: Gates> Gated<G> {
             table.fill(F::zero());
         }
         spare.resize(batch, self.widths());
-        let u = recurrent_kernel.transposed(Rows::new(slice(&w.recurrent_kernel), recurrent));
+        recurrence.pack_transposed();
         let z = slice_mut(z);
         let h = run.states.outputs_before(steps);
         let h = h.to_slice().expect("states are in standard layout");
         let x = run.x.to_slice().expect("inputs are in standard layout");
         let mut dx = run.dx.as_mut().map(|dx| dx.as_slice_mut().expect("dx is in standard layout"));
+        let mut input_products = self.input_products(w, run.masks, input_rooms);
         if dx.is_some() {
-            for (index, (from, _)) in spans::<G>(self.units) {
-                kernel[index].transposed(Rows::new(slice(&w.kernel), recurrent).columns(from.start, from.end));
-            }
+            input_products.iter_mut().for_each(Product::pack_transposed);
         }
         // From the gradients of the sums of these rows those of W, b and their inputs.
-        let mut project_back = |rows: Range<usize>, dz: &[F], gradients: &mut GatedWeights<F>, room: &mut Room<F>| {
-            let dz = Rows::new(dz, width);
-            let inputs_of = rows.start * inputs..rows.end * inputs;
-            for (index, (from, to)) in spans::<G>(self.units) {
-                let dz = dz.columns(to.start, to.end);
-                let dkernel = RowsMut::new(slice_mut(&mut gradients.kernel), recurrent).columns(from.start, from.end);
-                gemm::add_transposed_product(Rows::new(&x[inputs_of.clone()], inputs), dz, dkernel, room);
-                if let Some(dx) = &mut dx {
-                    let start = if index == 0 { Start::Zero } else { Start::Sum };
-                    gemm::product(
-                        dz,
-                        Factor::Packed(&kernel[index]),
-                        start,
-                        RowsMut::new(&mut dx[inputs_of.clone()], inputs),
-                    );
+        let mut project_back =
+            |t: usize, rows: Range<usize>, dz: &[F], gradients: &mut GatedWeights<F>, room: &mut _| {
+                let dz = Rows::new(dz, width);
+                let inputs_of = rows.start * inputs..rows.end * inputs;
+                let mut start = Start::Zero;
+                for product in &mut input_products {
+                    let dkernel = RowsMut::new(slice_mut(&mut gradients.kernel), recurrent);
+                    product.add_gradient(t, Rows::new(&x[inputs_of.clone()], inputs), dz, dkernel, room);
+                    if let Some(dx) = &mut dx {
+                        start = product.back(t, dz, start, RowsMut::new(&mut dx[inputs_of.clone()], inputs));
+                    }
                 }
-            }
-            self.add_dbias(dz, gradients);
-        };
+                self.add_dbias(dz, gradients);
+            };
 
         let chunk = chunk_of(batch);
         let mut end = steps;
@@ -193,22 +203,12 @@ impl<G: Gates> Gated<G> {
                 run.dstates.parts[0] += &doutputs.index_axis(Axis(0), t);
             }
             let dz = &mut z[t * batch * width..][..batch * width];
-            let backward = Backward {
-                gates: &self.gates,
-                units: self.units,
-                z: dz,
-                previous: run.states.before(t),
-                next: run.states.before(t + 1),
-                dnext: run.dstates.views(),
-                dprevious: spare.views_mut(),
-            };
-            F::vectorize(pointwise::width(self.units, batch), backward);
+            let states = [run.states.before(t), run.states.before(t + 1), run.dstates.views()];
+            recurrence.backward(t, dz, states, spare.views_mut());
             if let Some(counts) = mask::step(&run.mask, t) {
                 mask::left_out(counts).for_each(|sample| dz[sample * width..][..width].fill(F::zero()));
                 spare.views_mut().keep(run.dstates.views(), counts);
             }
-            let dh = RowsMut::new(slice_mut(&mut spare.parts[0]), self.units);
-            gemm::product(Rows::new(dz, width).columns(0, recurrent), u, Start::Sum, dh);
             if let Some(tokens) = tokens {
                 gemm::add_to_rows(Rows::new(dz, width), &tokens[t * batch..][..batch], slice_mut(table));
             }
@@ -218,16 +218,16 @@ impl<G: Gates> Gated<G> {
                 let h = Rows::new(&h[rows.start * self.units..rows.end * self.units], self.units);
                 let dz = &z[rows.start * width..rows.end * width];
                 let drecurrent = RowsMut::new(slice_mut(&mut gradients.recurrent_kernel), recurrent);
-                gemm::add_transposed_product(h, Rows::new(dz, width).columns(0, recurrent), drecurrent, room);
+                recurrence.add_gradient(t, h, Rows::new(dz, width), drecurrent, room);
                 if tokens.is_none() {
-                    project_back(rows, dz, gradients, room);
+                    project_back(t, rows, dz, gradients, room);
                 }
                 end = t;
             }
         }
         // A table is a sequence, and the gradient of its product that of the sums.
         if tokens.is_some() {
-            project_back(0..table.nrows(), slice(table), gradients, room);
+            project_back(0, 0..table.nrows(), slice(table), gradients, room);
         }
     }
 }

@@ -10,16 +10,14 @@
 //! ```
 //!
 //! So h·U fills the first K blocks in one product, and x·W at most two spans, see [`input_spans`]. [`Cell::step`] is the
-//! reference: gate by gate, plain numbers, any dropout. `fused` is the fast path, taken when no mask differs by gate.
+//! reference: gate by gate, plain numbers. `fused` is the fast path.
 
 use std::ops::Range;
 
 use ndarray::{Array1, Array2, ArrayD, ArrayView1, ArrayView2, ArrayViewMut2, Axis, IxDyn};
 use serde::{Deserialize, Serialize};
 
-use super::cell::{
-    Cell, CellMemory, Run, RunBack, Step, StepBack, StepMasks, run_one_step, step_by_step, step_by_step_back,
-};
+use super::cell::{Cell, CellMemory, Run, RunBack, Step, StepBack, run_one_step, step_by_step, step_by_step_back};
 use super::fused::GatedWorkspace;
 use super::gates::{Gates, blocks, kernel_blocks, states};
 use super::rnn::Rnn;
@@ -157,13 +155,6 @@ pub struct GatedStep<F: Scalar> {
     bias: Array1<F>,
 }
 
-/// A cell that has the weights and the workspace of [`Gated`], whose fast path it may take.
-pub(super) trait GatedCell<F: Scalar>:
-    Cell<F, Weights = GatedWeights<F>, Workspace = GatedWorkspace<F>>
-{
-}
-impl<F: Scalar, C: Cell<F, Weights = GatedWeights<F>, Workspace = GatedWorkspace<F>>> GatedCell<F> for C {}
-
 /// The columns of the kernel W, and where in a row of z their products go.
 pub(super) fn input_spans<G: Gates>(units: usize) -> [(Range<usize>, Range<usize>); 2] {
     let (together, kernel) = ((kernel_blocks::<G>() - G::APART) * units, kernel_blocks::<G>() * units);
@@ -248,68 +239,12 @@ impl<G: Gates> Gated<G> {
         block * self.units..(block + 1) * self.units
     }
 
-    /// Whether the fast path runs: it knows no masks that differ by gate.
-    fn fuses<F: Scalar>(masks: &StepMasks<F>) -> bool {
-        masks.is_empty() && !Path::current().is_reference()
-    }
-
-    /// Whether a step of this batch takes the path for few samples, whose state must lie in one piece.
-    fn streams<F: Scalar>(batch: usize, state: &State<F>) -> bool {
-        batch <= gemm::FEW
+    /// The inputs of a step of a few samples, row after row, if it can take the path for those.
+    pub(super) fn streamed<'a, F: Scalar>(x: &'a ArrayView2<'_, F>, state: &State<F>) -> Option<&'a [F]> {
+        let takes = x.nrows() <= gemm::FEW
             && state.parts.iter().all(|part| part.is_standard_layout())
-            && !Path::current().is_reference()
-    }
-
-    /// [`Cell::run`] of a cell with these weights: on the fast path if its step `is_rule`, that is this gates rule and
-    /// nothing else, or step by step.
-    pub(super) fn run_as<F: Scalar, C: GatedCell<F>>(
-        &self,
-        cell: &C,
-        is_rule: bool,
-        w: &GatedWeights<F>,
-        run: Run<'_, F>,
-        memory: &mut CellMemory<F, C>,
-    ) {
-        if is_rule && Self::fuses(run.masks) {
-            self.run_fused(w, run, &mut memory.workspace);
-        } else {
-            step_by_step(cell, w, run, memory);
-        }
-    }
-
-    /// [`Cell::run_back`], with the same choice as [`run_as`](Gated::run_as).
-    pub(super) fn run_back_as<F: Scalar, C: GatedCell<F>>(
-        &self,
-        cell: &C,
-        is_rule: bool,
-        w: &GatedWeights<F>,
-        run: RunBack<'_, F>,
-        memory: &mut CellMemory<F, C>,
-        gradients: &mut GatedWeights<F>,
-    ) {
-        if is_rule && Self::fuses(run.masks) {
-            self.run_back_fused(w, run, &mut memory.workspace, gradients);
-        } else {
-            step_by_step_back(cell, w, run, memory, gradients);
-        }
-    }
-
-    /// [`Cell::advance`]: on the path for few samples if it can be taken.
-    pub(super) fn advance_as<F: Scalar, C: GatedCell<F>>(
-        &self,
-        cell: &C,
-        is_rule: bool,
-        w: &GatedWeights<F>,
-        x: ArrayView2<'_, F>,
-        state: &mut State<F>,
-        memory: &mut CellMemory<F, C>,
-    ) {
-        match x.as_slice() {
-            Some(x_rows) if is_rule && Self::streams(x.nrows(), state) => {
-                self.advance_fused(w, x_rows, state, &mut memory.workspace);
-            }
-            _ => run_one_step(cell, w, x, state, memory),
-        }
+            && !Path::current().is_reference();
+        x.as_slice().filter(|_| takes)
     }
 
     /// The widths of the states.
@@ -415,7 +350,12 @@ impl<F: Scalar, G: Gates> Cell<F> for Gated<G> {
     }
 
     fn run(&self, w: &GatedWeights<F>, run: Run<'_, F>, memory: &mut CellMemory<F, Self>) {
-        self.run_as(self, true, w, run, memory);
+        if Path::current().is_reference() {
+            return step_by_step(self, w, run, memory);
+        }
+        let GatedWorkspace { sequence, recurrence } = &mut memory.workspace;
+        let mut recurrence = self.one_product(w, run.masks, recurrence);
+        self.run_fused(w, run, sequence, &mut recurrence);
     }
 
     fn run_back(
@@ -425,7 +365,12 @@ impl<F: Scalar, G: Gates> Cell<F> for Gated<G> {
         memory: &mut CellMemory<F, Self>,
         gradients: &mut GatedWeights<F>,
     ) {
-        self.run_back_as(self, true, w, run, memory, gradients);
+        if Path::current().is_reference() {
+            return step_by_step_back(self, w, run, memory, gradients);
+        }
+        let GatedWorkspace { sequence, recurrence } = &mut memory.workspace;
+        let mut recurrence = self.one_product(w, run.masks, recurrence);
+        self.run_back_fused(w, run, sequence, &mut recurrence, gradients);
     }
 
     fn advance(
@@ -435,7 +380,10 @@ impl<F: Scalar, G: Gates> Cell<F> for Gated<G> {
         state: &mut State<F>,
         memory: &mut CellMemory<F, Self>,
     ) {
-        self.advance_as(self, true, w, x, state, memory);
+        match Self::streamed(&x, state) {
+            Some(x) => self.advance_fused(w, x, state, &mut memory.workspace.sequence),
+            None => run_one_step(self, w, x, state, memory),
+        }
     }
 
     fn takes_lookups(&self) -> bool {

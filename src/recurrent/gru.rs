@@ -3,14 +3,14 @@
 //! ```text
 //! z = ρ(x·W_z + h·U_z + b_z)      r = ρ(x·W_r + h·U_r + b_r)
 //! g = α(x·W_h + b_h + r·(h·U_h + b'_h))      reset_after, Keras' default: a gates rule
-//! g = α(x·W_h + b_h + (r·h)·U_h)             otherwise: the product needs r, so the step is written out here
+//! g = α(x·W_h + b_h + (r·h)·U_h)             otherwise: the product needs r; see `reset_before`
 //! h' = z·h + (1 − z)·g                       ρ recurrent_activation, α activation; blocks in Keras' order z, r, h
 //! ```
 
-use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut2, Ix2, SliceInfo, SliceInfoElem, Zip, s};
+use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
-use super::cell::{Cell, CellMemory, Run, RunBack, Step, StepBack};
+use super::cell::{Cell, CellMemory, Run, RunBack, Step, StepBack, run_one_step, step_by_step, step_by_step_back};
 use super::functions::{Functions, with_functions};
 use super::fused::GatedWorkspace;
 use super::gated::{Gated, GatedStep, GatedWeights, gated_options};
@@ -20,12 +20,11 @@ use super::state::{State, Views, ViewsMut, Widths};
 use crate::activation::Activation;
 use crate::error::Result;
 use crate::initializer::Init;
-use crate::kernels::gemm;
+use crate::kernels::path::Path;
 use crate::lane::Lane;
 use crate::layer::Describe;
-use crate::params::Path;
+use crate::params;
 use crate::scalar::Scalar;
-use crate::tensor::resize;
 use crate::weight_options::WeightOptions;
 
 /// The GRU layer.
@@ -60,11 +59,11 @@ use crate::weight_options::WeightOptions;
 #[doc(alias = "GRU")]
 pub type Gru = Rnn<GruCell>;
 
-/// The cell of [`Gru`]: a gates rule, or without `reset_after` a step of its own.
+/// The cell of [`Gru`]: a gates rule, or without `reset_after` a step of two halves with a product each.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GruCell {
-    gated: Gated<GruGates>,
+    pub(super) gated: Gated<GruGates>,
     reset_after: bool,
 }
 
@@ -72,8 +71,8 @@ pub struct GruCell {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GruGates {
-    activation: Activation,
-    recurrent_activation: Activation,
+    pub(super) activation: Activation,
+    pub(super) recurrent_activation: Activation,
 }
 
 impl GruCell {
@@ -182,7 +181,7 @@ impl<F: Scalar> Cell<F> for GruCell {
         self.gated.build_weights(inputs, if self.reset_after { 2 } else { 1 }, init)
     }
 
-    fn weight_options(&self, path: Path<'_>) -> WeightOptions {
+    fn weight_options(&self, path: params::Path<'_>) -> WeightOptions {
         Cell::<F>::weight_options(&self.gated, path)
     }
 
@@ -211,11 +210,21 @@ impl<F: Scalar> Cell<F> for GruCell {
     }
 
     fn takes_lookups(&self) -> bool {
-        self.reset_after && Cell::<F>::takes_lookups(&self.gated)
+        Cell::<F>::takes_lookups(&self.gated)
     }
 
     fn run(&self, w: &GatedWeights<F>, run: Run<'_, F>, memory: &mut CellMemory<F, Self>) {
-        self.gated.run_as(self, self.reset_after, w, run, memory);
+        if Path::current().is_reference() {
+            return step_by_step(self, w, run, memory);
+        }
+        let GatedWorkspace { sequence, recurrence } = &mut memory.workspace;
+        if self.reset_after {
+            let mut recurrence = self.gated.one_product(w, run.masks, recurrence);
+            self.gated.run_fused(w, run, sequence, &mut recurrence);
+        } else {
+            let mut recurrence = self.two_products(w, run.masks, recurrence);
+            self.gated.run_fused(w, run, sequence, &mut recurrence);
+        }
     }
 
     fn run_back(
@@ -225,7 +234,17 @@ impl<F: Scalar> Cell<F> for GruCell {
         memory: &mut CellMemory<F, Self>,
         gradients: &mut GatedWeights<F>,
     ) {
-        self.gated.run_back_as(self, self.reset_after, w, run, memory, gradients);
+        if Path::current().is_reference() {
+            return step_by_step_back(self, w, run, memory, gradients);
+        }
+        let GatedWorkspace { sequence, recurrence } = &mut memory.workspace;
+        if self.reset_after {
+            let mut recurrence = self.gated.one_product(w, run.masks, recurrence);
+            self.gated.run_back_fused(w, run, sequence, &mut recurrence, gradients);
+        } else {
+            let mut recurrence = self.two_products(w, run.masks, recurrence);
+            self.gated.run_back_fused(w, run, sequence, &mut recurrence, gradients);
+        }
     }
 
     fn advance(
@@ -235,105 +254,9 @@ impl<F: Scalar> Cell<F> for GruCell {
         state: &mut State<F>,
         memory: &mut CellMemory<F, Self>,
     ) {
-        self.gated.advance_as(self, self.reset_after, w, x, state, memory);
-    }
-}
-
-/// Four blocks of columns side by side: z, r, r·h, g of one step, or their gradients.
-fn blocks<F: Scalar>(all: &Array2<F>, units: usize) -> [ArrayView2<'_, F>; 4] {
-    std::array::from_fn(|block| all.slice(columns(block, units)))
-}
-
-/// The same blocks, to be written.
-fn blocks_mut<F: Scalar>(all: &mut Array2<F>, units: usize) -> [ArrayViewMut2<'_, F>; 4] {
-    let [a, b, c, d] = std::array::from_fn(|block| columns(block, units));
-    all.multi_slice_mut((a, b, c, d)).into()
-}
-
-/// The columns of one block.
-fn columns(block: usize, units: usize) -> SliceInfo<[SliceInfoElem; 2], Ix2, Ix2> {
-    s![.., block * units..(block + 1) * units]
-}
-
-/// The form with the reset gate before the product.
-impl GruCell {
-    fn step_reset_before<F: Scalar>(
-        &self,
-        w: &GatedWeights<F>,
-        at: &Step<'_, F>,
-        mut next: ViewsMut<'_, F>,
-        cache: &mut GatedStep<F>,
-    ) {
-        let GruGates { activation, recurrent_activation } = &self.gated.gates;
-        let units = self.gated.units;
-        let h = at.previous.view(0);
-        resize(&mut cache.z, (h.nrows(), 4 * units));
-        let [mut z, mut r, mut rh, mut g] = blocks_mut(&mut cache.z, units);
-        let bias = w.bias.as_ref().and_then(|bias| bias.as_slice());
-        for (gate, sum) in [&mut z, &mut r, &mut g].into_iter().enumerate() {
-            gemm::plain_product(at.x(gate), w.kernel.slice(columns(gate, units)), sum.view_mut());
-            if let Some(bias) = bias {
-                let bias = &bias[gate * units..(gate + 1) * units];
-                sum.rows_mut().into_iter().for_each(|mut row| row += &ArrayView1::from(bias));
-            }
-        }
-        for (gate, sum) in [&mut z, &mut r].into_iter().enumerate() {
-            gemm::add_plain_product(at.h(gate), w.recurrent_kernel.slice(columns(gate, units)), sum.view_mut());
-            sum.mapv_inplace(|z| recurrent_activation.apply(z));
-        }
-        Zip::from(&mut rh).and(&r).and(&at.h(2)).for_each(|rh, &r, &h| *rh = r * h);
-        gemm::add_plain_product(rh.view(), w.recurrent_kernel.slice(columns(2, units)), g.view_mut());
-        g.mapv_inplace(|z| activation.apply(z));
-        Zip::from(next.view_mut(0)).and(&z).and(&h).and(&g).for_each(|next, &z, &h, &g| *next = z * (h - g) + g);
-    }
-
-    fn step_back_reset_before<F: Scalar>(
-        &self,
-        w: &GatedWeights<F>,
-        at: &Step<'_, F>,
-        mut back: StepBack<'_, F>,
-        cache: &mut GatedStep<F>,
-        gradients: &mut GatedWeights<F>,
-    ) {
-        let GruGates { activation, recurrent_activation } = &self.gated.gates;
-        let units = self.gated.units;
-        let h = at.previous.view(0);
-        let dnext = back.dnext.view(0);
-        resize(&mut cache.dz, cache.z.raw_dim());
-        let [z, r, rh, g] = blocks(&cache.z, units);
-        let [mut dz, mut dr, mut drh, mut dg] = blocks_mut(&mut cache.dz, units);
-
-        // h' = z·h + (1 − z)·g
-        Zip::from(back.dprevious.view_mut(0)).and(&dnext).and(&z).for_each(|sum, &d, &z| *sum += d * z);
-        Zip::from(&mut dg).and(&dnext).and(&z).and(&g).for_each(|dg, &d, &z, &g| {
-            *dg = activation.backward(g, d * (F::one() - z));
-        });
-        Zip::from(&mut dz).and(&dnext).and(&z).and(&g).and(&h).for_each(|dz, &d, &z, &g, &h| {
-            *dz = recurrent_activation.backward(z, d * (h - g));
-        });
-        // g = α(x·W_h + b_h + (r·h)·U_h)
-        gemm::plain_product(dg.view(), w.recurrent_kernel.slice(columns(2, units)).t(), drh.view_mut());
-        Zip::from(&mut dr).and(&drh).and(&r).and(&at.h(2)).for_each(|dr, &d, &r, &h| {
-            *dr = recurrent_activation.backward(r, d * h);
-        });
-        Zip::from(back.dh(2)).and(&drh).and(&r).for_each(|sum, &d, &r| *sum += d * r);
-        gemm::add_plain_product(rh.t(), dg.view(), gradients.recurrent_kernel.slice_mut(columns(2, units)));
-        // z and r = ρ(x·W + h·U + b)
-        for (gate, d) in [&dz, &dr].into_iter().enumerate() {
-            gemm::add_plain_product(
-                at.h(gate).t(),
-                d.view(),
-                gradients.recurrent_kernel.slice_mut(columns(gate, units)),
-            );
-            gemm::add_plain_product(d.view(), w.recurrent_kernel.slice(columns(gate, units)).t(), back.dh(gate));
-        }
-        for (gate, d) in [&dz, &dr, &dg].into_iter().enumerate() {
-            gemm::add_plain_product(at.x(gate).t(), d.view(), gradients.kernel.slice_mut(columns(gate, units)));
-            gemm::add_plain_product(d.view(), w.kernel.slice(columns(gate, units)).t(), back.dx(gate));
-            if let Some(dbias) = gradients.bias.as_mut().and_then(|bias| bias.as_slice_mut()) {
-                let dbias = &mut dbias[gate * units..(gate + 1) * units];
-                d.rows().into_iter().for_each(|row| dbias.iter_mut().zip(row).for_each(|(sum, &d)| *sum += d));
-            }
+        match Gated::<GruGates>::streamed(&x, state) {
+            Some(x) if self.reset_after => self.gated.advance_fused(w, x, state, &mut memory.workspace.sequence),
+            _ => run_one_step(self, w, x, state, memory),
         }
     }
 }

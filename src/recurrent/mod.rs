@@ -256,7 +256,8 @@
 //! Training keeps, for each step, the states (B·H each) and what the step saved (for gates B·N·H). Running keeps two
 //! slots of state, however long the sequence.
 //!
-//! Read `state`, `cell`, `inputs`, `rnn`, then `gates`, `gated`, `fused`, `streaming`, then the cells; `bidirectional` and
+//! Read `state`, `masks`, `cell`, `inputs`, `rnn`, then `gates`, `gated`, `product`, `recurrence`, `fused`, `streaming`, then the cells, of
+//! which `reset_before` is a form of `gru`; `bidirectional` and
 //! `stacked` make one of two.
 
 mod bidirectional;
@@ -268,6 +269,10 @@ mod gates;
 mod gru;
 mod inputs;
 mod lstm;
+mod masks;
+mod product;
+mod recurrence;
+mod reset_before;
 mod rnn;
 mod simple_rnn;
 mod stacked;
@@ -275,15 +280,17 @@ mod state;
 mod streaming;
 
 pub use bidirectional::{Bidirectional, BidirectionalCache, BidirectionalWeights, Merge};
-pub use cell::{Cell, CellMemory, Run, RunBack, Step, StepBack, StepMasks, step_by_step, step_by_step_back};
+pub use cell::{Cell, CellMemory, Run, RunBack, Step, StepBack, step_by_step, step_by_step_back};
 pub use fused::GatedWorkspace;
 pub use gated::{Gated, GatedStep, GatedWeights};
 pub use gates::{Block, Gates};
 pub use gru::{Gru, GruCell, GruGates};
 pub use lstm::{Lstm, LstmGates};
+pub use masks::StepMasks;
 pub use rnn::{Rnn, RnnCache};
 pub use simple_rnn::{SimpleGates, SimpleRnn};
 pub use stacked::{Stacked, StackedStep, StackedWeights, StackedWorkspace};
 pub use state::{MAX_STATES, Series, SeriesMut, State, Views, ViewsMut, Widths};
 
+pub(crate) use gates::blocks;
 pub(crate) use state::StateSeries;

@@ -7,8 +7,9 @@
 use ndarray::{ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
-use super::cell::{Cell, CellMemory, Run, RunBack, StepMasks};
+use super::cell::{Cell, CellMemory, Run, RunBack};
 use super::inputs::{Inputs, Order, Seen};
+use super::masks::DrawnMasks;
 use super::state::{State, StateSeries, Widths};
 use crate::error::Result;
 use crate::initializer::Init;
@@ -127,7 +128,7 @@ pub struct RnnCache<F: Scalar, C: Cell<F>> {
     inputs: Inputs<F>,
     /// The gradient of the outputs without those that were set to zero.
     doutputs: Tensor<F>,
-    step_masks: StepMasks<F>,
+    step_masks: DrawnMasks<F>,
     dstates: State<F>,
     memory: CellMemory<F, C>,
 }
@@ -138,7 +139,7 @@ impl<F: Scalar, C: Cell<F>> Default for RnnCache<F, C> {
             states: StateSeries::default(),
             inputs: Inputs::default(),
             doutputs: Tensor::default(),
-            step_masks: StepMasks::default(),
+            step_masks: DrawnMasks::default(),
             dstates: State { parts: Vec::new() },
             memory: CellMemory::default(),
         }
@@ -257,7 +258,7 @@ impl<C: Describe> Rnn<C> {
             mask: seen.mask,
             states: cache.states.view_mut(),
             outputs: self.return_sequences.then(|| y.as_sequence(steps, batch, units).view_mut()),
-            masks: &cache.step_masks,
+            masks: cache.step_masks.view(),
             pass: pass.masked(None),
         };
         // Cells need not know of sequences in which there is nothing to do.
@@ -333,7 +334,7 @@ impl<C: Describe> Rnn<C> {
             tokens: seen.tokens,
             mask: seen.mask,
             states: cache.states.view(),
-            masks: &cache.step_masks,
+            masks: cache.step_masks.view(),
             pass: pass.masked(None),
             doutputs,
             dx: dx.as_mut().map(|dx| dx.view_mut()),

@@ -5,15 +5,13 @@
 //! ```
 //!
 //! The output of a cell is its state 0, so the states of the second come first. Over whole sequences each cell runs with its
-//! own [`Cell::run`], one after the other, which is the same sum; only if a step has to apply dropout masks do they go step by
-//! step.
+//! own [`Cell::run`], one after the other, which is the same sum.
 
 use ndarray::{Array3, ArrayView2, Axis, s};
 use serde::{Deserialize, Serialize};
 
-use super::cell::{
-    Cell, CellMemory, Run, RunBack, Step, StepBack, drop_output, first_columns, step_by_step, step_by_step_back, undrop,
-};
+use super::cell::{Cell, CellMemory, Run, RunBack, Step, StepBack};
+use super::masks::{StepMasks, drop_output, first_columns, undrop};
 use super::state::{State, Views, ViewsMut, Widths};
 use crate::error::Result;
 use crate::initializer::Init;
@@ -228,10 +226,8 @@ impl<F: Scalar, A: Cell<F>, B: Cell<F>> Cell<F> for Stacked<A, B> {
     }
 
     fn run(&self, w: &Self::Weights, run: Run<'_, F>, memory: &mut CellMemory<F, Self>) {
-        if !run.masks.is_empty() {
-            return step_by_step(self, w, run, memory);
-        }
         let (steps, batch) = run.steps();
+        let (second_masks, first_masks) = self.split_masks(run.masks);
         let (second_states, first_states) = run.states.split_at(self.upper::<F>());
         let StackedWorkspace { first, second, between, .. } = &mut memory.workspace;
         resize(between, (steps, batch, self.first.states().as_slice()[0]));
@@ -241,7 +237,7 @@ impl<F: Scalar, A: Cell<F>, B: Cell<F>> Cell<F> for Stacked<A, B> {
             mask: run.mask,
             states: first_states,
             outputs: Some(between.view_mut()),
-            masks: run.masks,
+            masks: first_masks,
             pass: run.pass.masked(None),
         };
         self.first.run(&w.first, first_run, &mut first.memory);
@@ -251,7 +247,7 @@ impl<F: Scalar, A: Cell<F>, B: Cell<F>> Cell<F> for Stacked<A, B> {
             mask: run.mask,
             states: second_states,
             outputs: run.outputs,
-            masks: run.masks,
+            masks: second_masks,
             pass: second_pass(run.pass),
         };
         self.second.run(&w.second, second_run, &mut second.memory);
@@ -264,9 +260,7 @@ impl<F: Scalar, A: Cell<F>, B: Cell<F>> Cell<F> for Stacked<A, B> {
         memory: &mut CellMemory<F, Self>,
         gradients: &mut Self::Weights,
     ) {
-        if !run.masks.is_empty() {
-            return step_by_step_back(self, w, run, memory, gradients);
-        }
+        let (second_masks, first_masks) = self.split_masks(run.masks);
         let (second_states, first_states) = run.states.split_at(self.upper::<F>());
         let StackedWorkspace { first, second, between, dbetween } = &mut memory.workspace;
         resize(dbetween, between.raw_dim());
@@ -276,7 +270,7 @@ impl<F: Scalar, A: Cell<F>, B: Cell<F>> Cell<F> for Stacked<A, B> {
             tokens: None,
             mask: run.mask,
             states: second_states,
-            masks: run.masks,
+            masks: second_masks,
             pass: second_pass(run.pass),
             doutputs: run.doutputs,
             dx: Some(dbetween.view_mut()),
@@ -288,7 +282,7 @@ impl<F: Scalar, A: Cell<F>, B: Cell<F>> Cell<F> for Stacked<A, B> {
             tokens: run.tokens,
             mask: run.mask,
             states: first_states,
-            masks: run.masks,
+            masks: first_masks,
             pass: run.pass.masked(None),
             doutputs: Some(dbetween.view()),
             dx: run.dx,
@@ -306,6 +300,14 @@ impl<A: Describe, B: Describe> Stacked<A, B> {
         B: Cell<F>,
     {
         self.second.states().as_slice().len()
+    }
+
+    /// The masks of the second cell and of the first, to which those of the inputs belong.
+    fn split_masks<'a, F: Scalar>(&self, all: StepMasks<'a, F>) -> (StepMasks<'a, F>, StepMasks<'a, F>)
+    where
+        B: Cell<F>,
+    {
+        (all.of_state(), all.after_column(self.second.dropped_width()))
     }
 
     /// The step of the second cell, but for its input, and that of the first, whose dropped output is written into `h`.

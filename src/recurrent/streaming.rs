@@ -4,8 +4,8 @@
 //! 8 units is everything else, so it is all one kernel, and the next states change places with the present ones instead of
 //! being copied.
 
-use super::fused::{GatedWorkspace, spans};
-use super::gated::{Gated, GatedWeights};
+use super::fused::SequenceRoom;
+use super::gated::{Gated, GatedWeights, input_spans};
 use super::gates::{Gates, blocks, kernel_blocks};
 use super::state::{State, Views, ViewsMut};
 use crate::kernels::gemm::{self, Rows, RowsMut};
@@ -34,7 +34,7 @@ impl<F: Scalar, G: Gates> Kernel<F> for Advance<'_, F, G> {
             #[inline(always)]
             |row| gated.write_bias(w, row),
         );
-        for (_, (from, to)) in spans::<G>(units) {
+        for (from, to) in input_spans::<G>(units).into_iter().filter(|(from, _)| !from.is_empty()) {
             let columns = Rows::new(slice(&w.kernel), recurrent).columns(from.start, from.end);
             gemm::add_rows::<V>(token, x, columns, RowsMut::new(z, width).columns(to.start, to.end));
         }
@@ -52,13 +52,13 @@ impl<G: Gates> Gated<G> {
         w: &GatedWeights<F>,
         x: &[F],
         state: &mut State<F>,
-        workspace: &mut GatedWorkspace<F>,
+        room: &mut SequenceRoom<F>,
     ) {
         let width = blocks::<G>() * self.units;
         let (batch, inputs) = (state.parts[0].nrows(), w.kernel.nrows());
         assert!(x.len() == batch * inputs, "the weights take {inputs} inputs a sample, not {}", x.len() / batch);
         let x = Rows::new(x, inputs);
-        let GatedWorkspace { z, spare, .. } = workspace;
+        let SequenceRoom { z, spare, .. } = room;
         resize(z, (1, batch, width));
         spare.resize(batch, self.widths());
         let (z, previous, next) = (slice_mut(z), state.views(), spare.views_mut());

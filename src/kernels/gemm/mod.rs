@@ -31,7 +31,7 @@ mod tile;
 mod transposed;
 
 pub(crate) use packed::{FEW, Factor, Packed, product};
-pub(crate) use rows::{add_row_sums, add_rows, add_to_rows};
+pub(crate) use rows::{add_row_sums, add_rows, add_to_rows, multiply_elements};
 pub(crate) use transposed::{Room, add_transposed_product};
 
 use ndarray::linalg::general_mat_mul;
@@ -59,7 +59,7 @@ impl<'a, F: Copy> Rows<'a, F> {
     }
 
     /// These rows of the matrix.
-    fn rows(self, from: usize, to: usize) -> Self {
+    pub(crate) fn rows(self, from: usize, to: usize) -> Self {
         let end = self.data.len().min(to * self.stride);
         Rows { data: &self.data[from * self.stride..end], ..self }
     }
@@ -94,7 +94,14 @@ impl<'a, F> RowsMut<'a, F> {
         RowsMut { data: self.data.get_mut(from..).unwrap_or_default(), stride: self.stride, width: to - from }
     }
 
-    fn reborrow(&mut self) -> RowsMut<'_, F> {
+    /// These rows of the matrix.
+    pub(crate) fn rows(self, from: usize, to: usize) -> Self {
+        let end = self.data.len().min(to * self.stride);
+        RowsMut { data: &mut self.data[from * self.stride..end], ..self }
+    }
+
+    /// The same for a shorter time.
+    pub(crate) fn reborrow(&mut self) -> RowsMut<'_, F> {
         RowsMut { data: self.data, stride: self.stride, width: self.width }
     }
 }
@@ -115,7 +122,7 @@ pub(crate) enum Start<'a, F> {
 impl<'a, F: Copy> Start<'a, F> {
     /// The start of columns of C.
     #[inline(always)]
-    fn columns(self, from: usize, to: usize) -> Self {
+    pub(crate) fn columns(self, from: usize, to: usize) -> Self {
         match self {
             Start::Row(row) => Start::Row(&row[from..to]),
             Start::Lookup(table, numbers) => Start::Lookup(table.columns(from, to), numbers),

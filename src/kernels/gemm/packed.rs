@@ -23,21 +23,28 @@ pub(crate) enum Factor<'a, F> {
 pub(crate) struct Packed<F> {
     panels: Vec<F>,
     columns: usize,
+    plain: bool,
 }
 
 impl<F: Scalar> Packed<F> {
     /// B for products with this many rows: packed if that is worth it.
     pub(crate) fn factor<'a>(&'a mut self, b: Rows<'a, F>, rows: usize) -> Factor<'a, F> {
-        if rows <= FEW {
-            return Factor::Plain(b);
+        self.plain = rows <= FEW;
+        if !self.plain {
+            self.columns = b.width;
+            F::vectorize(b.width, Pack { b, transposed: false, panels: &mut self.panels });
         }
-        self.columns = b.width;
-        F::vectorize(b.width, Pack { b, transposed: false, panels: &mut self.panels });
-        Factor::Packed(self)
+        self.last(b)
+    }
+
+    /// What the last call of the two others gave, for the same B.
+    pub(crate) fn last<'a>(&'a self, b: Rows<'a, F>) -> Factor<'a, F> {
+        if self.plain { Factor::Plain(b) } else { Factor::Packed(self) }
     }
 
     /// The transpose of B.
     pub(crate) fn transposed<'a>(&'a mut self, b: Rows<'_, F>) -> Factor<'a, F> {
+        self.plain = false;
         self.columns = b.count();
         F::vectorize(self.columns, Pack { b, transposed: true, panels: &mut self.panels });
         Factor::Packed(self)

@@ -1,6 +1,7 @@
-//! What goes through rows one after the other: few rows by weights as they are, and sums of rows.
+//! What goes through rows one after the other: few rows by weights as they are, products of
+//! elements, and sums of rows.
 
-use super::{Rows, RowsMut};
+use super::{Rows, RowsMut, Start};
 use crate::lane::{Kernel, Vector};
 use crate::scalar::Scalar;
 
@@ -80,6 +81,39 @@ fn add_multiples<V: Vector, const M: usize>(
         sum.store(&mut c[from..][..V::WIDTH]);
     }
     M
+}
+
+/// C ← start + A∘B, element by element; the start is zero or what is in C.
+pub(crate) fn multiply_elements<F: Scalar>(a: Rows<'_, F>, b: Rows<'_, F>, start: Start<'_, F>, c: RowsMut<'_, F>) {
+    let adds = matches!(start, Start::Sum);
+    // Rows without gaps are one, however short they are.
+    if [a.stride, b.stride, c.stride] == [a.width; 3] {
+        let width = c.data.len();
+        let (a, b, c) = (Rows::new(a.data, width), Rows::new(b.data, width), RowsMut::new(c.data, width));
+        return F::vectorize(width, Elements { a, b, adds, c });
+    }
+    F::vectorize(a.width, Elements { a, b, adds, c });
+}
+
+struct Elements<'a, F> {
+    a: Rows<'a, F>,
+    b: Rows<'a, F>,
+    adds: bool,
+    c: RowsMut<'a, F>,
+}
+
+impl<F: Scalar> Kernel<F> for Elements<'_, F> {
+    #[inline(always)]
+    fn run<V: Vector<Scalar = F>>(self, token: V::Token) {
+        let Elements { a, b, adds, c } = self;
+        for row in 0..a.count() {
+            let (a, b, c) = (a.row(row), b.row(row), &mut c.data[row * c.stride..][..a.width]);
+            for ((a, b), c) in a.chunks(V::WIDTH).zip(b.chunks(V::WIDTH)).zip(c.chunks_mut(V::WIDTH)) {
+                let start = if adds { V::load(token, c) } else { V::broadcast(token, F::zero()) };
+                V::load(token, a).mul_add(V::load(token, b), start).store(c);
+            }
+        }
+    }
 }
 
 /// Adds each row of D to the row of a table with its number.

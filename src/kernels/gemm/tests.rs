@@ -121,6 +121,24 @@ fn transposed_products_hold<F: Scalar>() {
     }
 }
 
+fn products_of_elements_hold<F: Scalar>() {
+    let check = |a: Matrix<F>, b: Matrix<F>, c: Matrix<F>| {
+        for start in [Start::Zero, Start::Sum] {
+            let expected = c.map(|row, column, present| {
+                let start = if matches!(start, Start::Sum) { present } else { F::zero() };
+                start + a.at(row, column) * b.at(row, column)
+            });
+            let mut c = c.clone();
+            multiply_elements(a.rows(), b.rows(), start, c.rows_mut());
+            assert_eq!(c, expected, "{} columns: {start:?} + A∘B", a.width);
+        }
+    };
+    for columns in WIDTHS {
+        check(Matrix::columns(5, columns), Matrix::among(1, 5, columns, 0), Matrix::columns(5, columns));
+        check(Matrix::whole(5, columns), Matrix::whole(5, columns), Matrix::whole(5, columns));
+    }
+}
+
 fn sums_of_rows_hold<F: Scalar>() {
     for columns in WIDTHS {
         let d = Matrix::<F>::columns(7, columns);
@@ -151,6 +169,12 @@ fn products_are_their_sums() {
 fn transposed_products_are_their_sums() {
     transposed_products_hold::<f32>();
     transposed_products_hold::<f64>();
+}
+
+#[test]
+fn products_of_elements_are_theirs() {
+    products_of_elements_hold::<f32>();
+    products_of_elements_hold::<f64>();
 }
 
 #[test]
