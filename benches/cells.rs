@@ -5,7 +5,7 @@
 //! One thread: shards of a batch, which training spreads over threads, are no part of a layer.
 //!
 //! Each cell runs the tasks of `bptt::workload::Task::grid`, put in by `bptt::bench_cell!` as a cell of your own would be.
-//! `cargo bench --bench cells -- lstm/train` runs those whose id holds `lstm/train`. All of them take some 10 minutes, by estimate.
+//! `cargo bench --bench cells -- lstm/train` runs those whose id holds `lstm/train`. All of them took ten minutes.
 //!
 //! | to see | compare |
 //! | --- | --- |

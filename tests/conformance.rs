@@ -156,9 +156,13 @@ fn rows_of_a_table_are_the_sequence_that_they_stand_for() {
         lookup_is_the_sequence(&Gru::new(units));
         lookup_is_the_sequence(&Gru::new(units).reset_after(false));
         lookup_is_the_sequence(&Rnn::from_cell(Gated::new(CoupledLstm, units)));
+        lookup_is_the_sequence(&Rnn::from_cell(Stacked::new(Lstm::new(units).into_cell(), MinimalUnit { units: 3 })));
     }
     // Who cannot make use of a table is not offered one.
-    assert!(!Layer::<f64>::takes_lookups(&Rnn::from_cell(MinimalUnit { units: 3 }), Pass::inference()));
+    let unit = || MinimalUnit { units: 3 };
+    assert!(!Layer::<f64>::takes_lookups(&Rnn::from_cell(unit()), Pass::inference()));
+    let stack = Rnn::from_cell(Stacked::new(unit(), Lstm::new(3).into_cell()));
+    assert!(!Layer::<f64>::takes_lookups(&stack, Pass::inference()));
     for dropping in [Lstm::new(3).dropout(0.1), Lstm::new(3).recurrent_dropout(0.1)] {
         assert!(!Layer::<f64>::takes_lookups(&dropping, Pass::training(Key::new(1))));
         assert!(Layer::<f64>::takes_lookups(&dropping, Pass::inference()));
@@ -176,6 +180,40 @@ fn recurrent_dropout_drops_in_every_cell() {
     // One that leaves the number of masks to the library.
     let layer = Rnn::from_cell(PeepholeLstm { units: 5 });
     assert_ne!(pass(&layer.clone().recurrent_dropout(0.5), &x, training).0[0], pass(&layer, &x, training).0[0]);
+}
+
+#[test]
+fn masks_of_the_input_are_drawn_once_or_for_each_step() {
+    let x = Tensor::Sequence(Array3::from_elem((6, 2, FEATURES), 1.0));
+    for per_step in [false, true] {
+        for recurrent_dropout in [0.0, 0.5] {
+            let layer = SimpleRnn::new(3).return_sequences(true).dropout(0.5).dropout_per_step(per_step);
+            let layer = layer.recurrent_dropout(recurrent_dropout);
+            let mut weights = layer.build(Form::sequence(None, FEATURES), &mut Init::new(Key::new(1))).unwrap();
+            // Without a state an output tells which inputs were dropped.
+            weights.recurrent_kernel.fill(0.0);
+            let mut y = Tensor::default();
+            layer.forward(&weights, &x, &mut y, &mut RnnCache::default(), Pass::training(Key::new(5)));
+            let mut steps = y.sequence().outer_iter();
+            let first = steps.next().unwrap();
+            assert_eq!(steps.all(|step| step == first), !per_step, "recurrent dropout {recurrent_dropout}");
+        }
+    }
+}
+
+#[test]
+fn cells_of_a_stack_draw_masks_of_their_own() {
+    let zoned_out = || Zoneout { cell: SimpleRnn::new(16).into_cell(), rate: 0.5 };
+    let layer = Rnn::from_cell(Stacked::new(zoned_out(), zoned_out()));
+    let weights = layer.build(Form::sequence(None, FEATURES), &mut Init::new(Key::new(1))).unwrap();
+    let x = Tensor::Sequence(Array3::from_elem((1, 1, FEATURES), 1.0));
+    let (mut y, mut last) = (Tensor::default(), State::zeros(1, bptt::Cell::<f64>::states(layer.cell())));
+    let pass = Pass::training(Key::new(5));
+    layer.forward_from(&weights, &x, None, &mut y, Some(&mut last), &mut RnnCache::default(), pass);
+    // From a state of zero, what stays is zero.
+    let stayed = |part: usize| last.parts[part].mapv(|value: f64| value == 0.0);
+    assert!(stayed(0).iter().any(|&stayed| stayed) && stayed(1).iter().any(|&stayed| stayed));
+    assert_ne!(stayed(0), stayed(1));
 }
 
 /// A rule whose blocks start with biases of their own.
@@ -217,6 +255,8 @@ fn biases_start_as_the_rule_says() {
     assert_eq!(initial_bias(Rnn::from_cell(Gated::new(Biased, 2))), [0.5, 0.5, 2.0, 2.0]);
     assert_eq!(initial_bias(Lstm::new(2)), [0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
     assert_eq!(initial_bias(Lstm::new(2).unit_forget_bias(false)), [0.0; 8]);
+    // A second row for the block apart.
+    assert_eq!(initial_bias(Rnn::from_cell(Gated::new(Gru::new(2).cell().gates().clone(), 2))), [0.0; 2 * 6]);
 }
 
 #[test]

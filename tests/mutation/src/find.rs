@@ -31,8 +31,11 @@ pub enum Change {
 }
 
 /// Functions that only choose between ways to the same result, and what they choose.
-const CHOICES: [(&str, &str); 2] =
-    [("width", "which vectors a rule runs on"), ("chunk_of", "how many steps are multiplied at once")];
+const CHOICES: [(&str, &str); 3] = [
+    ("width", "which vectors a rule runs on"),
+    ("chunk_of", "how many steps are multiplied at once"),
+    ("streamed", "whether a few samples take the path for those"),
+];
 const EMPTY: &str = "the size of an array without content, which gets its size before it is used";
 
 /// The mutants of a file in the order of its text.
