@@ -25,9 +25,10 @@ import threading
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-TARGET = ROOT / "target"
-OUT = TARGET / "mutation"
+OUT = ROOT / "target" / "mutation"
 COPY = OUT / "crate"
+# Its own, for to cargo the copy is the crate itself: in one folder each would take the other's programs for its own.
+BUILD = OUT / "build"
 BOUND = 95.0
 # Test programs at a time.
 WORKERS = 2
@@ -156,7 +157,7 @@ def compile_viable(order, count):
 def cargo(*arguments):
     """Runs cargo on the copy, optimised a little: enough for quick tests, quick to compile. Yields its messages."""
     environment = {"CARGO_PROFILE_TEST_OPT_LEVEL": "1", **os.environ}
-    command = ["cargo", *arguments, "--message-format=json", "--target-dir", TARGET]
+    command = ["cargo", *arguments, "--message-format=json", "--target-dir", BUILD]
     process = subprocess.Popen(command, cwd=COPY, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     for line in process.stdout:
         yield json.loads(line)

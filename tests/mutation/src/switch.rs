@@ -28,12 +28,12 @@ fn asked(id: usize) -> bool {
             Ok(id) => id.parse().expect("MUTANT is a number or `trace`"),
         };
         ACTIVE.store(active, Relaxed);
-        return is(id);
     }
-    if !SEEN[id].swap(true, Relaxed) {
+    let active = ACTIVE.load(Relaxed);
+    if active == TRACE && !SEEN[id].swap(true, Relaxed) {
         let path = std::env::var("MUTANT_TRACE").expect("MUTANT_TRACE is set with MUTANT=trace");
         let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path).expect("the trace can be opened");
         file.write_all(format!("{id}\n").as_bytes()).expect("the trace can be written");
     }
-    false
+    active == id
 }
