@@ -10,6 +10,7 @@ use std::fmt;
 use std::slice::{ChunksExact, ChunksExactMut};
 
 use ndarray::{Array, Array2, Array3, ArrayView2, ArrayViewMut2, Dimension, IntoDimension, Zip, s};
+use num_traits::Zero;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -329,6 +330,14 @@ pub(crate) fn copy_row<F: Copy>(from: &[F], to: &mut [F]) {
     let ((from, from_rest), (to, to_rest)) = (from.as_chunks::<8>(), to.as_chunks_mut::<8>());
     to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
     to_rest.iter_mut().zip(from_rest).for_each(|(to, &from)| *to = from);
+}
+
+/// Sets a row to zero, in the same way.
+#[inline(always)]
+pub(crate) fn clear_row<F: Zero + Copy>(row: &mut [F]) {
+    let (row, rest) = row.as_chunks_mut::<8>();
+    row.iter_mut().for_each(|row| *row = [F::zero(); 8]);
+    rest.iter_mut().for_each(|number| *number = F::zero());
 }
 
 /// All numbers of an array in standard layout, as weights and everything that passes make are.

@@ -136,7 +136,7 @@ impl<G: Gates> Pointwise<G> {
     /// The rule; its results are the sums of the next run.
     pub fn forward(&mut self) {
         let (previous, next) = (self.previous.views(), self.next.views_mut());
-        Forward { gates: &self.gates, units: self.units, z: &mut self.z, previous, next }.vectorize();
+        Forward { gates: &self.gates, units: self.units, z: &mut self.z, previous, next, counts: None }.vectorize();
     }
 
     /// The rule and its derivative.
@@ -145,6 +145,6 @@ impl<G: Gates> Pointwise<G> {
         let (previous, next) = (self.previous.views(), self.next.views());
         let (dnext, dprevious) = (self.previous.views(), self.dprevious.views_mut());
         let (gates, units, z) = (&self.gates, self.units, &mut self.z[..]);
-        Backward { gates, units, z, previous, next, dnext, dprevious }.vectorize();
+        Backward { gates, units, z, previous, next, dnext, dprevious, counts: None }.vectorize();
     }
 }

@@ -8,13 +8,16 @@
 //! fill half a vector, as those of 8 units do, are taken two at a time: half as many instructions keep as many rows under
 //! way.
 //!
+//! A sample that a mask leaves out costs no more than a copy: its states, or their gradients, stay what they are.
+//!
 //! The loop is written once and compiled for plain numbers (the reference) and for each instruction set.
 
 use std::ops::Range;
 
 use crate::lane::{Kernel, Vector};
-use crate::recurrent::{Block, Gates, Views, ViewsMut, blocks};
+use crate::recurrent::{Block, Gates, Views, ViewsMut, blocks, states};
 use crate::scalar::Scalar;
+use crate::tensor::{clear_row, copy_row};
 
 /// The width for which [`Scalar::vectorize`] is to choose vectors: that of two rows where two fill one.
 pub(crate) fn width(units: usize, rows: usize) -> usize {
@@ -26,13 +29,15 @@ fn rows<G: Gates>(units: usize, length: usize) -> usize {
     length / (blocks::<G>() * units)
 }
 
-/// One step forward: `z` from sums to saved gates, `next` written.
+/// One step forward: `z` from sums to saved gates, `next` written. Of a sample that does not count `next` is `previous`.
 pub(crate) struct Forward<'a, F, G> {
     pub(crate) gates: &'a G,
     pub(crate) units: usize,
     pub(crate) z: &'a mut [F],
     pub(crate) previous: Views<'a, F>,
     pub(crate) next: ViewsMut<'a, F>,
+    /// Which samples count; `None` if all do.
+    pub(crate) counts: Option<&'a [bool]>,
 }
 
 impl<F: Scalar, G: Gates> Forward<'_, F, G> {
@@ -50,27 +55,20 @@ impl<F: Scalar, G: Gates> Kernel<F> for Forward<'_, F, G> {
             self.z.len(),
             #[inline(always)]
             |place| {
-                let sums = Block::from_fn(
-                    #[inline(always)]
-                    |block| place.load_block::<V>(token, self.z, block),
-                );
-                let previous = Block::from_fn(
-                    #[inline(always)]
-                    |state| V::load(token, &self.previous.slice(state)[place.states()]),
-                );
-                let (saved, next) = self.gates.forward(sums, previous);
-                for block in 0..<G::Blocks<V> as Block<V>>::COUNT {
-                    place.store_block(saved.get(block), self.z, block);
+                if place.counts(self.counts) {
+                    let sums = place.load_blocks(token, self.z);
+                    let (saved, next) = self.gates.forward::<V>(sums, place.load_states(token, self.previous));
+                    place.store_blocks(saved, self.z);
+                    place.store_states(next, &mut self.next);
                 }
-                for state in 0..<G::States<V> as Block<V>>::COUNT {
-                    next.get(state).store(&mut self.next.slice_mut(state)[place.states()]);
-                }
+                place.keep::<F, G>(self.counts, self.previous, &mut self.next);
             },
         );
     }
 }
 
-/// One step backward: `z` from saved gates to the gradient of the sums, `dprevious` written.
+/// One step backward: `z` from saved gates to the gradient of the sums, `dprevious` written. Of a sample that does not
+/// count the former is zero and `dprevious` is `dnext`.
 pub(crate) struct Backward<'a, F, G> {
     pub(crate) gates: &'a G,
     pub(crate) units: usize,
@@ -79,6 +77,8 @@ pub(crate) struct Backward<'a, F, G> {
     pub(crate) next: Views<'a, F>,
     pub(crate) dnext: Views<'a, F>,
     pub(crate) dprevious: ViewsMut<'a, F>,
+    /// Which samples count; `None` if all do.
+    pub(crate) counts: Option<&'a [bool]>,
 }
 
 impl<F: Scalar, G: Gates> Backward<'_, F, G> {
@@ -96,29 +96,17 @@ impl<F: Scalar, G: Gates> Kernel<F> for Backward<'_, F, G> {
             self.z.len(),
             #[inline(always)]
             |place| {
-                let saved = Block::from_fn(
-                    #[inline(always)]
-                    |block| place.load_block::<V>(token, self.z, block),
-                );
-                let previous = Block::from_fn(
-                    #[inline(always)]
-                    |state| V::load(token, &self.previous.slice(state)[place.states()]),
-                );
-                let next = Block::from_fn(
-                    #[inline(always)]
-                    |state| V::load(token, &self.next.slice(state)[place.states()]),
-                );
-                let dnext = Block::from_fn(
-                    #[inline(always)]
-                    |state| V::load(token, &self.dnext.slice(state)[place.states()]),
-                );
-                let (dz, dprevious) = self.gates.backward(saved, previous, next, dnext);
-                for block in 0..<G::Blocks<V> as Block<V>>::COUNT {
-                    place.store_block(dz.get(block), self.z, block);
+                if place.counts(self.counts) {
+                    let saved = place.load_blocks(token, self.z);
+                    let previous = place.load_states(token, self.previous);
+                    let next = place.load_states(token, self.next);
+                    let dnext = place.load_states(token, self.dnext);
+                    let (dz, dprevious) = self.gates.backward::<V>(saved, previous, next, dnext);
+                    place.store_blocks(dz, self.z);
+                    place.store_states(dprevious, &mut self.dprevious);
                 }
-                for state in 0..<G::States<V> as Block<V>>::COUNT {
-                    dprevious.get(state).store(&mut self.dprevious.slice_mut(state)[place.states()]);
-                }
+                place.clear::<F, G>(self.counts, self.z);
+                place.keep::<F, G>(self.counts, self.dnext, &mut self.dprevious);
             },
         );
     }
@@ -161,6 +149,41 @@ fn each_place<V: Vector, G: Gates>(units: usize, length: usize, mut work: impl F
 }
 
 impl Place {
+    /// Whether any of its rows counts.
+    #[inline(always)]
+    fn counts(self, counts: Option<&[bool]>) -> bool {
+        counts.is_none_or(|counts| counts[self.row] || self.paired && counts[self.row + 1])
+    }
+
+    /// Those of its rows that do not count.
+    #[inline(always)]
+    fn left_out(self, counts: Option<&[bool]>) -> impl Iterator<Item = Place> {
+        let rows = self.row..=self.row + usize::from(self.paired);
+        let left_out = rows.filter(move |&row| counts.is_some_and(|counts| !counts[row]));
+        left_out.map(move |row| Place { row, paired: false, ..self })
+    }
+
+    /// Copies the states of what does not count.
+    #[inline(always)]
+    fn keep<F: Scalar, G: Gates>(self, counts: Option<&[bool]>, from: Views<'_, F>, to: &mut ViewsMut<'_, F>) {
+        for place in self.left_out(counts) {
+            for state in 0..states::<G>() {
+                copy_row(&from.slice(state)[place.states()], &mut to.slice_mut(state)[place.states()]);
+            }
+        }
+    }
+
+    /// Sets the blocks of what does not count to zero.
+    #[inline(always)]
+    fn clear<F: Scalar, G: Gates>(self, counts: Option<&[bool]>, z: &mut [F]) {
+        for place in self.left_out(counts) {
+            for block in 0..blocks::<G>() {
+                let row = &mut z[place.row * self.width + block * self.units..];
+                clear_row(&mut row[self.from..self.to]);
+            }
+        }
+    }
+
     /// Where its numbers are in a state: two rows of it lie together.
     #[inline(always)]
     fn states(self) -> Range<usize> {
@@ -169,89 +192,149 @@ impl Place {
     }
 
     #[inline(always)]
-    fn load_block<V: Vector>(self, token: V::Token, z: &[V::Scalar], block: usize) -> V {
-        let row = &z[self.row * self.width + block * self.units..];
-        if self.paired {
-            V::load_halves(token, &row[..self.units], &row[self.width..][..self.units])
-        } else {
-            V::load(token, &row[self.from..self.to])
+    fn load_states<V: Vector, S: Block<V>>(self, token: V::Token, states: Views<'_, V::Scalar>) -> S {
+        S::from_fn(
+            #[inline(always)]
+            |state| V::load(token, &states.slice(state)[self.states()]),
+        )
+    }
+
+    #[inline(always)]
+    fn store_states<V: Vector, S: Block<V>>(self, values: S, states: &mut ViewsMut<'_, V::Scalar>) {
+        for state in 0..S::COUNT {
+            values.get(state).store(&mut states.slice_mut(state)[self.states()]);
         }
     }
 
     #[inline(always)]
-    fn store_block<V: Vector>(self, values: V, z: &mut [V::Scalar], block: usize) {
-        let row = &mut z[self.row * self.width + block * self.units..];
-        if self.paired {
-            let (first, second) = row.split_at_mut(self.width);
-            values.store_halves(&mut first[..self.units], &mut second[..self.units]);
-        } else {
-            values.store(&mut row[self.from..self.to]);
+    fn load_blocks<V: Vector, B: Block<V>>(self, token: V::Token, z: &[V::Scalar]) -> B {
+        B::from_fn(
+            #[inline(always)]
+            |block| {
+                let row = &z[self.row * self.width + block * self.units..];
+                if self.paired {
+                    V::load_halves(token, &row[..self.units], &row[self.width..][..self.units])
+                } else {
+                    V::load(token, &row[self.from..self.to])
+                }
+            },
+        )
+    }
+
+    #[inline(always)]
+    fn store_blocks<V: Vector, B: Block<V>>(self, values: B, z: &mut [V::Scalar]) {
+        for block in 0..B::COUNT {
+            let row = &mut z[self.row * self.width + block * self.units..];
+            if self.paired {
+                let (first, second) = row.split_at_mut(self.width);
+                values.get(block).store_halves(&mut first[..self.units], &mut second[..self.units]);
+            } else {
+                values.get(block).store(&mut row[self.from..self.to]);
+            }
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use ndarray::Array2;
+
     use super::*;
     use crate::recurrent::{Gru, Lstm, State, Widths};
+    use crate::tensor::slice_mut;
 
     fn wave(count: usize, pace: f32) -> impl Iterator<Item = f32> {
         (0..count).map(move |index| (index as f32 * pace).sin())
     }
 
-    /// What a step saves and the next states, then the gradients of the sums and of the previous states.
-    fn step<G: Gates>(gates: &G, units: usize, rows: usize, on_vectors: bool) -> Vec<f32> {
-        let widths = Widths::new(&vec![units; <G::States<f32> as Block<f32>>::COUNT]);
-        let state = |pace| {
-            let mut state = State::<f32>::zeros(rows, widths);
-            let length = rows * units;
-            state.parts.iter_mut().flatten().zip(wave(2 * length, pace)).for_each(|(to, value)| *to = value);
-            state
-        };
-        let (previous, mut next, dnext, mut dprevious) = (state(0.7), state(0.0), state(1.3), state(0.0));
-        let mut z: Vec<f32> = wave(rows * <G::Blocks<f32> as Block<f32>>::COUNT * units, 0.37).collect();
+    fn state<G: Gates>(units: usize, rows: usize, pace: f32) -> State<f32> {
+        let mut state = State::zeros(rows, Widths::new(&vec![units; states::<G>()]));
+        let count = states::<G>() * rows * units;
+        state.parts.iter_mut().flatten().zip(wave(count, pace)).for_each(|(to, value)| *to = value);
+        state
+    }
 
-        let forward = Forward { gates, units, z: &mut z, previous: previous.views(), next: next.views_mut() };
-        if on_vectors {
+    fn previous<G: Gates>(units: usize, rows: usize) -> State<f32> {
+        state::<G>(units, rows, 0.7)
+    }
+
+    fn dnext<G: Gates>(units: usize, rows: usize) -> State<f32> {
+        state::<G>(units, rows, 1.3)
+    }
+
+    /// What a step saves, the gradients of the sums, the next states, and the gradients of the previous ones.
+    fn step<G: Gates>(
+        gates: &G,
+        units: usize,
+        counts: Option<&[bool]>,
+        rows: usize,
+        vectors: bool,
+    ) -> Vec<Array2<f32>> {
+        let (previous, dnext) = (previous::<G>(units, rows), dnext::<G>(units, rows));
+        let (mut next, mut dprevious) = (state::<G>(units, rows, 0.0), state::<G>(units, rows, 0.0));
+        let sums = wave(rows * blocks::<G>() * units, 0.37).collect();
+        let mut saved = Array2::from_shape_vec((rows, blocks::<G>() * units), sums).expect("there are B rows");
+
+        let (z, previous) = (slice_mut(&mut saved), previous.views());
+        let forward = Forward { gates, units, z, previous, next: next.views_mut(), counts };
+        if vectors {
             forward.vectorize()
         } else {
             forward.run::<f32>(())
         }
-        let mut outcome = z.clone();
-        let backward = Backward {
-            gates,
-            units,
-            z: &mut z,
-            previous: previous.views(),
-            next: next.views(),
-            dnext: dnext.views(),
-            dprevious: dprevious.views_mut(),
-        };
-        if on_vectors {
+
+        let mut dz = saved.clone();
+        let (z, dnext, dprevious_views) = (slice_mut(&mut dz), dnext.views(), dprevious.views_mut());
+        let backward =
+            Backward { gates, units, z, previous, next: next.views(), dnext, dprevious: dprevious_views, counts };
+        if vectors {
             backward.vectorize()
         } else {
             backward.run::<f32>(())
         }
-        outcome.extend(z);
-        outcome.extend([next, dprevious].iter().flat_map(|state| &state.parts).flatten());
-        outcome
+        [saved, dz].into_iter().chain(next.parts).chain(dprevious.parts).collect()
     }
 
-    fn vectors_are_plain_numbers<G: Gates>(gates: &G) {
-        // Parts of a vector, half of one, which takes two rows at a time, whole ones, and both.
+    /// The same from a step in which all samples count and whose rows are then made what those are that do not.
+    fn expected<G: Gates>(gates: &G, units: usize, counts: &[bool]) -> Vec<Array2<f32>> {
+        let rows = counts.len();
+        let mut all = step(gates, units, None, rows, false);
+        let (_, rest) = all.split_at_mut(1);
+        let kept = previous::<G>(units, rows).parts.into_iter().chain(dnext::<G>(units, rows).parts);
+        let left_out = [Array2::zeros(rest[0].raw_dim())].into_iter().chain(kept);
+        for (part, left_out) in rest.iter_mut().zip(left_out) {
+            crate::mask::left_out(counts).for_each(|row| part.row_mut(row).assign(&left_out.row(row)));
+        }
+        all
+    }
+
+    fn is_as_expected<G: Gates>(gates: &G) {
+        // Parts of a vector, half of one, which takes two rows at a time, whole ones, and both; every mask of a few rows.
         for units in [1, 3, 4, 7, 8, 9, 16, 21, 24, 50] {
-            for rows in 1..6 {
-                let (fast, plain) = (step(gates, units, rows, true), step(gates, units, rows, false));
-                for (index, (fast, plain)) in fast.iter().zip(&plain).enumerate() {
-                    assert!((fast - plain).abs() < 1e-5, "{rows} rows of {units}, number {index}: {fast} and {plain}");
+            for (rows, bits) in (1..6).flat_map(|rows| (0..1 << rows).map(move |bits| (rows, bits))) {
+                let counts: Vec<bool> = (0..rows).map(|row| bits >> row & 1 == 0).collect();
+                let expected = expected(gates, units, &counts);
+                for vectors in [false, true] {
+                    let outcome = step(gates, units, (bits > 0).then_some(&counts), rows, vectors);
+                    for (part, (outcome, expected)) in outcome.iter().zip(&expected).enumerate() {
+                        for ((row, column), value) in outcome.indexed_iter() {
+                            // What is saved of a sample that does not count is never read.
+                            let read = part > 0 || counts[row];
+                            let error = (value - expected[(row, column)]).abs();
+                            assert!(
+                                !read || error < 1e-5,
+                                "{units} units, {counts:?}, {vectors}: {part} {row} {column}"
+                            );
+                        }
+                    }
                 }
             }
         }
     }
 
     #[test]
-    fn a_rule_is_the_same_on_vectors() {
-        vectors_are_plain_numbers(Lstm::new(1).cell().gates());
-        vectors_are_plain_numbers(Gru::new(1).cell().gates());
+    fn a_rule_is_the_same_on_vectors_and_leaves_alone_what_does_not_count() {
+        is_as_expected(Lstm::new(1).cell().gates());
+        is_as_expected(Gru::new(1).cell().gates());
     }
 }

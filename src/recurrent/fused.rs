@@ -36,7 +36,7 @@ use super::gated::{Gated, GatedWeights, input_spans};
 use super::gates::{Gates, blocks, kernel_blocks};
 use super::masks::StepMasks;
 use super::product::{Product, ProductRoom};
-use super::recurrence::{Recurrence, RecurrenceRoom};
+use super::recurrence::{At, Recurrence, RecurrenceRoom};
 use super::state::State;
 use crate::kernels::gemm::{self, Room, Rows, RowsMut, Start};
 use crate::mask;
@@ -142,10 +142,8 @@ impl<G: Gates> Gated<G> {
                 None => Start::Sum,
                 Some(tokens) => Start::Lookup(table, &tokens[t * batch..][..batch]),
             };
-            recurrence.forward(t, start, z, previous, next.reborrow());
-            if let Some(counts) = mask::step(&run.mask, t) {
-                next.keep(previous, counts);
-            }
+            let at = At { t, counts: mask::step(&run.mask, t) };
+            recurrence.forward(at, start, z, previous, next.reborrow());
             if let Some(outputs) = &mut run.outputs {
                 outputs.index_axis_mut(Axis(0), t).assign(&next.view_mut(0));
             }
@@ -204,11 +202,8 @@ impl<G: Gates> Gated<G> {
             }
             let dz = &mut z[t * batch * width..][..batch * width];
             let states = [run.states.before(t), run.states.before(t + 1), run.dstates.views()];
-            recurrence.backward(t, dz, states, spare.views_mut());
-            if let Some(counts) = mask::step(&run.mask, t) {
-                mask::left_out(counts).for_each(|sample| dz[sample * width..][..width].fill(F::zero()));
-                spare.views_mut().keep(run.dstates.views(), counts);
-            }
+            let at = At { t, counts: mask::step(&run.mask, t) };
+            recurrence.backward(at, dz, states, spare.views_mut());
             if let Some(tokens) = tokens {
                 gemm::add_to_rows(Rows::new(dz, width), &tokens[t * batch..][..batch], slice_mut(table));
             }

@@ -308,7 +308,7 @@ impl<F: Scalar, G: Gates> Cell<F> for Gated<G> {
             gemm::add_plain_product(at.h(gate), columns(&recurrent_kernel, to.clone()), columns_mut(&mut z, to));
         }
         let z = cache.z.as_slice_mut().expect("caches are in standard layout");
-        Forward { gates: &self.gates, units: self.units, z, previous: at.previous, next }.run::<F>(());
+        Forward { gates: &self.gates, units: self.units, z, previous: at.previous, next, counts: None }.run::<F>(());
     }
 
     fn step_back(
@@ -328,7 +328,7 @@ impl<F: Scalar, G: Gates> Cell<F> for Gated<G> {
         }
         let (dnext, dprevious) = (back.dnext, back.dprevious.reborrow());
         let (gates, units, previous) = (&self.gates, self.units, at.previous);
-        Backward { gates, units, z: slice_mut(z), previous, next, dnext, dprevious }.run::<F>(());
+        Backward { gates, units, z: slice_mut(z), previous, next, dnext, dprevious, counts: None }.run::<F>(());
         for (state, room) in room.outer_iter().enumerate() {
             back.dprevious.slice_mut(state).iter_mut().zip(room).for_each(|(sum, &before)| *sum += before);
         }

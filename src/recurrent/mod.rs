@@ -292,5 +292,5 @@ pub use simple_rnn::{SimpleGates, SimpleRnn};
 pub use stacked::{Stacked, StackedStep, StackedWeights, StackedWorkspace};
 pub use state::{MAX_STATES, Series, SeriesMut, State, Views, ViewsMut, Widths};
 
-pub(crate) use gates::blocks;
+pub(crate) use gates::{blocks, states};
 pub(crate) use state::StateSeries;

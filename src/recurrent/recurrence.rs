@@ -20,6 +20,13 @@ pub(super) struct RecurrenceRoom<F: Scalar> {
     pub(super) between: State<F>,
 }
 
+/// A step: when, and which samples count, `None` if all do.
+#[derive(Clone, Copy)]
+pub(super) struct At<'a> {
+    pub(super) t: usize,
+    pub(super) counts: Option<&'a [bool]>,
+}
+
 /// What a step does with the sums of its inputs. The loop over time is the same for all.
 pub(super) trait Recurrence<F: Scalar> {
     /// Makes ready for steps forward with this many rows.
@@ -28,12 +35,12 @@ pub(super) trait Recurrence<F: Scalar> {
     /// Makes ready for steps back.
     fn pack_transposed(&mut self);
 
-    /// Step t: `z` from the sums of the inputs, which are where `start` says, to what the rules save; `next` written.
-    fn forward(&mut self, t: usize, start: Start<'_, F>, z: &mut [F], previous: Views<'_, F>, next: ViewsMut<'_, F>);
+    /// A step: `z` from the sums of the inputs, which are where `start` says, to what the rules save; `next` written.
+    fn forward(&mut self, at: At<'_>, start: Start<'_, F>, z: &mut [F], previous: Views<'_, F>, next: ViewsMut<'_, F>);
 
-    /// Step t back: `z` from what was saved to the gradient of the sums, `dprevious` written. `states` are those before and
+    /// A step back: `z` from what was saved to the gradient of the sums, `dprevious` written. `states` are those before and
     /// after the step and the gradient of the latter.
-    fn backward(&mut self, t: usize, z: &mut [F], states: [Views<'_, F>; 3], dprevious: ViewsMut<'_, F>);
+    fn backward(&mut self, at: At<'_>, z: &mut [F], states: [Views<'_, F>; 3], dprevious: ViewsMut<'_, F>);
 
     /// Adds the gradient of U from some steps, the first of which is t: their previous outputs and what
     /// [`backward`](Recurrence::backward) left.
@@ -55,24 +62,31 @@ impl<F: Scalar, G: Gates> Recurrence<F> for OneProduct<'_, F, G> {
         self.product.pack_transposed();
     }
 
-    fn forward(&mut self, t: usize, start: Start<'_, F>, z: &mut [F], previous: Views<'_, F>, next: ViewsMut<'_, F>) {
+    fn forward(
+        &mut self,
+        At { t, counts }: At<'_>,
+        start: Start<'_, F>,
+        z: &mut [F],
+        previous: Views<'_, F>,
+        next: ViewsMut<'_, F>,
+    ) {
         let Gated { gates, units, .. } = self.gated;
         let (width, recurrent) = (blocks::<G>() * units, kernel_blocks::<G>() * units);
         gemm::write(start.columns(recurrent, width), RowsMut::new(z, width).columns(recurrent, width));
         self.product.write(t, Rows::new(previous.slice(0), *units), start, RowsMut::new(z, width));
-        Forward { gates, units: *units, z, previous, next }.vectorize();
+        Forward { gates, units: *units, z, previous, next, counts }.vectorize();
     }
 
     fn backward(
         &mut self,
-        t: usize,
+        At { t, counts }: At<'_>,
         z: &mut [F],
         [previous, next, dnext]: [Views<'_, F>; 3],
         mut dprevious: ViewsMut<'_, F>,
     ) {
         let Gated { gates, units, .. } = self.gated;
         let by_rule = dprevious.reborrow();
-        Backward { gates, units: *units, z, previous, next, dnext, dprevious: by_rule }.vectorize();
+        Backward { gates, units: *units, z, previous, next, dnext, dprevious: by_rule, counts }.vectorize();
         let dh = RowsMut::new(dprevious.slice_mut(0), *units);
         self.product.back(t, Rows::new(z, blocks::<G>() * units), Start::Sum, dh);
     }

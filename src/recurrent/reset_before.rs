@@ -19,7 +19,7 @@ use super::gates::Gates;
 use super::gru::{GruCell, GruGates};
 use super::masks::StepMasks;
 use super::product::Product;
-use super::recurrence::{Recurrence, RecurrenceRoom};
+use super::recurrence::{At, Recurrence, RecurrenceRoom};
 use super::state::{State, Views, ViewsMut, Widths};
 use crate::kernels::gemm::{self, Room, Rows, RowsMut, Start};
 use crate::kernels::pointwise::{Backward, Forward};
@@ -151,7 +151,7 @@ impl<F: Scalar> Recurrence<F> for TwoProducts<'_, F> {
 
     fn forward(
         &mut self,
-        t: usize,
+        At { t, counts }: At<'_>,
         start: Start<'_, F>,
         z: &mut [F],
         previous: Views<'_, F>,
@@ -159,15 +159,15 @@ impl<F: Scalar> Recurrence<F> for TwoProducts<'_, F> {
     ) {
         let (units, width) = (self.units, BLOCKS * self.units);
         self.gates_product.write(t, Rows::new(previous.slice(0), units), start, RowsMut::new(z, width));
-        Forward { gates: &self.reset, units, z, previous, next: next.reborrow() }.vectorize();
+        Forward { gates: &self.reset, units, z, previous, next: next.reborrow(), counts }.vectorize();
         // q is where h' will be.
         self.candidate_product.write(t, Rows::new(next.slice_mut(0), units), start, RowsMut::new(z, width));
-        Forward { gates: &self.candidate, units, z, previous, next }.vectorize();
+        Forward { gates: &self.candidate, units, z, previous, next, counts }.vectorize();
     }
 
     fn backward(
         &mut self,
-        t: usize,
+        At { t, counts }: At<'_>,
         z: &mut [F],
         [previous, next, dnext]: [Views<'_, F>; 3],
         mut dprevious: ViewsMut<'_, F>,
@@ -175,10 +175,11 @@ impl<F: Scalar> Recurrence<F> for TwoProducts<'_, F> {
         let (units, width) = (self.units, BLOCKS * self.units);
         self.dq.resize(z.len() / width, Widths::new(&[units]));
         let mut dq = self.dq.views_mut();
-        Backward { gates: &self.candidate, units, z, previous, next, dnext, dprevious: dq.reborrow() }.vectorize();
+        let (gates, by_rule) = (&self.candidate, dq.reborrow());
+        Backward { gates, units, z, previous, next, dnext, dprevious: by_rule, counts }.vectorize();
         self.candidate_product.back(t, Rows::new(z, width), Start::Sum, RowsMut::new(dq.slice_mut(0), units));
         let (gates, dnext, by_rule) = (&self.reset, self.dq.views(), dprevious.reborrow());
-        Backward { gates, units, z, previous, next, dnext, dprevious: by_rule }.vectorize();
+        Backward { gates, units, z, previous, next, dnext, dprevious: by_rule, counts }.vectorize();
         self.gates_product.back(t, Rows::new(z, width), Start::Sum, RowsMut::new(dprevious.slice_mut(0), units));
     }
 

@@ -41,7 +41,7 @@ impl<F: Scalar, G: Gates> Kernel<F> for Advance<'_, F, G> {
         let h = Rows::new(previous.slice(0), units);
         let u = Rows::new(slice(&w.recurrent_kernel), recurrent);
         gemm::add_rows::<V>(token, h, u, RowsMut::new(z, width).columns(0, recurrent));
-        Forward { gates, units, z, previous, next }.run::<V>(token);
+        Forward { gates, units, z, previous, next, counts: None }.run::<V>(token);
     }
 }
 
