@@ -183,7 +183,7 @@ macro_rules! vector_lane {
             #[inline(always)]
             fn exp(self) -> Self {
                 // Beyond these bounds the result is 0 or infinite anyway, and n would not fit two exponents.
-                let (q, n) = exp_parts(clamp(self, -126.0, 126.0));
+                let (q, n) = exp_parts(clamp(self, -126.0, 126.0), LN_2_PARTS);
                 // 2ⁿ as two factors, because n reaches 128 and beyond where the result is still finite.
                 let half = (n * Lane::splat(self, 0.5)).floor();
                 (Lane::splat(self, 1.0) + q) * power_of_two(self.simd, half) * power_of_two(self.simd, n - half)
@@ -192,7 +192,7 @@ macro_rules! vector_lane {
             fn sigmoid(self) -> Self {
                 let one = Lane::splat(self, 1.0);
                 // n reaches −127 and 128, whose powers come out as 0 and infinity.
-                let (q, n) = exp_parts(clamp(-self, -88.0, 88.5));
+                let (q, n) = exp_parts(clamp(-self, -88.0, 88.5), LN_2_PARTS);
                 one / (one + (one + q) * power_of_two(self.simd, n))
             }
             #[inline(always)]
@@ -200,7 +200,7 @@ macro_rules! vector_lane {
                 let one = Lane::splat(self, 1.0);
                 let size = SimdBase::abs(self);
                 // With a = e^2|x| − 1, which keeps its digits near zero, tanh |x| = a/(a + 2): 1 from 10 on.
-                let (q, n) = exp_parts(Lane::min(Lane::splat(self, 20.0), size + size));
+                let (q, n) = exp_parts(Lane::min(Lane::splat(self, 20.0), size + size), [std::f64::consts::LN_2]);
                 let power = power_of_two(self.simd, n);
                 let a = Lane::mul_add(q, power, power - one);
                 SimdFloat::copysign(a / (a + (one + one)), self)
@@ -291,18 +291,23 @@ fn clamp<L: Lane>(x: L, lowest: f64, highest: f64) -> L {
     x.splat(highest).min(x.splat(lowest).max(x))
 }
 
-/// Two numbers whose (1 + q)·2ⁿ is eˣ, with n whole.
+/// ln 2 as two numbers, the first so short that n times it is exact: what is left of x after 127 times ln 2 needs both.
+const LN_2_PARTS: [f64; 2] = [0.693_359_375, -2.121_944_4e-4];
+
+/// Two numbers whose (1 + q)·2ⁿ is eˣ, with n whole; `ln_2` is what n is taken off in.
+///
+/// With r = x − n·ln 2, q = r + r²·P(r), where P is such that q has the least error, as a part of what `tanh` needs it for,
+/// that its degree allows for |r| ≤ ½·ln 2: 1.2e-8.
 #[inline(always)]
-fn exp_parts<L: Lane>(x: L) -> (L, L) {
-    const LN_2_HIGH: f64 = 0.693_359_375;
-    const LN_2_LOW: f64 = -2.121_944_4e-4;
-    const COEFFICIENTS: [f64; 6] =
-        [1.987_569_2e-4, 1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 5.000_000_1e-1];
+fn exp_parts<L: Lane, const N: usize>(x: L, ln_2: [f64; N]) -> (L, L) {
+    const COEFFICIENTS: [f64; 5] = [1.391_368_3e-3, 8.368_304e-3, 4.166_636_6e-2, 1.666_652_4e-1, 5.000_000_6e-1];
     // Adding 1.5·2²³ and taking it off again leaves the nearest whole number.
     let shift = x.splat(12_582_912.0);
     let n = x.mul_add(x.splat(std::f64::consts::LOG2_E), shift) - shift;
-    let r = n.mul_add(x.splat(-LN_2_HIGH), x);
-    let r = n.mul_add(x.splat(-LN_2_LOW), r);
+    let mut r = x;
+    for part in ln_2 {
+        r = n.mul_add(x.splat(-part), r);
+    }
     (polynomial(r, COEFFICIENTS).mul_add(r * r, r), n)
 }
 

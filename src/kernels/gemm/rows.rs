@@ -156,13 +156,39 @@ impl<F: Scalar> Kernel<F> for RowSums<'_, F> {
     #[inline(always)]
     fn run<V: Vector<Scalar = F>>(self, token: V::Token) {
         let RowSums { d, sums } = self;
-        for (index, sums) in sums.chunks_mut(V::WIDTH).enumerate() {
-            let from = index * V::WIDTH;
-            let mut sum = V::load(token, sums);
-            for row in 0..d.count() {
-                sum = sum + V::load(token, &d.row(row)[from..from + sums.len()]);
-            }
-            sum.store(sums);
+        let mut from = 0;
+        while from < sums.len() {
+            from += match sums.len() - from {
+                left if left >= 2 * V::WIDTH => add_sums::<V, 2>(token, d, from, sums, V::WIDTH),
+                left => add_sums::<V, 1>(token, d, from, sums, left.min(V::WIDTH)),
+            };
         }
     }
+}
+
+/// Adds, from column `from` on, N vectors of each row, `width` numbers in each. Returns how many columns these are. With two
+/// vectors an addition need not wait for the one before.
+#[inline(always)]
+fn add_sums<V: Vector, const N: usize>(
+    token: V::Token,
+    d: Rows<'_, V::Scalar>,
+    from: usize,
+    sums: &mut [V::Scalar],
+    width: usize,
+) -> usize {
+    let sums = &mut sums[from..][..N * width];
+    let mut totals = [V::load(token, &sums[..width]); N];
+    for (vector, total) in totals.iter_mut().enumerate() {
+        *total = V::load(token, &sums[vector * width..][..width]);
+    }
+    for row in 0..d.count() {
+        let row = &d.row(row)[from..][..N * width];
+        for (vector, total) in totals.iter_mut().enumerate() {
+            *total = *total + V::load(token, &row[vector * width..][..width]);
+        }
+    }
+    for (vector, total) in totals.into_iter().enumerate() {
+        total.store(&mut sums[vector * width..][..width]);
+    }
+    N * width
 }
