@@ -85,7 +85,7 @@ pub trait Vector: Lane {
 /// A loop to be compiled once for each kind of vector; [`Scalar::vectorize`] picks the one that runs.
 pub trait Kernel<F: Scalar> {
     /// The loop. Implementations are `#[inline(always)]`.
-    fn run<V: Vector<Scalar = F>>(self, token: V::Token);
+    fn run<V: Vector<Scalar = F>>(&mut self, token: V::Token);
 }
 
 macro_rules! number_lane {
@@ -332,7 +332,7 @@ mod tests {
 
     impl Kernel<f32> for Apply<'_> {
         #[inline(always)]
-        fn run<V: Vector<Scalar = f32>>(self, token: V::Token) {
+        fn run<V: Vector<Scalar = f32>>(&mut self, token: V::Token) {
             for chunk in self.values.chunks_mut(V::WIDTH) {
                 let x = V::load(token, chunk);
                 let y = match self.function {

@@ -94,7 +94,7 @@ macro_rules! scalar {
                 one.copy_from_slice(bytes);
                 $type::from_le_bytes(one)
             }
-            fn vectorize<K: Kernel<Self>>($width: usize, $kernel: K) $vectorize
+            fn vectorize<K: Kernel<Self>>($width: usize, mut $kernel: K) $vectorize
         }
     };
 }

@@ -91,7 +91,7 @@ struct Apply<'a, F> {
 
 impl<F: Scalar> Kernel<F> for Apply<'_, F> {
     #[inline(always)]
-    fn run<V: Vector<Scalar = F>>(self, token: V::Token) {
+    fn run<V: Vector<Scalar = F>>(&mut self, token: V::Token) {
         match self.function {
             Function::Exp => {
                 for (from, to) in self.from.chunks(V::WIDTH).zip(self.to.chunks_mut(V::WIDTH)) {

@@ -49,19 +49,21 @@ impl<F: Scalar, G: Gates> Forward<'_, F, G> {
 
 impl<F: Scalar, G: Gates> Kernel<F> for Forward<'_, F, G> {
     #[inline(always)]
-    fn run<V: Vector<Scalar = F>>(mut self, token: V::Token) {
+    fn run<V: Vector<Scalar = F>>(&mut self, token: V::Token) {
+        let Forward { gates, units, ref mut z, previous, ref mut next, counts } = *self;
+        let mut next = next.reborrow();
         each_place::<V, G>(
-            self.units,
-            self.z.len(),
+            units,
+            z.len(),
             #[inline(always)]
             |place| {
-                if place.counts(self.counts) {
-                    let sums = place.load_blocks(token, self.z);
-                    let (saved, next) = self.gates.forward::<V>(sums, place.load_states(token, self.previous));
-                    place.store_blocks(saved, self.z);
-                    place.store_states(next, &mut self.next);
+                if place.counts(counts) {
+                    let sums = place.load_blocks(token, z);
+                    let (saved, after) = gates.forward::<V>(sums, place.load_states(token, previous));
+                    place.store_blocks(saved, z);
+                    place.store_states(after, &mut next);
                 }
-                place.keep::<F, G>(self.counts, self.previous, &mut self.next);
+                place.keep::<F, G>(counts, previous, &mut next);
             },
         );
     }
@@ -90,23 +92,23 @@ impl<F: Scalar, G: Gates> Backward<'_, F, G> {
 
 impl<F: Scalar, G: Gates> Kernel<F> for Backward<'_, F, G> {
     #[inline(always)]
-    fn run<V: Vector<Scalar = F>>(mut self, token: V::Token) {
+    fn run<V: Vector<Scalar = F>>(&mut self, token: V::Token) {
+        let Backward { gates, units, ref mut z, previous, next, dnext, ref mut dprevious, counts } = *self;
+        let mut dprevious = dprevious.reborrow();
         each_place::<V, G>(
-            self.units,
-            self.z.len(),
+            units,
+            z.len(),
             #[inline(always)]
             |place| {
-                if place.counts(self.counts) {
-                    let saved = place.load_blocks(token, self.z);
-                    let previous = place.load_states(token, self.previous);
-                    let next = place.load_states(token, self.next);
-                    let dnext = place.load_states(token, self.dnext);
-                    let (dz, dprevious) = self.gates.backward::<V>(saved, previous, next, dnext);
-                    place.store_blocks(dz, self.z);
-                    place.store_states(dprevious, &mut self.dprevious);
+                if place.counts(counts) {
+                    let saved = place.load_blocks(token, z);
+                    let (before, after) = (place.load_states(token, previous), place.load_states(token, next));
+                    let (dz, dbefore) = gates.backward::<V>(saved, before, after, place.load_states(token, dnext));
+                    place.store_blocks(dz, z);
+                    place.store_states(dbefore, &mut dprevious);
                 }
-                place.clear::<F, G>(self.counts, self.z);
-                place.keep::<F, G>(self.counts, self.dnext, &mut self.dprevious);
+                place.clear::<F, G>(counts, z);
+                place.keep::<F, G>(counts, dnext, &mut dprevious);
             },
         );
     }
@@ -276,7 +278,7 @@ mod tests {
         let mut saved = Array2::from_shape_vec((rows, blocks::<G>() * units), sums).expect("there are B rows");
 
         let (z, previous) = (slice_mut(&mut saved), previous.views());
-        let forward = Forward { gates, units, z, previous, next: next.views_mut(), counts };
+        let mut forward = Forward { gates, units, z, previous, next: next.views_mut(), counts };
         if vectors {
             forward.vectorize()
         } else {
@@ -285,7 +287,7 @@ mod tests {
 
         let mut dz = saved.clone();
         let (z, dnext, dprevious_views) = (slice_mut(&mut dz), dnext.views(), dprevious.views_mut());
-        let backward =
+        let mut backward =
             Backward { gates, units, z, previous, next: next.views(), dnext, dprevious: dprevious_views, counts };
         if vectors {
             backward.vectorize()

@@ -88,7 +88,7 @@ struct Update<'a, F, R: ?Sized> {
 
 impl<F: Scalar, R: Rule<F> + ?Sized> Kernel<F> for Update<'_, F, R> {
     #[inline(always)]
-    fn run<V: Vector<Scalar = F>>(self, _: V::Token) {
+    fn run<V: Vector<Scalar = F>>(&mut self, _: V::Token) {
         self.rule.update(self.rate, self.iteration, self.weights, self.gradients, self.slots);
     }
 }

@@ -25,8 +25,8 @@ struct Advance<'a, F, G> {
 
 impl<F: Scalar, G: Gates> Kernel<F> for Advance<'_, F, G> {
     #[inline(always)]
-    fn run<V: Vector<Scalar = F>>(self, token: V::Token) {
-        let Advance { gated, w, x, z, previous, next } = self;
+    fn run<V: Vector<Scalar = F>>(&mut self, token: V::Token) {
+        let Advance { gated, w, x, ref mut z, previous, ref mut next } = *self;
         let (gates, units) = (&gated.gates, gated.units);
         let (width, recurrent) = (blocks::<G>() * units, kernel_blocks::<G>() * units);
         // Here, so that it is written by vectors: what numbers wrote one by one, a vector has to wait for.
@@ -41,7 +41,7 @@ impl<F: Scalar, G: Gates> Kernel<F> for Advance<'_, F, G> {
         let h = Rows::new(previous.slice(0), units);
         let u = Rows::new(slice(&w.recurrent_kernel), recurrent);
         gemm::add_rows::<V>(token, h, u, RowsMut::new(z, width).columns(0, recurrent));
-        Forward { gates, units, z, previous, next, counts: None }.run::<V>(token);
+        Forward { gates, units, z, previous, next: next.reborrow(), counts: None }.run::<V>(token);
     }
 }
 

@@ -59,8 +59,8 @@ struct Pack<'a, F> {
 
 impl<F: Scalar> Kernel<F> for Pack<'_, F> {
     #[inline(always)]
-    fn run<V: Vector<Scalar = F>>(self, _: V::Token) {
-        let Pack { b, transposed, panels } = self;
+    fn run<V: Vector<Scalar = F>>(&mut self, _: V::Token) {
+        let Pack { b, transposed, ref mut panels } = *self;
         let (depth, columns) = if transposed { (b.width, b.count()) } else { (b.count(), b.width) };
         panels.clear();
         panels.resize(depth * columns.next_multiple_of(V::WIDTH), F::zero());
@@ -102,8 +102,8 @@ struct Product<'a, F> {
 
 impl<F: Scalar> Kernel<F> for Product<'_, F> {
     #[inline(always)]
-    fn run<V: Vector<Scalar = F>>(self, token: V::Token) {
-        let Product { a, b, start, c } = self;
+    fn run<V: Vector<Scalar = F>>(&mut self, token: V::Token) {
+        let Product { a, b, start, ref mut c } = *self;
         let (rows, depth, columns) = (a.count(), a.width, c.width);
         let mut panels = b;
         for (from, to) in panels_of::<V>(columns) {

@@ -14,8 +14,8 @@ pub(super) struct RowsProduct<'a, F> {
 
 impl<F: Scalar> Kernel<F> for RowsProduct<'_, F> {
     #[inline(always)]
-    fn run<V: Vector<Scalar = F>>(self, token: V::Token) {
-        add_rows::<V>(token, self.a, self.b, self.c);
+    fn run<V: Vector<Scalar = F>>(&mut self, token: V::Token) {
+        add_rows::<V>(token, self.a, self.b, self.c.reborrow());
     }
 }
 
@@ -104,8 +104,8 @@ struct Elements<'a, F> {
 
 impl<F: Scalar> Kernel<F> for Elements<'_, F> {
     #[inline(always)]
-    fn run<V: Vector<Scalar = F>>(self, token: V::Token) {
-        let Elements { a, b, adds, c } = self;
+    fn run<V: Vector<Scalar = F>>(&mut self, token: V::Token) {
+        let Elements { a, b, adds, ref mut c } = *self;
         for row in 0..a.count() {
             let (a, b, c) = (a.row(row), b.row(row), &mut c.data[row * c.stride..][..a.width]);
             for ((a, b), c) in a.chunks(V::WIDTH).zip(b.chunks(V::WIDTH)).zip(c.chunks_mut(V::WIDTH)) {
@@ -129,8 +129,8 @@ struct AddToRows<'a, F> {
 
 impl<F: Scalar> Kernel<F> for AddToRows<'_, F> {
     #[inline(always)]
-    fn run<V: Vector<Scalar = F>>(self, token: V::Token) {
-        let AddToRows { d, numbers, table } = self;
+    fn run<V: Vector<Scalar = F>>(&mut self, token: V::Token) {
+        let AddToRows { d, numbers, ref mut table } = *self;
         for (row, &number) in numbers.iter().enumerate() {
             let sums = &mut table[number as usize * d.width..][..d.width];
             for (sums, d) in sums.chunks_mut(V::WIDTH).zip(d.row(row).chunks(V::WIDTH)) {
@@ -154,8 +154,8 @@ struct RowSums<'a, F> {
 
 impl<F: Scalar> Kernel<F> for RowSums<'_, F> {
     #[inline(always)]
-    fn run<V: Vector<Scalar = F>>(self, token: V::Token) {
-        let RowSums { d, sums } = self;
+    fn run<V: Vector<Scalar = F>>(&mut self, token: V::Token) {
+        let RowSums { d, ref mut sums } = *self;
         let mut from = 0;
         while from < sums.len() {
             from += match sums.len() - from {

@@ -34,8 +34,8 @@ const WIDE: usize = 64;
 
 impl<F: Scalar> Kernel<F> for TransposedProduct<'_, F> {
     #[inline(always)]
-    fn run<V: Vector<Scalar = F>>(self, token: V::Token) {
-        let TransposedProduct { a, d, c, room } = self;
+    fn run<V: Vector<Scalar = F>>(&mut self, token: V::Token) {
+        let TransposedProduct { a, d, ref mut c, ref mut room } = *self;
         let all = a.count();
         for first in (0..all).step_by(DEPTH) {
             let rows = DEPTH.min(all - first);
