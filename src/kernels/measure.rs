@@ -145,6 +145,6 @@ impl<G: Gates> Pointwise<G> {
         let (previous, next) = (self.previous.views(), self.next.views());
         let (dnext, dprevious) = (self.previous.views(), self.dprevious.views_mut());
         let (gates, units, z) = (&self.gates, self.units, &mut self.z[..]);
-        Backward { gates, units, z, previous, next, dnext, dprevious, counts: None }.vectorize();
+        Backward { gates, units, z, previous, next, dnext, dprevious, counts: None, ahead: None }.vectorize();
     }
 }

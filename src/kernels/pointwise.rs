@@ -14,6 +14,7 @@
 
 use std::ops::Range;
 
+use super::prefetch::prefetch;
 use crate::lane::{Kernel, Vector};
 use crate::recurrent::{Block, Gates, Views, ViewsMut, blocks, states};
 use crate::scalar::Scalar;
@@ -81,6 +82,15 @@ pub(crate) struct Backward<'a, F, G> {
     pub(crate) dprevious: ViewsMut<'a, F>,
     /// Which samples count; `None` if all do.
     pub(crate) counts: Option<&'a [bool]>,
+    /// What the next step back will find, if it is far away.
+    pub(crate) ahead: Option<Ahead<'a, F>>,
+}
+
+/// What a step will find as `z` and `previous`, to be asked for early.
+#[derive(Clone, Copy)]
+pub(crate) struct Ahead<'a, F> {
+    pub(crate) z: &'a [F],
+    pub(crate) previous: Views<'a, F>,
 }
 
 impl<F: Scalar, G: Gates> Backward<'_, F, G> {
@@ -93,13 +103,16 @@ impl<F: Scalar, G: Gates> Backward<'_, F, G> {
 impl<F: Scalar, G: Gates> Kernel<F> for Backward<'_, F, G> {
     #[inline(always)]
     fn run<V: Vector<Scalar = F>>(&mut self, token: V::Token) {
-        let Backward { gates, units, ref mut z, previous, next, dnext, ref mut dprevious, counts } = *self;
+        let Backward { gates, units, ref mut z, previous, next, dnext, ref mut dprevious, counts, ahead } = *self;
         let mut dprevious = dprevious.reborrow();
         each_place::<V, G>(
             units,
             z.len(),
             #[inline(always)]
             |place| {
+                if let Some(ahead) = ahead {
+                    place.prefetch::<F, G>(ahead);
+                }
                 if place.counts(counts) {
                     let saved = place.load_blocks(token, z);
                     let (before, after) = (place.load_states(token, previous), place.load_states(token, next));
@@ -191,6 +204,15 @@ impl Place {
     fn states(self) -> Range<usize> {
         let row = self.row * self.units;
         if self.paired { row..row + 2 * self.units } else { row + self.from..row + self.to }
+    }
+
+    /// Asks for as much as it works on, though not of its own block.
+    #[inline(always)]
+    fn prefetch<F: Scalar, G: Gates>(self, ahead: Ahead<'_, F>) {
+        prefetch(ahead.z, self.row * self.width + self.from * blocks::<G>(), blocks::<G>());
+        for state in 0..states::<G>() {
+            prefetch(ahead.previous.slice(state), self.row * self.units + self.from, 1);
+        }
     }
 
     #[inline(always)]
@@ -287,8 +309,17 @@ mod tests {
 
         let mut dz = saved.clone();
         let (z, dnext, dprevious_views) = (slice_mut(&mut dz), dnext.views(), dprevious.views_mut());
-        let mut backward =
-            Backward { gates, units, z, previous, next: next.views(), dnext, dprevious: dprevious_views, counts };
+        let mut backward = Backward {
+            gates,
+            units,
+            z,
+            previous,
+            next: next.views(),
+            dnext,
+            dprevious: dprevious_views,
+            counts,
+            ahead: None,
+        };
         if vectors {
             backward.vectorize()
         } else {

@@ -37,8 +37,9 @@ use super::gates::{Gates, blocks, kernel_blocks};
 use super::masks::StepMasks;
 use super::product::{Product, ProductRoom};
 use super::recurrence::{At, Recurrence, RecurrenceRoom};
-use super::state::State;
+use super::state::{Series, State};
 use crate::kernels::gemm::{self, Room, Rows, RowsMut, Start};
+use crate::kernels::pointwise::Ahead;
 use crate::mask;
 use crate::scalar::Scalar;
 use crate::tensor::{resize, slice, slice_mut};
@@ -50,6 +51,17 @@ const ROWS: usize = 1024;
 /// The steps that this makes.
 fn chunk_of(batch: usize) -> usize {
     ROWS.div_ceil(batch)
+}
+
+/// Whether so much has been saved that a pass back does not find it in the second-level cache.
+fn is_far<F>(saved: &[F]) -> bool {
+    size_of_val(saved) > 1 << 20
+}
+
+/// What the step before step t will find of what the steps before t have saved, if that is far.
+fn ahead<'a, F: Scalar>(far: bool, t: usize, saved: &'a [F], states: Series<'a, F>) -> Option<Ahead<'a, F>> {
+    let before = t.checked_sub(1).filter(|_| far)?;
+    Some(Ahead { z: &saved[before * (saved.len() / t)..], previous: states.before(before) })
 }
 
 /// What the fast path keeps for a whole sequence.
@@ -194,16 +206,18 @@ impl<G: Gates> Gated<G> {
                 self.add_dbias(dz, gradients);
             };
 
+        let far = is_far(z);
         let chunk = chunk_of(batch);
         let mut end = steps;
         for t in (0..steps).rev() {
             if let Some(doutputs) = &run.doutputs {
                 run.dstates.parts[0] += &doutputs.index_axis(Axis(0), t);
             }
-            let dz = &mut z[t * batch * width..][..batch * width];
+            let (saved, dz) = z[..(t + 1) * batch * width].split_at_mut(t * batch * width);
             let states = [run.states.before(t), run.states.before(t + 1), run.dstates.views()];
             let at = At { t, counts: mask::step(&run.mask, t) };
-            recurrence.backward(at, dz, states, spare.views_mut());
+            let ahead = ahead(far, t, saved, run.states);
+            recurrence.backward(at, ahead, dz, states, spare.views_mut());
             if let Some(tokens) = tokens {
                 gemm::add_to_rows(Rows::new(dz, width), &tokens[t * batch..][..batch], slice_mut(table));
             }

@@ -328,7 +328,8 @@ impl<F: Scalar, G: Gates> Cell<F> for Gated<G> {
         }
         let (dnext, dprevious) = (back.dnext, back.dprevious.reborrow());
         let (gates, units, previous) = (&self.gates, self.units, at.previous);
-        Backward { gates, units, z: slice_mut(z), previous, next, dnext, dprevious, counts: None }.run::<F>(());
+        Backward { gates, units, z: slice_mut(z), previous, next, dnext, dprevious, counts: None, ahead: None }
+            .run::<F>(());
         for (state, room) in room.outer_iter().enumerate() {
             back.dprevious.slice_mut(state).iter_mut().zip(room).for_each(|(sum, &before)| *sum += before);
         }

@@ -8,7 +8,7 @@ use super::masks::StepMasks;
 use super::product::{Product, ProductRoom};
 use super::state::{State, Views, ViewsMut};
 use crate::kernels::gemm::{self, Room, Rows, RowsMut, Start};
-use crate::kernels::pointwise::{Backward, Forward};
+use crate::kernels::pointwise::{Ahead, Backward, Forward};
 use crate::scalar::Scalar;
 use crate::tensor::slice;
 
@@ -39,8 +39,15 @@ pub(super) trait Recurrence<F: Scalar> {
     fn forward(&mut self, at: At<'_>, start: Start<'_, F>, z: &mut [F], previous: Views<'_, F>, next: ViewsMut<'_, F>);
 
     /// A step back: `z` from what was saved to the gradient of the sums, `dprevious` written. `states` are those before and
-    /// after the step and the gradient of the latter.
-    fn backward(&mut self, at: At<'_>, z: &mut [F], states: [Views<'_, F>; 3], dprevious: ViewsMut<'_, F>);
+    /// after the step and the gradient of the latter; `ahead` is what the next step back will find.
+    fn backward(
+        &mut self,
+        at: At<'_>,
+        ahead: Option<Ahead<'_, F>>,
+        z: &mut [F],
+        states: [Views<'_, F>; 3],
+        dprevious: ViewsMut<'_, F>,
+    );
 
     /// Adds the gradient of U from some steps, the first of which is t: their previous outputs and what
     /// [`backward`](Recurrence::backward) left.
@@ -80,13 +87,14 @@ impl<F: Scalar, G: Gates> Recurrence<F> for OneProduct<'_, F, G> {
     fn backward(
         &mut self,
         At { t, counts }: At<'_>,
+        ahead: Option<Ahead<'_, F>>,
         z: &mut [F],
         [previous, next, dnext]: [Views<'_, F>; 3],
         mut dprevious: ViewsMut<'_, F>,
     ) {
         let Gated { gates, units, .. } = self.gated;
         let by_rule = dprevious.reborrow();
-        Backward { gates, units: *units, z, previous, next, dnext, dprevious: by_rule, counts }.vectorize();
+        Backward { gates, units: *units, z, previous, next, dnext, dprevious: by_rule, counts, ahead }.vectorize();
         let dh = RowsMut::new(dprevious.slice_mut(0), *units);
         self.product.back(t, Rows::new(z, blocks::<G>() * units), Start::Sum, dh);
     }

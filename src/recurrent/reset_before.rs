@@ -22,7 +22,7 @@ use super::product::Product;
 use super::recurrence::{At, Recurrence, RecurrenceRoom};
 use super::state::{State, Views, ViewsMut, Widths};
 use crate::kernels::gemm::{self, Room, Rows, RowsMut, Start};
-use crate::kernels::pointwise::{Backward, Forward};
+use crate::kernels::pointwise::{Ahead, Backward, Forward};
 use crate::lane::Lane;
 use crate::layer::Describe;
 use crate::scalar::Scalar;
@@ -168,6 +168,7 @@ impl<F: Scalar> Recurrence<F> for TwoProducts<'_, F> {
     fn backward(
         &mut self,
         At { t, counts }: At<'_>,
+        ahead: Option<Ahead<'_, F>>,
         z: &mut [F],
         [previous, next, dnext]: [Views<'_, F>; 3],
         mut dprevious: ViewsMut<'_, F>,
@@ -176,10 +177,10 @@ impl<F: Scalar> Recurrence<F> for TwoProducts<'_, F> {
         self.dq.resize(z.len() / width, Widths::new(&[units]));
         let mut dq = self.dq.views_mut();
         let (gates, by_rule) = (&self.candidate, dq.reborrow());
-        Backward { gates, units, z, previous, next, dnext, dprevious: by_rule, counts }.vectorize();
+        Backward { gates, units, z, previous, next, dnext, dprevious: by_rule, counts, ahead }.vectorize();
         self.candidate_product.back(t, Rows::new(z, width), Start::Sum, RowsMut::new(dq.slice_mut(0), units));
         let (gates, dnext, by_rule) = (&self.reset, self.dq.views(), dprevious.reborrow());
-        Backward { gates, units, z, previous, next, dnext, dprevious: by_rule, counts }.vectorize();
+        Backward { gates, units, z, previous, next, dnext, dprevious: by_rule, counts, ahead: None }.vectorize();
         self.gates_product.back(t, Rows::new(z, width), Start::Sum, RowsMut::new(dprevious.slice_mut(0), units));
     }
 

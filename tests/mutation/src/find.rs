@@ -31,10 +31,13 @@ pub enum Change {
 }
 
 /// Functions that only choose between ways to the same result, and what they choose.
-const CHOICES: [(&str, &str); 3] = [
+const CHOICES: [(&str, &str); 6] = [
     ("width", "which vectors a rule runs on"),
     ("chunk_of", "how many steps are multiplied at once"),
     ("streamed", "whether a few samples take the path for those"),
+    ("is_far", "whether memory is asked for before it is needed"),
+    ("ahead", "which memory is asked for before it is needed"),
+    ("prefetch", "which memory is asked for before it is needed"),
 ];
 const EMPTY: &str = "the size of an array without content, which gets its size before it is used";
 

@@ -1,0 +1,32 @@
+//! Asks for memory before it is needed: the only `unsafe` of the crate.
+//!
+//! A pass back goes through the steps from the last to the first, and through the rows of each from the first to the last.
+//! No processor foresees such leaps, so each step would begin by waiting for what the pass forward left in memory long ago.
+//! To ask for it takes an instruction that safe code has no name for, and a number that is read instead holds up what comes
+//! after it. Measured on Zen 4 for an LSTM of 8 units, forward and back: 1000 steps of 64 samples 5.7 to 5.5 ms, 100 of 1024
+//! samples 8.8 to 8.1 ms, 1000 of 1024 94 to 87 ms. Where the cache holds all, as of 100 steps of 64 samples, it is not used: it
+//! would cost 3 %.
+
+/// Bytes that come at once.
+const LINE: usize = 64;
+
+/// Asks for this many times 64 bytes of `data`, from a number on; for none of it if it is not that long.
+#[inline(always)]
+pub(crate) fn prefetch<F>(data: &[F], first: usize, lines: usize) {
+    let line = LINE / size_of::<F>();
+    let Some(part) = data.get(first..first + lines * line) else { return };
+    for number in (0..lines).map(|index| &part[index * line]) {
+        #[cfg(target_arch = "x86_64")]
+        {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            // SAFETY: every x86-64 processor has the instruction, and it is a hint: it changes nothing and cannot fault. The
+            // address is that of a number of the slice.
+            #[expect(unsafe_code)]
+            unsafe {
+                _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(number).cast());
+            }
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = number;
+    }
+}
