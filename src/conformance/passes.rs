@@ -28,15 +28,15 @@ fn step_back<C: Cell<f64>>(
     weights: &C::Weights,
     problem: &Problem<f64>,
     start: f64,
+    cache: &mut C::Cache,
 ) -> (Outcome<f64>, C::Weights) {
     let (widths, batch) = (cell.states(), problem.x.dim().1);
     let mut states = StateSeries::default();
     states.reset(1, batch, widths, true, Some(&problem.initial));
-    let mut cache = C::Cache::default();
     let mut series = states.view_mut();
     let (previous, next) = series.around(0);
     let at = Step { x: problem.x.view(), h: None, masks: None, previous, t: 0, pass: training().masked(None) };
-    cell.step(weights, &at, next, &mut cache);
+    cell.step(weights, &at, next, cache);
 
     let mut gradients = zeros_like(weights);
     let mut dprevious = State::zeros(batch, widths);
@@ -53,7 +53,7 @@ fn step_back<C: Cell<f64>>(
     };
     let (dnext, dprevious_to) = (problem.dlast.views(), dprevious.views_mut());
     let back = StepBack { dnext, dprevious: dprevious_to, dx: dx.view_mut(), dh: dh.view_mut() };
-    cell.step_back(weights, &at, states.view().before(1), back, &mut cache, &mut gradients);
+    cell.step_back(weights, &at, states.view().before(1), back, cache, &mut gradients);
     let mut outcome = vec![("dx".to_string(), dx.into_dyn()), ("dh".to_string(), dh.into_dyn())];
     add_state(&mut outcome, "dprevious", dprevious);
     (outcome, gradients)
@@ -97,7 +97,7 @@ pub fn steps_keep_sizes<C: Cell<f32> + Cell<f64>>(layer: &Rnn<C>) -> Verdict {
                 }
             }
 
-            let (_, gradients) = step_back(cell, &weights, &problem, 0.0);
+            let (_, gradients) = step_back(cell, &weights, &problem, 0.0, &mut cache);
             let (needs, got) = (shapes(&weights), shapes(&gradients));
             if needs != got {
                 return Err(format!("step_back leaves gradients {got:?}, but the weights are {needs:?}"));
@@ -145,8 +145,10 @@ pub fn gradients_are_added<C: Cell<f32> + Cell<f64>>(layer: &Rnn<C>) -> Verdict 
         let weights = random_weights::<f64, C>(layer.cell())?;
         *case = format!("one step back of B=3 D={FEATURES}");
         let problem = Problem::<f64>::new(layer.states::<f64>(), 1, 3);
-        let (from_zero, _) = step_back(layer.cell(), &weights, &problem, 0.0);
-        let (from_half, _) = step_back(layer.cell(), &weights, &problem, 0.5);
+        // The second finds what the first has left in the cache.
+        let mut cache = <C as Cell<f64>>::Cache::default();
+        let (from_zero, _) = step_back(layer.cell(), &weights, &problem, 0.0, &mut cache);
+        let (from_half, _) = step_back(layer.cell(), &weights, &problem, 0.5, &mut cache);
         let expected = from_zero.into_iter().map(|(name, gradient)| (name, gradient + 0.5)).collect();
         equal(("in gradients that are ½", &from_half), ("added to them", &expected), 1e-12)?;
         for options in Options::all_rates() {

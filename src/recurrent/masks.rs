@@ -188,3 +188,17 @@ pub(super) fn drop_output<'a, F: Scalar>(
     drop_for_gates(output, Some(masks), dropped);
     Some(dropped.view())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn masks_of_either_kind_are_some() {
+        let numbers = Array3::<f32>::ones((1, 2, 3));
+        let masks = GateMasks::of(&numbers, 1);
+        assert!(StepMasks::<f32>::default().is_empty());
+        assert!(!StepMasks { input: masks, state: None }.is_empty());
+        assert!(!StepMasks { input: None, state: masks }.is_empty());
+    }
+}

@@ -90,6 +90,15 @@ fn tokens_stream_too() {
 }
 
 #[test]
+fn the_output_of_a_step_that_does_not_count_is_that_before_it() {
+    let layers = Sequential::new().add(Embedding::new(6, 4).mask_zero(true)).add(Lstm::new(8).return_sequences(true));
+    let output = layers.build(Form::tokens(3), 3).unwrap().predict(&Array2::from(vec![[3, 0, 2]])).unwrap();
+    let at = |t| output.index_axis(Axis(1), t);
+    assert_eq!(at(1), at(0));
+    assert_ne!(at(2), at(0));
+}
+
+#[test]
 fn a_state_is_a_value() {
     let model = stack::<f32>(false, None);
     let x = sequences(3, 4, 3);

@@ -49,7 +49,7 @@ class Stage:
 
 # What catches most in the least time comes first, what takes long last.
 SUITE = [
-    *(Stage("lib", ("kernels::",), kernels) for kernels in ("", "avx2", "portable", "reference")),
+    *(Stage("lib", ("kernels::", "recurrent::"), kernels) for kernels in ("", "avx2", "portable", "reference")),
     Stage("keras"),
     Stage("keras", (), "reference"),
     Stage("gradients", ("rules_and_steps", "residual", "nothing_to_do")),
