@@ -111,7 +111,7 @@ impl<F: Scalar, G: Gates> Kernel<F> for Backward<'_, F, G> {
             #[inline(always)]
             |place| {
                 if let Some(ahead) = ahead {
-                    place.prefetch::<F, G>(ahead);
+                    place.prefetch::<V, G>(ahead);
                 }
                 if place.counts(counts) {
                     let saved = place.load_blocks(token, z);
@@ -208,10 +208,10 @@ impl Place {
 
     /// Asks for as much as it works on, though not of its own block.
     #[inline(always)]
-    fn prefetch<F: Scalar, G: Gates>(self, ahead: Ahead<'_, F>) {
-        prefetch(ahead.z, self.row * self.width + self.from * blocks::<G>(), blocks::<G>());
+    fn prefetch<V: Vector, G: Gates>(self, ahead: Ahead<'_, V::Scalar>) {
+        prefetch(ahead.z, self.row * self.width + self.from * blocks::<G>(), V::WIDTH * blocks::<G>());
         for state in 0..states::<G>() {
-            prefetch(ahead.previous.slice(state), self.row * self.units + self.from, 1);
+            prefetch(ahead.previous.slice(state), self.row * self.units + self.from, V::WIDTH);
         }
     }
 

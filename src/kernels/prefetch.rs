@@ -10,12 +10,12 @@
 /// Bytes that come at once.
 const LINE: usize = 64;
 
-/// Asks for this many times 64 bytes of `data`, from a number on; for none of it if it is not that long.
+/// Asks for this many numbers of `data`, from the first on; for none of them if there are fewer.
 #[inline(always)]
-pub(crate) fn prefetch<F>(data: &[F], first: usize, lines: usize) {
+pub(crate) fn prefetch<F>(data: &[F], first: usize, count: usize) {
     let line = LINE / size_of::<F>();
-    let Some(part) = data.get(first..first + lines * line) else { return };
-    for number in (0..lines).map(|index| &part[index * line]) {
+    let Some(part) = data.get(first..first + count) else { return };
+    for number in (0..count.div_ceil(line)).map(|index| &part[index * line]) {
         #[cfg(target_arch = "x86_64")]
         {
             use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};

@@ -178,7 +178,7 @@ fn add_sums<V: Vector, const N: usize>(
 ) -> usize {
     let sums = &mut sums[from..][..N * width];
     let mut totals = [V::load(token, &sums[..width]); N];
-    for (vector, total) in totals.iter_mut().enumerate() {
+    for (vector, total) in totals.iter_mut().enumerate().skip(1) {
         *total = V::load(token, &sums[vector * width..][..width]);
     }
     for row in 0..d.count() {
