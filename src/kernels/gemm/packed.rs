@@ -110,6 +110,7 @@ impl<F: Scalar> Kernel<F> for Product<'_, F> {
             let vectors = (to - from).div_ceil(V::WIDTH);
             let (panel, rest) = panels.split_at(depth * vectors * V::WIDTH);
             panels = rest;
+            let panel = Rows::new(panel, vectors * V::WIDTH);
             let start = start.columns(from, to);
             let mut row = 0;
             while row < rows {
