@@ -119,6 +119,8 @@ impl<F: Scalar> Model<F> {
     /// How many threads to use: 1 for the caller's alone, n for it and a pool of n − 1. By default rayon's global pool, or
     /// the pool that the caller is in. Results do not depend on it, and what is not worth sharing stays on the caller's.
     ///
+    /// A batch feeds as many threads as it is cut into shards: two if it has 9 to 64 samples, from there on one for every 32.
+    ///
     /// # Errors
     ///
     /// [`Error::InvalidOption`] for 0, [`Error::Threads`] if they cannot be started.

@@ -5,8 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 use ndarray::{ArrayD, IxDyn};
 
-use super::SHARD;
 use super::data::{Samples, write_batch_first};
+use super::shard_of;
 use crate::error::Result;
 use crate::layer::Pass;
 use crate::scalar::Scalar;
@@ -116,11 +116,12 @@ impl<F: Scalar> Predictor<F> {
         if self.workspaces.iter().any(|workspace| !network.fits(workspace)) {
             self.workspaces.clear();
         }
-        let workers = threads.count(network.work(samples.steps(), count)).min(count.div_ceil(SHARD));
+        let shard_rows = shard_of(count);
+        let workers = threads.count(network.work(samples.steps(), count)).min(count.div_ceil(shard_rows));
         while self.workspaces.len() < workers {
             self.workspaces.push(network.workspace());
         }
-        let shards = slice_mut(outputs).chunks_mut(SHARD * steps.unwrap_or(1) * features).enumerate();
+        let shards = slice_mut(outputs).chunks_mut(shard_rows * steps.unwrap_or(1) * features).enumerate();
         let length = samples.steps();
         let resumes = state.is_some() || (length > WINDOW && network.resumes());
         let window = if resumes { WINDOW } else { length };
@@ -128,7 +129,7 @@ impl<F: Scalar> Predictor<F> {
         let state = state.map(Mutex::new);
         let state = state.as_ref().map(|state| || state.lock().unwrap_or_else(PoisonError::into_inner));
         threads.share(&mut self.workspaces[..workers], shards, |workspace, (shard, outputs)| {
-            let rows = shard * SHARD..count.min((shard + 1) * SHARD);
+            let rows = shard * shard_rows..count.min((shard + 1) * shard_rows);
             match &state {
                 Some(state) => state().load_into(rows.clone(), workspace),
                 None if resumes => network.start(workspace, rows.len()),

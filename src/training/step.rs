@@ -2,8 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::SHARD;
 use super::data::Samples;
+use super::shard_of;
 use super::targets::ArrangedTargets;
 use super::threads::Threads;
 use super::window::Window;
@@ -55,7 +55,8 @@ pub(crate) fn run_batch<'w, F: Scalar>(
     pass: Pass<'_>,
 ) -> &'w mut [Workspace<F>] {
     let left_out = left_out(network, loss);
-    let shards = batch.rows.len().div_ceil(SHARD);
+    let shard_rows = shard_of(batch.rows.len());
+    let shards = batch.rows.len().div_ceil(shard_rows);
     while workspaces.len() < shards {
         workspaces.push(network.workspace());
     }
@@ -65,8 +66,8 @@ pub(crate) fn run_batch<'w, F: Scalar>(
     // The workers have nothing of their own, and a vector of nothing takes no memory.
     let mut workers = vec![(); threads.count(work)];
     threads.share(&mut workers, workspaces.iter_mut().enumerate(), |(), (shard, workspace)| {
-        let first = shard * SHARD;
-        let rows = &batch.rows[first..batch.rows.len().min(first + SHARD)];
+        let first = shard * shard_rows;
+        let rows = &batch.rows[first..batch.rows.len().min(first + shard_rows)];
         let steps = batch.window.map(|window| window.steps.clone());
         let part = batch.window.map(|window| Part { kept: window.kept, newest: window.newest });
         let state = batch.state.map(|state| || state.lock().unwrap_or_else(PoisonError::into_inner));

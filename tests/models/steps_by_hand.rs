@@ -14,9 +14,10 @@ struct Weights<F> {
 }
 params!(Weights { dense, dense_1 });
 
+/// One shard of samples: those of a model with more are summed one after the other, which rounds otherwise.
 fn data() -> (Array2<f64>, Array2<f64>) {
-    let x = Array2::from_shape_fn((12, 3), |(n, d)| ((n * 3 + d) as f64 * 1.3).sin());
-    let y = Array2::from_shape_fn((12, 1), |(n, _)| x[[n, 0]] - 2.0 * x[[n, 2]] + 0.5);
+    let x = Array2::from_shape_fn((8, 3), |(n, d)| ((n * 3 + d) as f64 * 1.3).sin());
+    let y = Array2::from_shape_fn((8, 1), |(n, _)| x[[n, 0]] - 2.0 * x[[n, 2]] + 0.5);
     (x, y)
 }
 

@@ -2,13 +2,15 @@
 //! never a wait that does not end, and nothing started for little work.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};
+use std::time::{Duration, Instant};
 
 use bptt::{
     Activation, Adam, BinaryCrossentropy, Dense, Embedding, Fit, Form, Loss, Lstm, MeanSquaredError, Model, Sequential,
 };
-use ndarray::{Array1, Array2, ArrayD};
+use ndarray::{Array1, Array2, ArrayD, s};
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
@@ -92,6 +94,39 @@ impl Loss<f32> for Noting {
         self.0.lock().unwrap().insert(thread::current().id());
         MeanSquaredError.row(prediction, target, absorbed, gradient)
     }
+}
+
+/// The squared error, for which the caller's thread waits until another one has computed a row.
+#[derive(Clone, Debug)]
+struct Waiting {
+    caller: ThreadId,
+    another: Arc<AtomicBool>,
+    deadline: Instant,
+}
+
+impl Loss<f32> for Waiting {
+    fn row(&self, prediction: &[f32], target: &[f32], absorbed: bool, gradient: Option<&mut [f32]>) -> f64 {
+        if thread::current().id() != self.caller {
+            self.another.store(true, Ordering::Relaxed);
+        }
+        while !self.another.load(Ordering::Relaxed) && Instant::now() < self.deadline {
+            thread::yield_now();
+        }
+        MeanSquaredError.row(prediction, target, absorbed, gradient)
+    }
+}
+
+#[test]
+fn a_batch_of_the_default_size_feeds_two_threads() {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let loss = Waiting { caller: thread::current().id(), another: Arc::default(), deadline };
+    let mut model = model();
+    model.compile(Adam::new(0.01), loss.clone());
+    model.set_threads(2).unwrap();
+    let (tokens, labels) = data();
+    let (tokens, labels) = (tokens.slice(s![..32, ..]).to_owned(), labels.slice(s![..32]).to_owned());
+    model.train_batch(&tokens, &labels).unwrap();
+    assert!(loss.another.load(Ordering::Relaxed), "the caller's thread had both halves");
 }
 
 #[test]
