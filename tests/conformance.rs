@@ -2,8 +2,8 @@
 //! cell: other widths, inputs as rows of a table, states that do not fit.
 
 use bptt::{
-    Describe, Form, Gated, GatedWeights, Gates, Gru, Init, Key, Lane, Layer, Lookup, Lstm, Params, Pass, Path, Rnn,
-    RnnCache, SimpleRnn, Stacked, State, Tensor, conformance,
+    Bidirectional, Describe, Form, Gated, GatedWeights, Gates, Gru, Init, Key, Lane, Layer, Lookup, Lstm, Params, Pass,
+    Path, Rnn, RnnCache, SimpleRnn, Stacked, State, Tensor, conformance, gradcheck,
 };
 use coupled_lstm::CoupledLstm;
 use layer_norm_lstm::LayerNormLstm;
@@ -53,6 +53,14 @@ bptt::conformance!(zoneout_at_rest, zoned_out(5, 0.0));
 fn zoneout_keeps_the_laws_that_do_not_go_by_the_step() {
     let broken: Vec<_> = conformance::violations(&zoned_out(5, 0.3)).into_iter().map(|broken| broken.law).collect();
     assert_eq!(broken, ["inference_is_training", "two_parts_are_one_sequence", "padding_changes_nothing"]);
+}
+
+/// What a cell drops by itself is drawn for each direction, and again the same on the way back.
+#[test]
+fn two_directions_of_zoneout_have_the_gradients_of_their_own_masks() {
+    let layer = Bidirectional::new(zoned_out(3, 0.4).return_sequences(true));
+    let report = gradcheck::layer(&layer, Form::sequence(5, FEATURES), 2, Pass::training(Key::new(3))).unwrap();
+    assert!(report.error() < gradcheck::TOLERANCE, "{report}");
 }
 
 /// Runs a check on a layer of each cell.
@@ -268,4 +276,16 @@ fn a_state_that_lacks_a_part_is_refused() {
     state.parts.pop();
     let x = Array3::zeros((1, 2, FEATURES));
     layer.step(&weights, x.index_axis(Axis(0), 0), &mut state, &mut RnnCache::default());
+}
+
+#[test]
+#[should_panic(expected = "a backward pass needs a forward pass of training before it")]
+fn the_way_back_of_a_run_without_training_is_refused() {
+    let layer = Lstm::new(3);
+    let weights = layer.build(Form::sequence(None, FEATURES), &mut Init::new(Key::new(1))).unwrap();
+    let x = Tensor::Sequence(Array3::<f64>::zeros((1, 2, FEATURES)));
+    let (mut y, mut cache, mut gradients) = (Tensor::default(), RnnCache::default(), weights.clone());
+    layer.forward(&weights, &x, &mut y, &mut cache, Pass::inference());
+    let dy = y.clone();
+    layer.backward(&weights, &x, &y, &dy, None, &mut cache, &mut gradients, Pass::training(Key::new(1)));
 }

@@ -17,12 +17,11 @@ pub struct Zoneout<C> {
     pub rate: f64,
 }
 
-/// What a step keeps: what the cell inside keeps and gave, m for each state, and room for gradients.
+/// What a step keeps: what the cell inside keeps and gave, and room for gradients. The way back draws m again.
 #[derive(Debug, Default)]
 pub struct ZoneoutStep<F, S> {
     inside: S,
     next: State<F>,
-    stay: Vec<Array2<F>>,
     dnext: State<F>,
 }
 
@@ -71,8 +70,8 @@ impl<F: Scalar, C: Cell<F>> Cell<F> for Zoneout<C> {
         let widths = self.cell.states();
         cache.next = State::zeros(at.x(0).nrows(), widths);
         self.cell.step(w, at, cache.next.views_mut(), &mut cache.inside);
-        cache.stay = (0..widths.as_slice().len()).map(|state| stay(self.rate, at, state)).collect();
-        for (state, (m, inside)) in cache.stay.iter().zip(&cache.next.parts).enumerate() {
+        for (state, inside) in cache.next.parts.iter().enumerate() {
+            let m = stay(self.rate, at, state);
             next.view_mut(state).assign(&(inside + &(m * &(&at.previous.view(state) - inside))));
         }
     }
@@ -86,11 +85,12 @@ impl<F: Scalar, C: Cell<F>> Cell<F> for Zoneout<C> {
         cache: &mut Self::Cache,
         gradients: &mut C::Weights,
     ) {
-        let ZoneoutStep { inside, next, stay, dnext } = cache;
-        dnext.parts =
-            stay.iter().enumerate().map(|(state, m)| m.mapv(|m| F::one() - m) * back.dnext.view(state)).collect();
-        for (state, m) in stay.iter().enumerate() {
-            back.dprevious.view_mut(state).scaled_add(F::one(), &(m * &back.dnext.view(state)));
+        let ZoneoutStep { inside, next, dnext } = cache;
+        dnext.parts.clear();
+        for state in 0..self.cell.states().as_slice().len() {
+            let m = stay(self.rate, at, state);
+            back.dprevious.view_mut(state).scaled_add(F::one(), &(&m * &back.dnext.view(state)));
+            dnext.parts.push(m.mapv(|m| F::one() - m) * back.dnext.view(state));
         }
         self.cell.step_back(w, at, next.views(), back.inside(dnext.views()), inside, gradients);
     }
