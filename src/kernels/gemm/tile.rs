@@ -98,15 +98,16 @@ fn tile<V: Vector, L: Left<V::Scalar, M>, const M: usize, const N: usize>(
     start: Start<'_, V::Scalar>,
     c: RowsMut<'_, V::Scalar>,
 ) {
+    let width = N * V::WIDTH;
     // A tile at the right edge may be narrower than its vectors. Only whole ones are worth unrolled loads and stores.
-    let whole = c.width == N * V::WIDTH;
+    let whole = c.width == width;
     let part = |vector: usize| (vector * V::WIDTH).min(c.width)..((vector + 1) * V::WIDTH).min(c.width);
     let mut sums = [[V::broadcast(token, <V::Scalar as num_traits::Zero>::zero()); N]; M];
     match start {
         Start::Zero => {}
         start if whole => {
             for (row, sums) in sums.iter_mut().enumerate() {
-                let from = &start.row(row, &c.data[row * c.stride..])[..N * V::WIDTH];
+                let from = &start.row(row, &c.data[row * c.stride..])[..width];
                 for (vector, sum) in sums.iter_mut().enumerate() {
                     *sum = V::load(token, &from[vector * V::WIDTH..][..V::WIDTH]);
                 }
@@ -124,19 +125,18 @@ fn tile<V: Vector, L: Left<V::Scalar, M>, const M: usize, const N: usize>(
             sums = edge;
         }
     }
-    let width = N * V::WIDTH;
     if L::PACKED {
         for (k, row) in panel.data[..left.depth() * width].chunks_exact(width).enumerate() {
-            add_multiples(token, left.at(k), row, &mut sums);
+            add_outer_product(token, left.at(k), row, &mut sums);
         }
     } else {
         for (k, row) in panel.data.chunks(panel.stride).take(left.depth()).enumerate() {
-            add_multiples(token, left.at(k), &row[..width], &mut sums);
+            add_outer_product(token, left.at(k), &row[..width], &mut sums);
         }
     }
     if whole {
         for (row, sums) in sums.iter().enumerate() {
-            let row = &mut c.data[row * c.stride..][..N * V::WIDTH];
+            let row = &mut c.data[row * c.stride..][..width];
             for (vector, sum) in sums.iter().enumerate() {
                 sum.store(&mut row[vector * V::WIDTH..][..V::WIDTH]);
             }
@@ -151,9 +151,9 @@ fn tile<V: Vector, L: Left<V::Scalar, M>, const M: usize, const N: usize>(
     }
 }
 
-/// Adds a row of B, times its number of A, to each row of sums.
+/// Adds the outer product of a column of A and a row of B.
 #[inline(always)]
-fn add_multiples<V: Vector, const M: usize, const N: usize>(
+fn add_outer_product<V: Vector, const M: usize, const N: usize>(
     token: V::Token,
     left: [V::Scalar; M],
     row: &[V::Scalar],
