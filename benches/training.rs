@@ -1,6 +1,6 @@
 //! How long an epoch of training takes, whole: batches of 64, shuffled, with optimizer and metric, on one and two threads.
 //!
-//! `ragged` is an epoch of 2,000 reviews that are not cut (239 tokens on average, the longest above 2,000), in batches of
+//! `ragged` is an epoch of 2,000 reviews that are not cut (233 tokens on average, the longest above 2,000), in batches of
 //! similar length or all padded to the longest; an element is one token that is no padding.
 //!
 //! The four models are those of the IMDB examples; the data are 20,000 reviews of the made-up corpus, 100 steps each, so
