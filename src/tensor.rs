@@ -237,12 +237,17 @@ impl<F: Clone + Default> Tensor<F> {
 
     /// Makes it a sequence of this size, with any content, and hands it out to be written.
     pub fn as_sequence(&mut self, steps: usize, batch: usize, features: usize) -> &mut Array3<F> {
+        self.as_sequence_within((steps, batch, features), 0)
+    }
+
+    /// [`Tensor::as_sequence`] in memory for `most` numbers.
+    pub(crate) fn as_sequence_within(&mut self, shape: (usize, usize, usize), most: usize) -> &mut Array3<F> {
         if !matches!(self, Tensor::Sequence(_)) {
             *self = Tensor::Sequence(Array3::default((0, 0, 0)));
         }
         match self {
             Tensor::Sequence(sequence) => {
-                resize(sequence, (steps, batch, features));
+                resize_within(sequence, shape, most);
                 sequence
             }
             _ => unreachable!("it was made a sequence above"),
@@ -301,15 +306,26 @@ impl<F: Clone + Default> Tensor<F> {
 /// Gives an array another shape, with any content, in the memory that it has if that is large enough.
 #[inline]
 pub fn resize<A: Clone + Default, D: Dimension>(array: &mut Array<A, D>, shape: impl IntoDimension<Dim = D>) {
+    resize_within(array, shape, 0);
+}
+
+/// [`resize`] where the size differs from pass to pass: in memory for `most` numbers, so that it need not grow again.
+#[inline]
+pub(crate) fn resize_within<A: Clone + Default, D: Dimension>(
+    array: &mut Array<A, D>,
+    shape: impl IntoDimension<Dim = D>,
+    most: usize,
+) {
     let shape = shape.into_dimension();
     if array.raw_dim() != shape {
-        reshape(array, shape);
+        reshape(array, shape, most);
     }
 }
 
-/// [`resize`] where the shape is another one: apart, so that looking whether it is stays short.
-fn reshape<A: Clone + Default, D: Dimension>(array: &mut Array<A, D>, shape: D) {
+/// [`resize_within`] where the shape is another one: apart, so that looking whether it is stays short.
+fn reshape<A: Clone + Default, D: Dimension>(array: &mut Array<A, D>, shape: D, most: usize) {
     let (mut memory, _) = std::mem::replace(array, Array::default(D::zeros(shape.ndim()))).into_raw_vec_and_offset();
+    memory.reserve(most.saturating_sub(memory.len()));
     memory.resize(shape.size(), A::default());
     *array = Array::from_shape_vec(shape, memory).expect("the memory was made to fit");
 }

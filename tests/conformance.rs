@@ -126,8 +126,8 @@ fn lookup_is_the_sequence<C: bptt::Cell<f64>>(layer: &Rnn<C>) {
     };
     let table = Array3::from_shape_fn((1, ROWS, FEATURES), |(_, v, d)| ((7 * v + 3 * d) as f64 * 0.6).sin());
     // The last has more rows than are multiplied in one go.
-    for (steps, batch) in [(1, 1), (7, 3), (3, 37), (7, 300)] {
-        // Rows that come often, once and never.
+    for (steps, batch) in [(0, 2), (1, 1), (2, 3), (7, 3), (3, 37), (7, 300)] {
+        // Rows that come often, once and never; of two steps a sample sees none twice.
         let tokens = Array2::from_shape_fn((steps, batch), |(t, b)| ((t * t + b) % (ROWS - 1)) as u32);
         let sequence =
             Array3::from_shape_fn((steps, batch, FEATURES), |(t, b, d)| table[[0, tokens[[t, b]] as usize, d]]);
@@ -164,14 +164,24 @@ fn rows_of_a_table_are_the_sequence_that_they_stand_for() {
         lookup_is_the_sequence(&Gru::new(units));
         lookup_is_the_sequence(&Gru::new(units).reset_after(false));
         lookup_is_the_sequence(&Rnn::from_cell(Gated::new(CoupledLstm, units)));
-        lookup_is_the_sequence(&Rnn::from_cell(Stacked::new(Lstm::new(units).into_cell(), MinimalUnit { units: 3 })));
+        let stacked = Rnn::from_cell(Stacked::new(Lstm::new(units).into_cell(), MinimalUnit { units: 3 }));
+        lookup_is_the_sequence(&stacked);
+        lookup_is_the_sequence(&Lstm::new(units).go_backwards(true));
+        lookup_is_the_sequence(&Lstm::new(units).recurrent_dropout(0.3));
+        // Rows that each sample sees through a mask of its own.
+        lookup_is_the_sequence(&SimpleRnn::new(units).dropout(0.3));
+        lookup_is_the_sequence(&Lstm::new(units).dropout(0.3).go_backwards(true));
+        lookup_is_the_sequence(&Gru::new(units).dropout(0.3));
+        lookup_is_the_sequence(&Gru::new(units).reset_after(false).dropout(0.3).go_backwards(true));
+        lookup_is_the_sequence(&stacked.dropout(0.3));
     }
     // Who cannot make use of a table is not offered one.
     let unit = || MinimalUnit { units: 3 };
     assert!(!Layer::<f64>::takes_lookups(&Rnn::from_cell(unit()), Pass::inference()));
     let stack = Rnn::from_cell(Stacked::new(unit(), Lstm::new(3).into_cell()));
     assert!(!Layer::<f64>::takes_lookups(&stack, Pass::inference()));
-    for dropping in [Lstm::new(3).dropout(0.1), Lstm::new(3).recurrent_dropout(0.1)] {
+    let dropping = Lstm::new(3).dropout(0.1);
+    for dropping in [dropping.clone().dropout_per_step(true), dropping.recurrent_dropout(0.1)] {
         assert!(!Layer::<f64>::takes_lookups(&dropping, Pass::training(Key::new(1))));
         assert!(Layer::<f64>::takes_lookups(&dropping, Pass::inference()));
     }

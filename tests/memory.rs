@@ -79,9 +79,7 @@ fn train<C: Cell<f32>>(layer: &Rnn<C>, sizes: &Sizes, blocks: usize, kernel_bloc
     let whole = blocks == kernel_blocks && columns <= 48 && columns % 8 == 0;
     let panel = if whole { 0 } else { 48.min(vectors(columns)) };
     let wide = [units, features].into_iter().filter(|&width| width > 64).max().unwrap_or(0);
-    // The last part of the sequence comes first, and what was made for it is held until there is more for a whole part.
-    let rows = if steps * batch > 1024 { 1024 + steps * batch % 1024 } else { steps * batch };
-    let room = packed[0] + packed[1] + rows * (panel + wide) + 2 * states * batch * units;
+    let room = packed[0] + packed[1] + 1024 * (panel + wide) + 2 * states * batch * units;
     println!("H={units} T={steps} B={batch} N={blocks}: {peak}, of them {kept} kept; at most {}", kept + room);
     assert!(peak >= kept as f64, "{layer:?}: {peak} of {kept}");
     assert!(peak <= 1.03 * (kept + room) as f64, "{layer:?}: {peak} of {kept} and {room}");

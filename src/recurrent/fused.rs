@@ -5,10 +5,10 @@
 //! dW, dU and dx of many steps. How many is told from the batch, see [`ROWS`]: what a product writes or reads is then
 //! still in the cache when the loop comes to it, or comes from it, however long the sequence and large the batch.
 //!
-//! Where the inputs are rows of a table (an embedding without dropout after it), the table is multiplied by W instead of
-//! the sequence: V rows rather than T·B. The product with U then starts from the row of each token, and on the way back
-//! each row of dz is added to its row of the table's gradient, from which dW, db and the gradient of the embedding follow
-//! as if the table were a sequence. On the reviews (V = 500, T·B = 3,200) this takes more than a quarter off an epoch.
+//! Where the inputs are rows of a table (an embedding, or its rows as each sample sees them after dropout), the table is
+//! multiplied by W instead of the sequence: V rows rather than T·B. The product with U then starts from the row of each
+//! token, and on the way back each row of dz is added to its row of the table's gradient, from which dW, db and the
+//! gradient of the embedding follow as if the table were a sequence. On the reviews (V = 500, T·B = 3,200) this takes more than a quarter off an epoch.
 //!
 //! Dropout whose masks differ by gate runs the same loop, see [`Product`], and so does a step with a product inside it, see
 //! [`Recurrence`].
@@ -23,9 +23,9 @@
 //! | states | (T + 1)·B·S·H | 2·B·S·H |
 //! | gradients of states | 2·B·S·H, and B·H for a product inside the step | |
 //! | W and U, packed | (D + H)·K·H, each panel padded to whole vectors | the same |
-//! | packed parts of x, h and dz | at most 2·1024·(max(D, H) + 48), half of it while the rest grows | |
+//! | packed parts of x, h and dz | at most 1024·(max(D, H) + 48) | |
 //! | with masks by gate: rows as one gate sees them | at most 1024·(2·D + H), and one step more | |
-//! | with a table of V rows: its product, then its gradient | V·N·H | V·N·H |
+//! | with a table of V rows: its product, then its gradient | V·N·H, in room for T·B·N·H | V·N·H |
 
 use std::ops::Range;
 
@@ -42,7 +42,7 @@ use crate::kernels::gemm::{self, Room, Rows, RowsMut, Start};
 use crate::kernels::pointwise::Ahead;
 use crate::mask;
 use crate::scalar::Scalar;
-use crate::tensor::{resize, slice, slice_mut};
+use crate::tensor::{resize, resize_within, slice, slice_mut};
 
 /// The rows, steps times samples, whose products are made at once: enough for a good product, few enough to stay in the
 /// cache, and without a backward pass to keep memory from growing with T.
@@ -137,7 +137,7 @@ impl<G: Gates> Gated<G> {
         resize(z, (kept, batch, width));
         let z = slice_mut(z);
         if tokens.is_some() {
-            resize(table, (rows, width));
+            resize_within(table, (rows, width), z.len());
             project(0, x, slice_mut(table));
         }
         let table = Rows::new(slice(table), width);

@@ -1,14 +1,16 @@
 //! Inputs as the cell sees them: in its order of time, and dropped out where all gates share the mask.
 //!
-//! They are copied only if one of the two makes them differ from what the layer got.
+//! They are copied only if one of the two makes them differ from what the layer got; rows of a table only once for each
+//! sample that sees them, see [`dropped_rows`](super::dropped_rows).
 
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, Zip};
 
+use super::dropped_rows::DroppedRows;
 use super::masks::fill_masks;
 use crate::layer::{MaskKind, Pass};
 use crate::mask::Mask;
 use crate::scalar::Scalar;
-use crate::tensor::{Tensor, resize, reverse_steps};
+use crate::tensor::{Tensor, resize, resize_within, reverse_steps, slice, slice_mut};
 
 /// How the cell sees its inputs.
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,12 +25,13 @@ pub(super) struct Order {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Inputs<F> {
     order: Order,
-    /// (T, B, D).
+    /// (T, B, D), or the `rows` that samples see.
     sequence: Array3<F>,
     tokens: Array2<u32>,
     mask: Mask,
     /// The dropout mask: (1 or T, B, D).
     dropout: Array3<F>,
+    rows: DroppedRows,
 }
 
 /// The inputs of a run: a sequence, or a table with the tokens that stand for its rows; and which steps count.
@@ -52,6 +55,12 @@ impl<'a, F: Scalar> Seen<'a, F> {
     pub(super) fn steps(&self) -> (usize, usize) {
         self.tokens.map_or((self.x.dim().0, self.x.dim().1), |tokens| tokens.dim())
     }
+
+    /// Gives `dx` the size of the gradient of these inputs.
+    pub(super) fn size_gradient<'d>(&self, dx: &'d mut Tensor<F>) -> &'d mut Array3<F> {
+        let ((steps, batch), features) = (self.steps(), self.x.dim().2);
+        dx.as_sequence_within(self.x.dim(), steps * batch * features)
+    }
 }
 
 impl<F: Scalar> Inputs<F> {
@@ -60,12 +69,9 @@ impl<F: Scalar> Inputs<F> {
         self.order = order;
         if order.backwards {
             self.mask.copy_reversed(got.mask);
-            if let Some(mut tokens) = got.tokens {
-                tokens.invert_axis(Axis(0));
-                resize(&mut self.tokens, tokens.raw_dim());
-                self.tokens.assign(&tokens);
-                return;
-            }
+        }
+        if let Some(tokens) = got.tokens {
+            return self.arrange_rows(got.x, tokens, pass);
         }
         if order.backwards || order.dropout.is_some() {
             let mut x = got.x;
@@ -83,24 +89,59 @@ impl<F: Scalar> Inputs<F> {
         }
     }
 
-    /// What the cell sees, of what the layer got.
-    pub(super) fn seen<'a>(&'a self, got: Seen<'a, F>) -> Seen<'a, F> {
-        let Order { backwards, dropout } = self.order;
-        let copied = dropout.is_some() || (backwards && got.tokens.is_none());
-        Seen {
-            x: if copied { self.sequence.view() } else { got.x },
-            tokens: got.tokens.map(|tokens| if backwards { self.tokens.view() } else { tokens }),
-            mask: if backwards { self.mask.get() } else { got.mask },
+    /// [`Inputs::arrange`] of rows of a table.
+    fn arrange_rows(&mut self, table: ArrayView3<'_, F>, mut tokens: ArrayView2<'_, u32>, pass: Pass<'_>) {
+        if self.order.backwards {
+            tokens.invert_axis(Axis(0));
+        }
+        if let Some((rate, _)) = self.order.dropout {
+            let ((_, rows, features), batch) = (table.dim(), tokens.ncols());
+            self.rows.find(rows, tokens);
+            let (steps, samples) = self.rows.dim();
+            resize_within(&mut self.sequence, (steps, samples, features), tokens.len() * features);
+            fill_masks(&mut self.dropout, MaskKind::Input, rate, (1, 1, batch, features), pass);
+            let table = table.to_slice().expect("tables are in standard layout");
+            self.rows.drop_out(table, slice(&self.dropout), features, slice_mut(&mut self.sequence));
+        } else if self.order.backwards {
+            resize(&mut self.tokens, tokens.raw_dim());
+            self.tokens.assign(&tokens);
         }
     }
 
+    /// What the cell sees, of what the layer got.
+    pub(super) fn seen<'a>(&'a self, got: Seen<'a, F>) -> Seen<'a, F> {
+        let Order { backwards, dropout } = self.order;
+        let mask = if backwards { self.mask.get() } else { got.mask };
+        let (x, tokens) = match got.tokens {
+            Some(_) if dropout.is_some() => (self.sequence.view(), self.rows.numbers()),
+            Some(tokens) => (got.x, Some(if backwards { self.tokens.view() } else { tokens })),
+            None if backwards || dropout.is_some() => (self.sequence.view(), None),
+            None => (got.x, None),
+        };
+        Seen { x, tokens, mask }
+    }
+
     /// From the gradient of what the cell saw that of what the layer got.
-    pub(super) fn give_back(&self, dx: &mut Array3<F>, tokens: bool) {
-        if self.order.dropout.is_some() {
-            drop_out(&self.dropout, dx);
-        }
-        if self.order.backwards && !tokens {
-            reverse_steps(dx);
+    pub(super) fn give_back(&mut self, x: &Tensor<F>, dx: &mut Array3<F>) {
+        let Order { backwards, dropout } = self.order;
+        match x {
+            Tensor::Lookup(lookup) if dropout.is_some() => {
+                // What the cell saw is not needed any more.
+                std::mem::swap(dx, &mut self.sequence);
+                resize(dx, lookup.table.raw_dim());
+                dx.fill(F::zero());
+                let features = dx.dim().2;
+                self.rows.add_gradient(slice(&self.sequence), slice(&self.dropout), features, slice_mut(dx));
+            }
+            Tensor::Lookup(_) => (),
+            _ => {
+                if dropout.is_some() {
+                    drop_out(&self.dropout, dx);
+                }
+                if backwards {
+                    reverse_steps(dx);
+                }
+            }
         }
     }
 }

@@ -256,12 +256,12 @@
 //! Training keeps, for each step, the states (B·H each) and what the step saved (for gates B·N·H). Running keeps two
 //! slots of state, however long the sequence.
 //!
-//! Read `state`, `masks`, `cell`, `inputs`, `rnn`, then `gates`, `gated`, `product`, `recurrence`, `fused`, `streaming`, then the cells, of
-//! which `reset_before` is a form of `gru`; `bidirectional` and
-//! `stacked` make one of two.
+//! Read `state`, `masks`, `cell`, `dropped_rows`, `inputs`, `rnn`, then `gates`, `gated`, `product`, `recurrence`, `fused`,
+//! `streaming`, then the cells, of which `reset_before` is a form of `gru`; `bidirectional` and `stacked` make one of two.
 
 mod bidirectional;
 mod cell;
+mod dropped_rows;
 mod functions;
 mod fused;
 mod gated;

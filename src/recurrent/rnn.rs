@@ -328,7 +328,7 @@ impl<C: Describe> Rnn<C> {
                 None
             }
         };
-        let mut dx = dx.map(|dx| dx.as_sequence(got.x.dim().0, got.x.dim().1, got.x.dim().2));
+        let mut dx = dx.map(|dx| seen.size_gradient(dx));
         let run = RunBack {
             x: seen.x,
             tokens: seen.tokens,
@@ -344,7 +344,7 @@ impl<C: Describe> Rnn<C> {
             self.cell.run_back(weights, run, &mut cache.memory, gradients);
         }
         if let Some(dx) = dx {
-            cache.inputs.give_back(dx, got.tokens.is_some());
+            cache.inputs.give_back(x, dx);
         }
         if let Some(dinitial) = dinitial {
             for (to, part) in dinitial.parts.iter_mut().zip(&cache.dstates.parts) {
@@ -366,7 +366,7 @@ impl<C: Describe> Rnn<C> {
     {
         cache.step_masks.clear();
         if pass.training && self.recurrent_dropout > 0.0 {
-            let (steps, batch, features) = got.x.dim();
+            let ((steps, batch), features) = (got.steps(), got.x.dim().2);
             let gates = self.cell.masks();
             let width = self.cell.dropped_width();
             if self.dropout > 0.0 {
@@ -403,8 +403,9 @@ impl<F: Scalar, C: Cell<F>> Layer<F> for Rnn<C> {
     }
 
     fn takes_lookups(&self, pass: Pass<'_>) -> bool {
-        let drops = pass.training && (self.dropout > 0.0 || self.recurrent_dropout > 0.0);
-        !drops && self.cell.takes_lookups()
+        // Inputs are no rows of a table any more where each step sees them otherwise, or each gate.
+        let differ = self.dropout > 0.0 && (self.dropout_per_step || self.recurrent_dropout > 0.0);
+        !(pass.training && differ) && self.cell.takes_lookups()
     }
 
     fn carry(&self) -> Carry {

@@ -96,10 +96,16 @@ impl<F: Scalar> Kernel<F> for TransposedProduct<'_, F> {
     }
 }
 
+/// Makes room for rows, in memory for as many as there may be another time.
+fn make_room<F: Scalar>(rows: usize, width: usize, packed: &mut Vec<F>) {
+    packed.reserve((DEPTH * width).saturating_sub(packed.len()));
+    packed.resize(rows * width, F::zero());
+}
+
 /// Lays each 8 columns of A together, row after row; what is left over at the end stays where it is.
 #[inline(always)]
 fn pack_columns<F: Scalar>(a: Rows<'_, F>, rows: usize, packed: &mut Vec<F>) {
-    packed.resize(rows * a.width, F::zero());
+    make_room(rows, a.width, packed);
     for (block, packed) in packed.chunks_exact_mut(TILE_ROWS * rows).enumerate() {
         for (row, to) in packed.chunks_exact_mut(TILE_ROWS).enumerate() {
             to.copy_from_slice(&a.row(row)[block * TILE_ROWS..][..TILE_ROWS]);
@@ -110,7 +116,7 @@ fn pack_columns<F: Scalar>(a: Rows<'_, F>, rows: usize, packed: &mut Vec<F>) {
 /// Lays the rows of a panel of D together, padded to whole vectors.
 #[inline(always)]
 fn pack_panel<F: Scalar>(d: Rows<'_, F>, rows: usize, width: usize, packed: &mut Vec<F>) {
-    packed.resize(rows * width, F::zero());
+    make_room(rows, width, packed);
     for (row, to) in packed.chunks_exact_mut(width).enumerate() {
         let (values, padding) = to.split_at_mut(d.width);
         values.copy_from_slice(d.row(row));
