@@ -101,7 +101,9 @@ fn pass<C: bptt::Cell<f64>>(
     pass: Pass<'_>,
 ) -> (Vec<(String, ArrayD<f64>)>, Tensor<f64>) {
     let weights = layer.build(Form::sequence(None, FEATURES), &mut Init::new(Key::new(1))).unwrap();
-    let (mut y, mut dx, mut cache) = (Tensor::default(), Tensor::default(), RnnCache::default());
+    let (mut y, mut cache) = (Tensor::default(), RnnCache::default());
+    // What an earlier pass has left there must not show.
+    let mut dx = Tensor::Sequence(Array3::from_elem((1, ROWS, FEATURES), f64::NAN));
     layer.forward(&weights, x, &mut y, &mut cache, pass);
     let mut outcome = vec![("y".to_string(), y.rows().to_owned().into_dyn())];
     if pass.training {
@@ -114,9 +116,11 @@ fn pass<C: bptt::Cell<f64>>(
     (outcome, dx)
 }
 
+/// The rows of a table of inputs.
+const ROWS: usize = 5;
+
 /// Inputs as rows of a table give what the sequence of these rows gives, and the table gets the gradients of its rows.
 fn lookup_is_the_sequence<C: bptt::Cell<f64>>(layer: &Rnn<C>) {
-    const ROWS: usize = 5;
     let close = |a: &ArrayD<f64>, b: &ArrayD<f64>, what: &str| {
         assert_eq!(a.shape(), b.shape(), "{layer:?} {what}");
         assert!(

@@ -8,7 +8,8 @@
 //! Where the inputs are rows of a table (an embedding, or its rows as each sample sees them after dropout), the table is
 //! multiplied by W instead of the sequence: V rows rather than T·B. The product with U then starts from the row of each
 //! token, and on the way back each row of dz is added to its row of the table's gradient, from which dW, db and the
-//! gradient of the embedding follow as if the table were a sequence. On the reviews (V = 500, T·B = 3,200) this takes more than a quarter off an epoch.
+//! gradient of the embedding follow as if the table were a sequence. On the reviews (V = 500, T·B = 3,200) this takes more
+//! than a quarter off an epoch.
 //!
 //! Dropout whose masks differ by gate runs the same loop, see [`Product`], and so does a step with a product inside it, see
 //! [`Recurrence`].

@@ -342,6 +342,9 @@ impl<C: Describe> Rnn<C> {
         };
         if steps > 0 && batch > 0 {
             self.cell.run_back(weights, run, &mut cache.memory, gradients);
+        } else if let Some(dx) = &mut dx {
+            // Nobody saw a row of a table.
+            dx.fill(F::zero());
         }
         if let Some(dx) = dx {
             cache.inputs.give_back(x, dx);
