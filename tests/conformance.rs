@@ -95,13 +95,13 @@ fn runs_and_streams_hold_for_every_width() {
 const FEATURES: usize = 4;
 
 /// Outputs, gradients of weights by name, and the gradient of the input.
-fn pass<C: bptt::Cell<f64>>(
-    layer: &Rnn<C>,
+fn pass<L: Layer<f64>>(
+    layer: &L,
     x: &Tensor<f64>,
     pass: Pass<'_>,
 ) -> (Vec<(String, ArrayD<f64>)>, Tensor<f64>) {
     let weights = layer.build(Form::sequence(None, FEATURES), &mut Init::new(Key::new(1))).unwrap();
-    let (mut y, mut cache) = (Tensor::default(), RnnCache::default());
+    let (mut y, mut cache) = (Tensor::default(), L::Cache::default());
     // What an earlier pass has left there must not show.
     let mut dx = Tensor::Sequence(Array3::from_elem((1, ROWS, FEATURES), f64::NAN));
     layer.forward(&weights, x, &mut y, &mut cache, pass);
@@ -120,7 +120,7 @@ fn pass<C: bptt::Cell<f64>>(
 const ROWS: usize = 5;
 
 /// Inputs as rows of a table give what the sequence of these rows gives, and the table gets the gradients of its rows.
-fn lookup_is_the_sequence<C: bptt::Cell<f64>>(layer: &Rnn<C>) {
+fn lookup_is_the_sequence<L: Layer<f64> + std::fmt::Debug>(layer: &L) {
     let close = |a: &ArrayD<f64>, b: &ArrayD<f64>, what: &str| {
         assert_eq!(a.shape(), b.shape(), "{layer:?} {what}");
         assert!(
@@ -132,12 +132,12 @@ fn lookup_is_the_sequence<C: bptt::Cell<f64>>(layer: &Rnn<C>) {
     // The last has more rows than are multiplied in one go.
     for (steps, batch) in [(0, 2), (1, 1), (2, 3), (7, 3), (3, 37), (7, 300)] {
         // Rows that come often, once and never; of two steps a sample sees none twice.
-        let tokens = Array2::from_shape_fn((steps, batch), |(t, b)| ((t * t + b) % (ROWS - 1)) as u32);
+        let tokens = Array2::from_shape_fn((steps, batch), |(t, b)| (1 + (t * t + b) % (ROWS - 1)) as u32);
         let sequence =
             Array3::from_shape_fn((steps, batch, FEATURES), |(t, b, d)| table[[0, tokens[[t, b]] as usize, d]]);
         for training in [false, true] {
             let kind = if training { Pass::training(Key::new(5)) } else { Pass::inference() };
-            assert!(Layer::<f64>::takes_lookups(layer, kind), "{layer:?}");
+            assert!(layer.takes_lookups(kind), "{layer:?}");
             let lookup = Tensor::Lookup(Lookup { tokens: tokens.clone(), table: table.clone() });
             let (looked_up, dtable) = pass(layer, &lookup, kind);
             let (whole, dx) = pass(layer, &Tensor::Sequence(sequence.clone()), kind);
@@ -178,6 +178,8 @@ fn rows_of_a_table_are_the_sequence_that_they_stand_for() {
         lookup_is_the_sequence(&Gru::new(units).dropout(0.3));
         lookup_is_the_sequence(&Gru::new(units).reset_after(false).dropout(0.3).go_backwards(true));
         lookup_is_the_sequence(&stacked.dropout(0.3));
+        lookup_is_the_sequence(&Bidirectional::new(Gru::new(units)));
+        lookup_is_the_sequence(&Bidirectional::new(Lstm::new(units).dropout(0.3)));
     }
     // Who cannot make use of a table is not offered one.
     let unit = || MinimalUnit { units: 3 };
