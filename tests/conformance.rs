@@ -95,11 +95,7 @@ fn runs_and_streams_hold_for_every_width() {
 const FEATURES: usize = 4;
 
 /// Outputs, gradients of weights by name, and the gradient of the input.
-fn pass<L: Layer<f64>>(
-    layer: &L,
-    x: &Tensor<f64>,
-    pass: Pass<'_>,
-) -> (Vec<(String, ArrayD<f64>)>, Tensor<f64>) {
+fn pass<L: Layer<f64>>(layer: &L, x: &Tensor<f64>, pass: Pass<'_>) -> (Vec<(String, ArrayD<f64>)>, Tensor<f64>) {
     let weights = layer.build(Form::sequence(None, FEATURES), &mut Init::new(Key::new(1))).unwrap();
     let (mut y, mut cache) = (Tensor::default(), L::Cache::default());
     // What an earlier pass has left there must not show.
