@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::constraint::Constraint;
 use crate::error::{Error, Result};
 use crate::initializer::{Init, Initializer};
+use crate::kernels::gemm::{self, Rows};
 use crate::layer::{Carry, Describe, Layer, Pass, check_count};
 use crate::mask::Mask;
 use crate::params::Path;
@@ -161,11 +162,8 @@ impl<F: Scalar> Layer<F> for Embedding {
             sums.zip(slice(dy.sequence())).for_each(|(sum, &d)| *sum += d);
             return;
         }
-        let (dy, table) = (slice(dy.sequence()), slice_mut(&mut gradients.embeddings));
-        for (&token, row) in x.tokens().iter().zip(dy.chunks_exact(self.output_dim)) {
-            let sums = &mut table[token as usize * self.output_dim..][..self.output_dim];
-            sums.iter_mut().zip(row).for_each(|(sum, &d)| *sum += d);
-        }
+        let dy = Rows::new(slice(dy.sequence()), self.output_dim);
+        gemm::add_to_rows(dy, slice(x.tokens()), slice_mut(&mut gradients.embeddings));
     }
 
     fn output_mask(&self, x: &Tensor<F>, mask: &mut Mask) {

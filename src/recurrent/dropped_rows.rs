@@ -6,23 +6,23 @@
 
 use std::hint::select_unpredictable;
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, Array3, ArrayView2, ArrayView3};
 
+use crate::kernels::gemm::Rows;
 use crate::scalar::Scalar;
-use crate::tensor::{resize, slice_mut};
+use crate::tensor::{resize, resize_within, slice, slice_mut};
 
 /// The rows that samples see, in the order in which the cell gets them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct DroppedRows {
-    /// Rows of the table, each with the sample that sees it; behind the first `count` is what was there before.
+    /// Rows of the table, each with the sample that sees it; behind the first `count` is what was there before. As many as there
+    /// are steps are those of single steps, one after the other: then the inputs are a sequence.
     pairs: Vec<(u32, u32)>,
     count: usize,
     /// For each row of the table one more than its last place among the pairs.
     places: Vec<usize>,
     /// For each step (T, B) the place of what is seen there.
     numbers: Array2<u32>,
-    /// Whether each row stands for a single step, so that the inputs are a sequence.
-    single: bool,
 }
 
 impl DroppedRows {
@@ -32,8 +32,7 @@ impl DroppedRows {
         self.numbers.assign(&tokens);
         self.number(rows);
         // Going through a table takes about as long as a quarter of the products.
-        self.single = 4 * self.count > 3 * tokens.len();
-        if self.single {
+        if 4 * self.count > 3 * tokens.len() {
             self.count = tokens.len();
             let samples = (0..tokens.ncols() as u32).cycle();
             self.pairs.iter_mut().zip(tokens.iter().copied().zip(samples)).for_each(|(pair, step)| *pair = step);
@@ -62,30 +61,30 @@ impl DroppedRows {
         }
     }
 
-    /// The rows as steps and samples: (1, R), or (T, B) if each is a single step's.
-    pub(super) fn dim(&self) -> (usize, usize) {
-        if self.single { self.numbers.dim() } else { (1, self.count) }
-    }
-
     /// For each step the row that is seen there, unless they are a sequence.
     pub(super) fn numbers(&self) -> Option<ArrayView2<'_, u32>> {
-        (!self.single).then(|| self.numbers.view())
+        (self.count < self.numbers.len()).then(|| self.numbers.view())
     }
 
-    /// Each row of the table, `features` wide, as its sample sees it: through its row of `masks`.
-    pub(super) fn drop_out<F: Scalar>(&self, table: &[F], masks: &[F], features: usize, dropped: &mut [F]) {
-        for (&(row, sample), dropped) in self.pairs.iter().zip(dropped.chunks_exact_mut(features)) {
-            let row = &table[row as usize * features..][..features];
-            let mask = &masks[sample as usize * features..][..features];
+    /// Each row of the table as its sample sees it, through its row of `masks`: (1, R, D), or (T, B, D) as a sequence.
+    pub(super) fn drop_out<F: Scalar>(&self, table: ArrayView3<'_, F>, masks: &Array3<F>, dropped: &mut Array3<F>) {
+        let features = table.dim().2;
+        let (steps, samples) = if self.numbers().is_some() { (1, self.count) } else { self.numbers.dim() };
+        resize_within(dropped, (steps, samples, features), self.numbers.len() * features);
+        let table = Rows::new(table.to_slice().expect("tables are in standard layout"), features);
+        let masks = Rows::new(slice(masks), features);
+        for (&(row, sample), dropped) in self.pairs.iter().zip(slice_mut(dropped).chunks_exact_mut(features)) {
+            let (row, mask) = (table.row(row as usize), masks.row(sample as usize));
             dropped.iter_mut().zip(row).zip(mask).for_each(|((dropped, &x), &mask)| *dropped = x * mask);
         }
     }
 
-    /// From the gradient of what samples see, row after row, that of the table, which it is added to.
-    pub(super) fn add_gradient<F: Scalar>(&self, ddropped: &[F], masks: &[F], features: usize, dtable: &mut [F]) {
-        for (&(row, sample), ddropped) in self.pairs.iter().zip(ddropped.chunks_exact(features)) {
-            let sums = &mut dtable[row as usize * features..][..features];
-            let mask = &masks[sample as usize * features..][..features];
+    /// From the gradient of what samples see that of the table, which it is added to.
+    pub(super) fn add_gradient<F: Scalar>(&self, ddropped: &Array3<F>, masks: &Array3<F>, dtable: &mut Array3<F>) {
+        let features = dtable.dim().2;
+        let (masks, dtable) = (Rows::new(slice(masks), features), slice_mut(dtable));
+        for (&(row, sample), ddropped) in self.pairs.iter().zip(slice(ddropped).chunks_exact(features)) {
+            let (sums, mask) = (&mut dtable[row as usize * features..][..features], masks.row(sample as usize));
             sums.iter_mut().zip(ddropped).zip(mask).for_each(|((sum, &d), &mask)| *sum += d * mask);
         }
     }

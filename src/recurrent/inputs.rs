@@ -10,7 +10,7 @@ use super::masks::fill_masks;
 use crate::layer::{MaskKind, Pass};
 use crate::mask::Mask;
 use crate::scalar::Scalar;
-use crate::tensor::{Tensor, resize, resize_within, reverse_steps, slice, slice_mut};
+use crate::tensor::{Tensor, resize, reverse_steps};
 
 /// How the cell sees its inputs.
 #[derive(Clone, Copy, Debug, Default)]
@@ -95,13 +95,10 @@ impl<F: Scalar> Inputs<F> {
             tokens.invert_axis(Axis(0));
         }
         if let Some((rate, _)) = self.order.dropout {
-            let ((_, rows, features), batch) = (table.dim(), tokens.ncols());
+            let (_, rows, features) = table.dim();
+            fill_masks(&mut self.dropout, MaskKind::Input, rate, (1, 1, tokens.ncols(), features), pass);
             self.rows.find(rows, tokens);
-            let (steps, samples) = self.rows.dim();
-            resize_within(&mut self.sequence, (steps, samples, features), tokens.len() * features);
-            fill_masks(&mut self.dropout, MaskKind::Input, rate, (1, 1, batch, features), pass);
-            let table = table.to_slice().expect("tables are in standard layout");
-            self.rows.drop_out(table, slice(&self.dropout), features, slice_mut(&mut self.sequence));
+            self.rows.drop_out(table, &self.dropout, &mut self.sequence);
         } else if self.order.backwards {
             resize(&mut self.tokens, tokens.raw_dim());
             self.tokens.assign(&tokens);
@@ -130,8 +127,7 @@ impl<F: Scalar> Inputs<F> {
                 std::mem::swap(dx, &mut self.sequence);
                 resize(dx, lookup.table.raw_dim());
                 dx.fill(F::zero());
-                let features = dx.dim().2;
-                self.rows.add_gradient(slice(&self.sequence), slice(&self.dropout), features, slice_mut(dx));
+                self.rows.add_gradient(&self.sequence, &self.dropout, dx);
             }
             Tensor::Lookup(_) => (),
             _ => {

@@ -69,8 +69,9 @@ impl<'a, F: Copy> Rows<'a, F> {
         (self.data.len() + self.stride - self.width) / self.stride
     }
 
+    /// One row.
     #[inline(always)]
-    fn row(self, row: usize) -> &'a [F] {
+    pub(crate) fn row(self, row: usize) -> &'a [F] {
         &self.data[row * self.stride..][..self.width]
     }
 }
