@@ -1,6 +1,7 @@
 //! C ← S + A·B for weights B that are packed once and used for many products.
 
 use super::rows::RowsProduct;
+use super::stream::{stream, suits};
 use super::tile::{ByRow, panels_of, tiles};
 use super::{Rows, RowsMut, Start, write};
 use crate::lane::{Kernel, Vector};
@@ -112,6 +113,10 @@ impl<F: Scalar> Kernel<F> for Product<'_, F> {
             panels = rest;
             let panel = Rows::new(panel, vectors * V::WIDTH);
             let start = start.columns(from, to);
+            if rows >= 8 && suits::<V>(token, depth, to - from) {
+                stream::<V>(token, a, panel, start, c.reborrow().columns(from, to));
+                continue;
+            }
             let mut row = 0;
             while row < rows {
                 let start = match start {

@@ -62,11 +62,11 @@ fn sum<F: Scalar>(count: usize, term: impl Fn(usize) -> F) -> F {
 }
 
 /// Widths that fill no vector, one and several, a panel and more than one.
-const WIDTHS: [usize; 11] = [1, 7, 8, 13, 16, 24, 29, 40, 48, 50, 101];
+const WIDTHS: [usize; 12] = [1, 7, 8, 13, 16, 24, 29, 32, 40, 48, 50, 101];
 
 fn products_hold<F: Scalar>() {
     for rows in [1, 3, 4, 5, 8, 21] {
-        for depth in [1, 4, 6] {
+        for depth in [1, 4, 6, 8, 16, 24] {
             for columns in WIDTHS {
                 let (a, b) = (Matrix::<F>::columns(rows, depth), Matrix::columns(depth, columns));
                 let b_transposed = Matrix::<F>::columns(columns, depth).map(|column, k, _| b.at(k, column));
@@ -91,6 +91,30 @@ fn products_hold<F: Scalar>() {
                         assert_eq!(c, expected, "{rows} rows, {depth} deep: {start:?} + A·{factor:?}");
                     }
                 }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_bits_of_a_row_do_not_depend_on_the_rows_beside_it() {
+    let rows = 21;
+    let real = |row: usize, column: usize, _| ((row * 37 + column * 11) as f32 * 0.61).sin();
+    for depth in [6, 8, 16, 24] {
+        for columns in WIDTHS {
+            let a = Matrix::<f32>::whole(rows, depth).map(real);
+            let b = Matrix::<f32>::whole(columns, depth).map(real);
+            let c = Matrix::<f32>::columns(rows, columns).map(real);
+            let mut packed = Packed::default();
+            let factor = packed.transposed(b.rows());
+            let mut whole = c.clone();
+            product(a.rows(), factor, Start::Sum, whole.rows_mut());
+            for cut in 1..rows {
+                let mut parts = c.clone();
+                for (from, to) in [(0, cut), (cut, rows)] {
+                    product(a.rows().rows(from, to), factor, Start::Sum, parts.rows_mut().rows(from, to));
+                }
+                assert_eq!(parts, whole, "{depth} deep, {columns} columns, cut at {cut}");
             }
         }
     }
