@@ -323,12 +323,21 @@ pub(crate) fn resize_within<A: Clone + Default, D: Dimension>(
 }
 
 /// [`resize_within`] where the shape is another one: apart, so that looking whether it is stays short.
+///
+/// The array begins where a line of the cache does. A vector that lies in two lines is loaded and stored at half the speed,
+/// and memory as it comes from the system is such that all vectors of 64 bytes do.
 fn reshape<A: Clone + Default, D: Dimension>(array: &mut Array<A, D>, shape: D, most: usize) {
     let (mut memory, _) = std::mem::replace(array, Array::default(D::zeros(shape.ndim()))).into_raw_vec_and_offset();
-    memory.reserve(most.saturating_sub(memory.len()));
-    memory.resize(shape.size(), A::default());
-    *array = Array::from_shape_vec(shape, memory).expect("the memory was made to fit");
+    let spare = CACHE_LINE.checked_div(size_of::<A>()).unwrap_or_default();
+    memory.reserve((most + spare).saturating_sub(memory.len()));
+    memory.resize(shape.size() + spare, A::default());
+    let start = memory.as_ptr().align_offset(CACHE_LINE).min(spare);
+    let aligned = Array::from_vec(memory).slice_move(s![start..start + shape.size()]);
+    *array = aligned.into_shape_with_order(shape).expect("the memory was made to fit");
 }
+
+/// Bytes that a processor fetches together.
+const CACHE_LINE: usize = 64;
 
 /// Puts the last time step first.
 pub(crate) fn reverse_steps<F>(sequence: &mut Array3<F>) {
