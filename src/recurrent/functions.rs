@@ -12,6 +12,8 @@ pub(super) trait Functions: Copy {
     fn activation<L: Lane>(self, x: L) -> L;
     fn gate_back<L: Lane>(self, y: L, dy: L) -> L;
     fn activation_back<L: Lane>(self, y: L, dy: L) -> L;
+    /// α(x) once more, where `product`, ρ's `gate` times it, is at hand.
+    fn activation_again<L: Lane>(self, x: L, gate: L, product: L) -> L;
 }
 
 /// The sigmoid and tanh.
@@ -24,7 +26,7 @@ pub(super) struct Chosen(pub(super) Activation, pub(super) Activation);
 
 /// Writes one of the functions of a pair; `#[inline(always)]` for the reason that [`Lane`] gives.
 macro_rules! functions {
-    ($pair:ty, |$self:ident| $gate:expr, $activation:expr) => {
+    ($pair:ty, |$self:ident| $gate:expr, $activation:expr, |$x:ident, $of_gate:ident, $product:ident| $again:expr) => {
         impl Functions for $pair {
             #[inline(always)]
             fn gate<L: Lane>($self, x: L) -> L {
@@ -42,12 +44,19 @@ macro_rules! functions {
             fn activation_back<L: Lane>($self, y: L, dy: L) -> L {
                 $activation.backward(y, dy)
             }
+            #[inline(always)]
+            fn activation_again<L: Lane>($self, $x: L, $of_gate: L, $product: L) -> L {
+                $again
+            }
         }
     };
 }
 
-functions!(SigmoidTanh, |self| Activation::Sigmoid, Activation::Tanh);
-functions!(Chosen, |self| self.0, self.1);
+// A division in place of tanh. A sigmoid too small to divide by is one whose products with the quotient are nothing.
+functions!(SigmoidTanh, |self| Activation::Sigmoid, Activation::Tanh, |_x, gate, product| {
+    product / gate.splat(f32::MIN_POSITIVE.into()).max(gate)
+});
+functions!(Chosen, |self| self.0, self.1, |x, _gate, _product| self.activation(x));
 
 /// Calls `$rule` with the functions of a cell that has the fields `recurrent_activation` and `activation`.
 macro_rules! with_functions {

@@ -132,11 +132,11 @@ fn backward<L: Lane>(
     with: impl Functions,
     [i, f, g, o]: [L; 4],
     [_, c]: [L; 2],
-    [_, c_next]: [L; 2],
+    [h_next, c_next]: [L; 2],
     [dh, dc]: [L; 2],
 ) -> ([L; 4], [L; 2]) {
     // h' = o·α(c')
-    let out = with.activation(c_next);
+    let out = with.activation_again(c_next, o, h_next);
     let dc = dc + with.activation_back(out, dh * o);
     // c' = f·c + i·g
     let (di, df, dg) = (with.gate_back(i, dc * g), with.gate_back(f, dc * c), with.activation_back(g, dc * i));
