@@ -8,6 +8,7 @@
 //!
 //! [`Kernel`] and [`Vector`] are how the crate's own loops get at vectors; read `kernels/` for those.
 
+use std::f64::consts::LOG2_E;
 use std::fmt::Debug;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
@@ -183,26 +184,31 @@ macro_rules! vector_lane {
             #[inline(always)]
             fn exp(self) -> Self {
                 // Beyond these bounds the result is 0 or infinite anyway, and n would not fit two exponents.
-                let (q, n) = exp_parts(clamp(self, -126.0, 126.0), LN_2_PARTS);
+                let x = clamp(self, -126.0, 126.0);
+                let (n, _) = whole_powers(x, LOG2_E);
+                let r = without(x, n, LN_2_PARTS);
                 // 2ⁿ as two factors, because n reaches 128 and beyond where the result is still finite.
                 let half = (n * Lane::splat(self, 0.5)).floor();
-                (Lane::splat(self, 1.0) + q) * power_of_two(self.simd, half) * power_of_two(self.simd, n - half)
+                polynomial(r, EXP) * power_of_two(self.simd, half) * power_of_two(self.simd, n - half)
             }
             #[inline(always)]
             fn sigmoid(self) -> Self {
                 let one = Lane::splat(self, 1.0);
                 // n reaches −127 and 128, whose powers come out as 0 and infinity.
-                let (q, n) = exp_parts(clamp(-self, -88.0, 88.5), LN_2_PARTS);
-                one / (one + (one + q) * power_of_two(self.simd, n))
+                let x = clamp(self, -88.5, 88.0);
+                let (n, power) = whole_powers(x, -LOG2_E);
+                let r = without(-x, n, LN_2_PARTS);
+                one / Lane::mul_add(polynomial(r, EXP), power, one)
             }
             #[inline(always)]
             fn tanh(self) -> Self {
                 let one = Lane::splat(self, 1.0);
-                let size = SimdBase::abs(self);
-                // With a = e^2|x| − 1, which keeps its digits near zero, tanh |x| = a/(a + 2): 1 from 10 on.
-                let (q, n) = exp_parts(Lane::min(Lane::splat(self, 20.0), size + size), [std::f64::consts::LN_2]);
-                let power = power_of_two(self.simd, n);
-                let a = Lane::mul_add(q, power, power - one);
+                // 1 from 10 on.
+                let size = Lane::min(Lane::splat(self, 10.0), SimdBase::abs(self));
+                let (n, power) = whole_powers(size, 2.0 * LOG2_E);
+                let r = without(size, n, [0.5 * std::f64::consts::LN_2]);
+                // With a = e^2|x| − 1, which keeps its digits near zero, tanh |x| = a/(a + 2).
+                let a = Lane::mul_add(polynomial(r, EXP_OF_TWICE) * r, power, power - one);
                 SimdFloat::copysign(a / (a + (one + one)), self)
             }
             #[inline(always)]
@@ -294,24 +300,45 @@ fn clamp<L: Lane>(x: L, lowest: f64, highest: f64) -> L {
 /// ln 2 as two numbers, the first so short that n times it is exact: what is left of x after 127 times ln 2 needs both.
 const LN_2_PARTS: [f64; 2] = [0.693_359_375, -2.121_944_4e-4];
 
-/// Two numbers whose (1 + q)·2ⁿ is eˣ, with n whole; `ln_2` is what n is taken off in.
-///
-/// With r = x − n·ln 2, q = r + r²·P(r), where P is such that q has the least error, as a part of what `tanh` needs it for,
-/// that its degree allows for |r| ≤ ½·ln 2: 1.2e-8.
-#[inline(always)]
-fn exp_parts<L: Lane, const N: usize>(x: L, ln_2: [f64; N]) -> (L, L) {
-    const COEFFICIENTS: [f64; 5] = [1.391_368_3e-3, 8.368_304e-3, 4.166_636_6e-2, 1.666_652_4e-1, 5.000_000_6e-1];
-    // Adding 1.5·2²³ and taking it off again leaves the nearest whole number.
-    let shift = x.splat(12_582_912.0);
-    let n = x.mul_add(x.splat(std::f64::consts::LOG2_E), shift) - shift;
-    let mut r = x;
-    for part in ln_2 {
-        r = n.mul_add(x.splat(-part), r);
+/// A polynomial for eʳ, |r| ≤ ½·ln 2: 1 + r + r²·P(r), where P is such that eʳ − 1 has the least error, as a part of what `tanh`
+/// needs it for, that its degree allows: 1.2e-8.
+const EXP: [f64; 7] = [1.391_368_3e-3, 8.368_304e-3, 4.166_636_6e-2, 1.666_652_4e-1, 5.000_000_6e-1, 1.0, 1.0];
+
+/// The same for (e²ʳ − 1)/r.
+const EXP_OF_TWICE: [f64; 6] = {
+    let mut coefficients = [0.0; 6];
+    let (mut place, mut factor) = (5, 2.0);
+    loop {
+        coefficients[place] = EXP[place] * factor;
+        if place == 0 {
+            break coefficients;
+        }
+        place -= 1;
+        factor *= 2.0;
     }
-    (polynomial(r, COEFFICIENTS).mul_add(r * r, r), n)
+};
+
+/// The whole number n that is nearest to x·log₂ b, and 2ⁿ for n from −127 to 128.
+///
+/// Adding 1.5·2²³ leaves a whole number in the lowest bits; 127 more is what an exponent of 2ⁿ has, and to become one it
+/// need only be shifted.
+#[inline(always)]
+fn whole_powers<S: Simd, V: SimdFloat<S, Element = f32> + Lane>(x: V, log2_b: f64) -> (V, V) {
+    let shift = x.splat(12_582_912.0 + 127.0);
+    let shifted = Lane::mul_add(x, x.splat(log2_b), shift);
+    (shifted - shift, V::from_bits(shifted.to_bits() << 23))
 }
 
-/// 2ⁿ for a whole n from −127 to 128: adding 2²³ leaves n + 127 in the lowest bits, from where it becomes the exponent.
+/// x less n times the sum of `parts`.
+#[inline(always)]
+fn without<L: Lane, const N: usize>(mut x: L, n: L, parts: [f64; N]) -> L {
+    for part in parts {
+        x = n.mul_add(n.splat(-part), x);
+    }
+    x
+}
+
+/// 2ⁿ for a whole n from −127 to 128.
 #[inline(always)]
 fn power_of_two<S: Simd, V: SimdFloat<S, Element = f32>>(token: S, n: V) -> V {
     V::from_bits((n + V::splat(token, 8_388_608.0 + 127.0)).to_bits() << 23)
