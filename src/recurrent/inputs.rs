@@ -3,10 +3,11 @@
 //! They are copied only if one of the two makes them differ from what the layer got; rows of a table only once for each
 //! sample that sees them, see [`dropped_rows`](super::dropped_rows).
 
-use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, Zip};
+use ndarray::{Array2, Array3, ArrayView2, ArrayView3, ArrayViewMut2, Axis};
 
 use super::dropped_rows::DroppedRows;
 use super::masks::fill_masks;
+use crate::kernels::gemm::{self, Rows, RowsMut, Start};
 use crate::layer::{MaskKind, Pass};
 use crate::mask::Mask;
 use crate::scalar::Scalar;
@@ -73,19 +74,20 @@ impl<F: Scalar> Inputs<F> {
         if let Some(tokens) = got.tokens {
             return self.arrange_rows(got.x, tokens, pass);
         }
-        if order.backwards || order.dropout.is_some() {
-            let mut x = got.x;
-            if order.backwards {
-                x.invert_axis(Axis(0));
-            }
-            resize(&mut self.sequence, x.raw_dim());
-            Zip::from(&mut self.sequence).and(x).for_each(|to, &from| *to = from);
-        }
+        let (steps, batch, features) = got.x.dim();
         if let Some((rate, per_step)) = order.dropout {
-            let (steps, batch, features) = got.x.dim();
             let periods = if per_step { steps } else { 1 };
             fill_masks(&mut self.dropout, MaskKind::Input, rate, (periods, 1, batch, features), pass);
-            drop_out(&self.dropout, &mut self.sequence);
+        }
+        if order.backwards || order.dropout.is_some() {
+            resize(&mut self.sequence, got.x.raw_dim());
+            for (t, mut to) in self.sequence.outer_iter_mut().enumerate() {
+                let from = got.x.index_axis(Axis(0), if order.backwards { steps - 1 - t } else { t });
+                match order.dropout {
+                    Some(_) => multiply(from, mask_of(&self.dropout, t), to),
+                    None => to.assign(&from),
+                }
+            }
         }
     }
 
@@ -132,7 +134,7 @@ impl<F: Scalar> Inputs<F> {
             Tensor::Lookup(_) => (),
             _ => {
                 if dropout.is_some() {
-                    drop_out(&self.dropout, dx);
+                    dx.outer_iter_mut().enumerate().for_each(|(t, mut step)| step *= &mask_of(&self.dropout, t));
                 }
                 if backwards {
                     reverse_steps(dx);
@@ -142,9 +144,18 @@ impl<F: Scalar> Inputs<F> {
     }
 }
 
-/// Multiplies each step of a sequence by its mask, or all steps by the only one.
-fn drop_out<F: Scalar>(masks: &Array3<F>, sequence: &mut Array3<F>) {
-    for (t, mut step) in sequence.outer_iter_mut().enumerate() {
-        step *= &masks.index_axis(Axis(0), t.min(masks.dim().0 - 1));
-    }
+/// The mask of step t, which may be that of all steps.
+fn mask_of<F>(masks: &Array3<F>, t: usize) -> ArrayView2<'_, F> {
+    masks.index_axis(Axis(0), t.min(masks.dim().0 - 1))
 }
+
+/// Writes each number times its factor.
+fn multiply<F: Scalar>(from: ArrayView2<'_, F>, factors: ArrayView2<'_, F>, to: ArrayViewMut2<'_, F>) {
+    let width = from.len();
+    let [from, factors] = [from, factors].map(|step| Rows::new(step.to_slice().expect(STANDARD), width));
+    let to = RowsMut::new(to.into_slice().expect(STANDARD), width);
+    gemm::multiply_elements(from, factors, Start::Zero, to);
+}
+
+/// What those rely on who take the numbers of inputs in one piece.
+const STANDARD: &str = "inputs and masks are in standard layout";
