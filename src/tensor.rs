@@ -303,7 +303,8 @@ impl<F: Clone + Default> Tensor<F> {
     }
 }
 
-/// Gives an array another shape, with any content, in the memory that it has if that is large enough.
+/// Gives an array another shape, with any content, in the memory that it has if that is large enough to begin at a line of
+/// the cache.
 #[inline]
 pub fn resize<A: Clone + Default, D: Dimension>(array: &mut Array<A, D>, shape: impl IntoDimension<Dim = D>) {
     resize_within(array, shape, 0);
@@ -337,7 +338,7 @@ fn reshape<A: Clone + Default, D: Dimension>(array: &mut Array<A, D>, shape: D, 
 }
 
 /// Bytes that a processor fetches together.
-const CACHE_LINE: usize = 64;
+pub(crate) const CACHE_LINE: usize = 64;
 
 /// Puts the last time step first.
 pub(crate) fn reverse_steps<F>(sequence: &mut Array3<F>) {
@@ -389,15 +390,41 @@ pub(crate) fn each_row_mut<F>(matrix: ArrayViewMut2<'_, F>) -> ChunksExactMut<'_
 
 #[cfg(test)]
 mod tests {
+    use ndarray::Array1;
+
     use super::*;
 
     #[test]
     fn resizing_keeps_the_memory() {
-        let mut array = Array2::<f32>::zeros((8, 4));
+        let mut array = Array2::<f32>::default((0, 0));
+        resize(&mut array, (8, 4));
         let before = array.as_ptr();
         resize(&mut array, (4, 2));
         resize(&mut array, (2, 16));
         assert_eq!(array.dim(), (2, 16));
         assert_eq!(array.as_ptr(), before);
+        resize(&mut array, (2, 0));
+        resize(&mut array, (1, 32));
+        assert_eq!(array.as_ptr(), before);
+    }
+
+    #[test]
+    fn arrays_begin_at_a_line_of_the_cache_whatever_they_hold() {
+        fn begins_there<A: Clone + Default>() {
+            // What is smaller goes into the same memory, what is larger into new; a user's array may begin anywhere.
+            let mut array = Array1::from_vec(vec![A::default(); 5]);
+            for size in [4, 5, 6, 300, 7, 5000] {
+                resize(&mut array, size);
+                assert_eq!((array.len(), array.as_ptr().align_offset(CACHE_LINE)), (size, 0));
+            }
+        }
+        begins_there::<f32>();
+        begins_there::<f64>();
+        begins_there::<u32>();
+        begins_there::<bool>();
+        // What takes no memory has nowhere to begin.
+        let mut nothing = Array1::<()>::default(0);
+        resize(&mut nothing, 3);
+        assert_eq!(nothing.len(), 3);
     }
 }

@@ -16,7 +16,8 @@
 //!
 //! # Memory
 //!
-//! In numbers, for a batch of B, T steps, D inputs, H units, N blocks of which K are in the kernels, S states:
+//! In numbers, for a batch of B, T steps, D inputs, H units, N blocks of which K are in the kernels, S states; each array begins
+//! at a line of the cache, for which it has 64 bytes more:
 //!
 //! | for | training | running |
 //! | --- | --- | --- |

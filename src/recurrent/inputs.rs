@@ -151,7 +151,7 @@ fn mask_of<F>(masks: &Array3<F>, t: usize) -> ArrayView2<'_, F> {
 
 /// Writes each number times its factor.
 fn multiply<F: Scalar>(from: ArrayView2<'_, F>, factors: ArrayView2<'_, F>, to: ArrayViewMut2<'_, F>) {
-    let width = from.len();
+    let width = from.ncols();
     let [from, factors] = [from, factors].map(|step| Rows::new(step.to_slice().expect(STANDARD), width));
     let to = RowsMut::new(to.into_slice().expect(STANDARD), width);
     gemm::multiply_elements(from, factors, Start::Zero, to);

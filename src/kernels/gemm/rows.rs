@@ -86,6 +86,9 @@ fn add_multiples<V: Vector, const M: usize>(
 /// C ← start + A∘B, element by element; the start is zero or what is in C.
 pub(crate) fn multiply_elements<F: Scalar>(a: Rows<'_, F>, b: Rows<'_, F>, start: Start<'_, F>, c: RowsMut<'_, F>) {
     let adds = matches!(start, Start::Sum);
+    if c.data.is_empty() {
+        return;
+    }
     // Rows without gaps are one, however short they are.
     if [a.stride, b.stride, c.stride] == [a.width; 3] {
         let width = c.data.len();

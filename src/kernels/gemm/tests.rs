@@ -161,6 +161,7 @@ fn products_of_elements_hold<F: Scalar>() {
         check(Matrix::columns(5, columns), Matrix::among(1, 5, columns, 0), Matrix::columns(5, columns));
         check(Matrix::whole(5, columns), Matrix::whole(5, columns), Matrix::whole(5, columns));
     }
+    check(Matrix::whole(0, 8), Matrix::whole(0, 8), Matrix::whole(0, 8));
 }
 
 fn sums_of_rows_hold<F: Scalar>() {
