@@ -3,11 +3,11 @@
 //! They are copied only if one of the two makes them differ from what the layer got; rows of a table only once for each
 //! sample that sees them, see [`dropped_rows`](super::dropped_rows).
 
-use ndarray::{Array2, Array3, ArrayView2, ArrayView3, ArrayViewMut2, Axis};
+use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis};
 
 use super::dropped_rows::DroppedRows;
-use super::masks::fill_masks;
-use crate::kernels::gemm::{self, Rows, RowsMut, Start};
+use super::masks::{GateMasks, fill_masks};
+use crate::kernels::gemm::{Rows, RowsMut, Start};
 use crate::layer::{MaskKind, Pass};
 use crate::mask::Mask;
 use crate::scalar::Scalar;
@@ -81,12 +81,16 @@ impl<F: Scalar> Inputs<F> {
         }
         if order.backwards || order.dropout.is_some() {
             resize(&mut self.sequence, got.x.raw_dim());
+            let masks = order.dropout.and_then(|_| GateMasks::of(&self.dropout, 1));
             for (t, mut to) in self.sequence.outer_iter_mut().enumerate() {
                 let from = got.x.index_axis(Axis(0), if order.backwards { steps - 1 - t } else { t });
-                match order.dropout {
-                    Some(_) => multiply(from, mask_of(&self.dropout, t), to),
-                    None => to.assign(&from),
-                }
+                let Some(masks) = masks else {
+                    to.assign(&from);
+                    continue;
+                };
+                let from = Rows::new(from.to_slice().expect("inputs are in standard layout"), features);
+                let to = RowsMut::new(to.into_slice().expect("workspaces are in standard layout"), features);
+                masks.drop(0, t, from, Start::Zero, to);
             }
         }
     }
@@ -134,7 +138,7 @@ impl<F: Scalar> Inputs<F> {
             Tensor::Lookup(_) => (),
             _ => {
                 if dropout.is_some() {
-                    dx.outer_iter_mut().enumerate().for_each(|(t, mut step)| step *= &mask_of(&self.dropout, t));
+                    drop_out(&self.dropout, dx);
                 }
                 if backwards {
                     reverse_steps(dx);
@@ -144,18 +148,9 @@ impl<F: Scalar> Inputs<F> {
     }
 }
 
-/// The mask of step t, which may be that of all steps.
-fn mask_of<F>(masks: &Array3<F>, t: usize) -> ArrayView2<'_, F> {
-    masks.index_axis(Axis(0), t.min(masks.dim().0 - 1))
+/// Multiplies each step of a sequence by its mask, or all steps by the only one.
+fn drop_out<F: Scalar>(masks: &Array3<F>, sequence: &mut Array3<F>) {
+    for (t, mut step) in sequence.outer_iter_mut().enumerate() {
+        step *= &masks.index_axis(Axis(0), t.min(masks.dim().0 - 1));
+    }
 }
-
-/// Writes each number times its factor.
-fn multiply<F: Scalar>(from: ArrayView2<'_, F>, factors: ArrayView2<'_, F>, to: ArrayViewMut2<'_, F>) {
-    let width = from.ncols();
-    let [from, factors] = [from, factors].map(|step| Rows::new(step.to_slice().expect(STANDARD), width));
-    let to = RowsMut::new(to.into_slice().expect(STANDARD), width);
-    gemm::multiply_elements(from, factors, Start::Zero, to);
-}
-
-/// What those rely on who take the numbers of inputs in one piece.
-const STANDARD: &str = "inputs and masks are in standard layout";

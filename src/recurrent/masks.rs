@@ -111,7 +111,8 @@ pub(super) struct GateMasks<'a, F> {
 }
 
 impl<'a, F: Scalar> GateMasks<'a, F> {
-    fn of(masks: &'a Array3<F>, gates: usize) -> Option<Self> {
+    /// The masks of an array (periods · gates, B, columns), if it holds any.
+    pub(super) fn of(masks: &'a Array3<F>, gates: usize) -> Option<Self> {
         let (all, batch, columns) = masks.dim();
         let masks_of = |numbers| GateMasks { numbers, stride: columns, columns, gates, batch, per_step: all > gates };
         (!masks.is_empty()).then(|| masks_of(slice(masks)))
