@@ -330,7 +330,7 @@ pub(crate) fn resize_within<A: Clone + Default, D: Dimension>(
 fn reshape<A: Clone + Default, D: Dimension>(array: &mut Array<A, D>, shape: D, most: usize) {
     let (mut memory, _) = std::mem::replace(array, Array::default(D::zeros(shape.ndim()))).into_raw_vec_and_offset();
     let spare = CACHE_LINE.checked_div(size_of::<A>()).unwrap_or_default();
-    memory.reserve((most + spare).saturating_sub(memory.len()));
+    memory.reserve((most.max(shape.size()) + spare).saturating_sub(memory.len()));
     memory.resize(shape.size() + spare, A::default());
     let start = memory.as_ptr().align_offset(CACHE_LINE).min(spare);
     let aligned = Array::from_vec(memory).slice_move(s![start..start + shape.size()]);
