@@ -279,15 +279,30 @@ fn biases_start_as_the_rule_says() {
     assert_eq!(initial_bias(Rnn::from_cell(Gated::new(Gru::new(2).cell().gates().clone(), 2))), [0.0; 2 * 6]);
 }
 
-#[test]
-#[should_panic(expected = "matrices of the sizes [(2, 3)], but layer and batch need [(2, 3), (2, 3)]")]
-fn a_state_that_lacks_a_part_is_refused() {
+/// A layer, its weights, and a state for two samples without its second part.
+fn a_state_that_lacks_a_part() -> (Lstm, GatedWeights<f64>, State<f64>) {
     let layer = Lstm::new(3);
     let weights = layer.build(Form::sequence(None, FEATURES), &mut Init::new(Key::new(1))).unwrap();
     let mut state = State::<f64>::zeros(2, layer.states::<f64>());
     state.parts.pop();
+    (layer, weights, state)
+}
+
+#[test]
+#[should_panic(expected = "matrices of the sizes [(2, 3)], but layer and batch need [(2, 3), (2, 3)]")]
+fn a_step_from_a_state_that_lacks_a_part_is_refused() {
+    let (layer, weights, mut state) = a_state_that_lacks_a_part();
     let x = Array3::zeros((1, 2, FEATURES));
     layer.step(&weights, x.index_axis(Axis(0), 0), &mut state, &mut RnnCache::default());
+}
+
+#[test]
+#[should_panic(expected = "matrices of the sizes [(2, 3)], but layer and batch need [(2, 3), (2, 3)]")]
+fn a_sequence_from_a_state_that_lacks_a_part_is_refused() {
+    let (layer, weights, state) = a_state_that_lacks_a_part();
+    let x = Tensor::Sequence(Array3::zeros((2, 2, FEATURES)));
+    let (mut y, mut cache) = (Tensor::default(), RnnCache::default());
+    layer.forward_from(&weights, &x, Some(&state), &mut y, None, &mut cache, Pass::inference());
 }
 
 #[test]
