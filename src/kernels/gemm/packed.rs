@@ -113,7 +113,7 @@ impl<F: Scalar> Kernel<F> for Product<'_, F> {
             panels = rest;
             let panel = Rows::new(panel, vectors * V::WIDTH);
             let start = start.columns(from, to);
-            if rows >= 8 && suits::<V>(token, depth, to - from) {
+            if suits::<V>(token, [rows, depth, to - from]) {
                 stream::<V>(token, a, panel, start, c.reborrow().columns(from, to));
                 continue;
             }
