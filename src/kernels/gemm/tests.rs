@@ -67,31 +67,40 @@ const WIDTHS: [usize; 12] = [1, 7, 8, 13, 16, 24, 29, 32, 40, 48, 50, 101];
 fn products_hold<F: Scalar>() {
     for rows in [1, 3, 4, 5, 8, 21] {
         for depth in [1, 4, 6, 8, 16, 24] {
-            for columns in WIDTHS {
-                let (a, b) = (Matrix::<F>::columns(rows, depth), Matrix::columns(depth, columns));
-                let b_transposed = Matrix::<F>::columns(columns, depth).map(|column, k, _| b.at(k, column));
-                let (row, table) = (Matrix::<F>::whole(1, columns), Matrix::columns(5, columns));
-                let numbers: Vec<u32> = (0..rows as u32).map(|row| row * 3 % 5).collect();
-                let (mut packed, mut transposed, c) =
-                    (Packed::default(), Packed::default(), Matrix::columns(rows, columns));
-                let factors = [packed.factor(b.rows(), rows), transposed.transposed(b_transposed.rows())];
-                for start in [Start::Zero, Start::Row(&row.data), Start::Lookup(table.rows(), &numbers), Start::Sum] {
-                    let expected = c.map(|row_of_c, column, present| {
-                        let start = match start {
-                            Start::Zero => F::zero(),
-                            Start::Row(_) => row.at(0, column),
-                            Start::Lookup(..) => table.at(numbers[row_of_c] as usize, column),
-                            Start::Sum => present,
-                        };
-                        start + sum(depth, |k| a.at(row_of_c, k) * b.at(k, column))
-                    });
-                    for factor in factors {
-                        let mut c = c.clone();
-                        product(a.rows(), factor, start, c.rows_mut());
-                        assert_eq!(c, expected, "{rows} rows, {depth} deep: {start:?} + A·{factor:?}");
-                    }
-                }
+            // The last lies at a distance of whole vectors, as blocks of z do.
+            let factors =
+                [Matrix::columns(rows, depth), Matrix::whole(rows, depth), Matrix::among(8, rows, depth, 24 - depth)];
+            for (a, columns) in factors.iter().flat_map(|a| WIDTHS.map(|columns| (a, columns))) {
+                products_with_hold::<F>(a, Matrix::columns(rows, columns));
+                products_with_hold::<F>(a, Matrix::whole(rows, columns));
             }
+        }
+    }
+}
+
+/// All products that are added to C, or written over it.
+fn products_with_hold<F: Scalar>(a: &Matrix<F>, c: Matrix<F>) {
+    let (rows, depth, columns) = (a.data.len() / a.stride, a.width, c.width);
+    let b = Matrix::columns(depth, columns);
+    let b_transposed = Matrix::<F>::columns(columns, depth).map(|column, k, _| b.at(k, column));
+    let (row, table) = (Matrix::<F>::whole(1, columns), Matrix::columns(5, columns));
+    let numbers: Vec<u32> = (0..rows as u32).map(|row| row * 3 % 5).collect();
+    let (mut packed, mut transposed) = (Packed::default(), Packed::default());
+    let factors = [packed.factor(b.rows(), rows), transposed.transposed(b_transposed.rows())];
+    for start in [Start::Zero, Start::Row(&row.data), Start::Lookup(table.rows(), &numbers), Start::Sum] {
+        let expected = c.map(|row_of_c, column, present| {
+            let start = match start {
+                Start::Zero => F::zero(),
+                Start::Row(_) => row.at(0, column),
+                Start::Lookup(..) => table.at(numbers[row_of_c] as usize, column),
+                Start::Sum => present,
+            };
+            start + sum(depth, |k| a.at(row_of_c, k) * b.at(k, column))
+        });
+        for factor in factors {
+            let mut c = c.clone();
+            product(a.rows(), factor, start, c.rows_mut());
+            assert_eq!(c, expected, "{rows} rows, {depth} deep, {} apart: {start:?} + A·{factor:?}", a.stride);
         }
     }
 }
@@ -104,17 +113,19 @@ fn the_bits_of_a_row_do_not_depend_on_the_rows_beside_it() {
         for columns in WIDTHS {
             let a = Matrix::<f32>::whole(rows, depth).map(real);
             let b = Matrix::<f32>::whole(columns, depth).map(real);
-            let c = Matrix::<f32>::columns(rows, columns).map(real);
             let mut packed = Packed::default();
             let factor = packed.transposed(b.rows());
-            let mut whole = c.clone();
-            product(a.rows(), factor, Start::Sum, whole.rows_mut());
-            for cut in 1..rows {
-                let mut parts = c.clone();
-                for (from, to) in [(0, cut), (cut, rows)] {
-                    product(a.rows().rows(from, to), factor, Start::Sum, parts.rows_mut().rows(from, to));
+            for c in [Matrix::<f32>::columns(rows, columns), Matrix::whole(rows, columns)] {
+                let c = c.map(real);
+                let mut whole = c.clone();
+                product(a.rows(), factor, Start::Sum, whole.rows_mut());
+                for cut in 1..rows {
+                    let mut parts = c.clone();
+                    for (from, to) in [(0, cut), (cut, rows)] {
+                        product(a.rows().rows(from, to), factor, Start::Sum, parts.rows_mut().rows(from, to));
+                    }
+                    assert_eq!(parts, whole, "{depth} deep, {columns} columns, cut at {cut}");
                 }
-                assert_eq!(parts, whole, "{depth} deep, {columns} columns, cut at {cut}");
             }
         }
     }

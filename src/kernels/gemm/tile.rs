@@ -153,7 +153,7 @@ fn tile<V: Vector, L: Left<V::Scalar, M>, const M: usize, const N: usize>(
 
 /// Adds the outer product of a column of A and a row of B.
 #[inline(always)]
-fn add_outer_product<V: Vector, const M: usize, const N: usize>(
+pub(super) fn add_outer_product<V: Vector, const M: usize, const N: usize>(
     token: V::Token,
     left: [V::Scalar; M],
     row: &[V::Scalar],
