@@ -8,7 +8,8 @@ use std::hint::select_unpredictable;
 
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3};
 
-use crate::kernels::gemm::Rows;
+use crate::kernels::gemm::{Rows, RowsMut, change_row};
+use crate::lane::{Kernel, Vector};
 use crate::scalar::Scalar;
 use crate::tensor::{resize, resize_within, slice, slice_mut};
 
@@ -72,20 +73,63 @@ impl DroppedRows {
         let (steps, samples) = if self.numbers().is_some() { (1, self.count) } else { self.numbers.dim() };
         resize_within(dropped, (steps, samples, features), self.numbers.len() * features);
         let table = Rows::new(table.to_slice().expect("tables are in standard layout"), features);
-        let masks = Rows::new(slice(masks), features);
-        for (&(row, sample), dropped) in self.pairs.iter().zip(slice_mut(dropped).chunks_exact_mut(features)) {
-            let (row, mask) = (table.row(row as usize), masks.row(sample as usize));
-            dropped.iter_mut().zip(row).zip(mask).for_each(|((dropped, &x), &mask)| *dropped = x * mask);
-        }
+        let (pairs, masks) = (&self.pairs[..steps * samples], Rows::new(slice(masks), features));
+        F::vectorize(features, DropOut { pairs, table, masks, dropped: RowsMut::new(slice_mut(dropped), features) });
     }
 
     /// From the gradient of what samples see that of the table, which it is added to.
     pub(super) fn add_gradient<F: Scalar>(&self, ddropped: &Array3<F>, masks: &Array3<F>, dtable: &mut Array3<F>) {
-        let features = dtable.dim().2;
-        let (masks, dtable) = (Rows::new(slice(masks), features), slice_mut(dtable));
-        for (&(row, sample), ddropped) in self.pairs.iter().zip(slice(ddropped).chunks_exact(features)) {
-            let (sums, mask) = (&mut dtable[row as usize * features..][..features], masks.row(sample as usize));
-            sums.iter_mut().zip(ddropped).zip(mask).for_each(|((sum, &d), &mask)| *sum += d * mask);
+        let (steps, samples, features) = ddropped.dim();
+        let [ddropped, masks] = [ddropped, masks].map(|rows| Rows::new(slice(rows), features));
+        let (pairs, dtable) = (&self.pairs[..steps * samples], RowsMut::new(slice_mut(dtable), features));
+        F::vectorize(features, AddGradient { pairs, ddropped, masks, dtable });
+    }
+}
+
+/// Row by row, `dropped` ← `table` ∘ `masks`.
+struct DropOut<'a, F> {
+    pairs: &'a [(u32, u32)],
+    table: Rows<'a, F>,
+    masks: Rows<'a, F>,
+    dropped: RowsMut<'a, F>,
+}
+
+impl<F: Scalar> Kernel<F> for DropOut<'_, F> {
+    #[inline(always)]
+    fn run<V: Vector<Scalar = F>>(&mut self, token: V::Token) {
+        for (place, &(row, sample)) in self.pairs.iter().enumerate() {
+            let factors = [self.table.row(row as usize), self.masks.row(sample as usize)];
+            change_row::<V>(
+                token,
+                factors,
+                self.dropped.row_mut(place),
+                #[inline(always)]
+                |[x, mask], _| x * mask,
+            );
+        }
+    }
+}
+
+/// Row by row, `dtable` ← `dtable` + `ddropped` ∘ `masks`.
+struct AddGradient<'a, F> {
+    pairs: &'a [(u32, u32)],
+    ddropped: Rows<'a, F>,
+    masks: Rows<'a, F>,
+    dtable: RowsMut<'a, F>,
+}
+
+impl<F: Scalar> Kernel<F> for AddGradient<'_, F> {
+    #[inline(always)]
+    fn run<V: Vector<Scalar = F>>(&mut self, token: V::Token) {
+        for (place, &(row, sample)) in self.pairs.iter().enumerate() {
+            let factors = [self.ddropped.row(place), self.masks.row(sample as usize)];
+            change_row::<V>(
+                token,
+                factors,
+                self.dtable.row_mut(row as usize),
+                #[inline(always)]
+                |[d, mask], sum| sum + d * mask,
+            );
         }
     }
 }

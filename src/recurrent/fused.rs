@@ -179,7 +179,7 @@ impl<G: Gates> Gated<G> {
         let inputs = w.kernel.nrows();
         let tokens = run.tokens.as_ref().map(|tokens| tokens.to_slice().expect("tokens are in standard layout"));
         if tokens.is_some() {
-            table.fill(F::zero());
+            slice_mut(table).fill(F::zero());
         }
         spare.resize(batch, self.widths());
         recurrence.pack_transposed();
@@ -213,7 +213,8 @@ impl<G: Gates> Gated<G> {
         let mut end = steps;
         for t in (0..steps).rev() {
             if let Some(doutputs) = &run.doutputs {
-                run.dstates.parts[0] += &doutputs.index_axis(Axis(0), t);
+                let doutputs = doutputs.index_axis(Axis(0), t).to_slice().expect("gradients are in standard layout");
+                gemm::add(doutputs, slice_mut(&mut run.dstates.parts[0]));
             }
             let (saved, dz) = z[..(t + 1) * batch * width].split_at_mut(t * batch * width);
             let states = [run.states.before(t), run.states.before(t + 1), run.dstates.views()];

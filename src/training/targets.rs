@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use ndarray::{Array, Array3, ArrayView, ArrayView2, ArrayViewD, Dimension, s};
+use ndarray::{Array, Array3, ArrayView, ArrayView2, ArrayViewD, Dimension};
 
 use super::data::Samples;
 use crate::error::{Error, Result};
@@ -11,7 +11,7 @@ use crate::loss::Loss;
 use crate::metrics::largest;
 use crate::scalar::Scalar;
 use crate::sequential::Workspace;
-use crate::tensor::{Form, each_row, resize, slice_mut};
+use crate::tensor::{Form, copy_row, each_row, each_row_mut, resize, slice, slice_mut};
 
 /// Targets for a loss, batch first: made from a reference to an array or a vector of `u8`, `u32`, `i32`, `f32` or `f64`.
 ///
@@ -231,8 +231,9 @@ impl<F: Scalar> ArrangedTargets<F> {
         let steps = steps.unwrap_or(0..positions);
         resize(&mut workspace.targets, (steps.len() * rows.len(), width));
         let places = steps.flat_map(|step| rows.iter().map(move |&row| (row, step)));
-        for (mut to, (row, step)) in workspace.targets.rows_mut().into_iter().zip(places.clone()) {
-            to.assign(&self.values.slice(s![row, step, ..]));
+        let values = slice(&self.values);
+        for (to, (row, step)) in each_row_mut(workspace.targets.view_mut()).zip(places.clone()) {
+            copy_row(&values[(row * positions + step) * width..][..width], to);
         }
         workspace.weights.clear();
         if !self.weights.is_empty() {

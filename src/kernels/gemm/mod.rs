@@ -33,7 +33,7 @@ mod tile;
 mod transposed;
 
 pub(crate) use packed::{FEW, Factor, Packed, product};
-pub(crate) use rows::{add_row_sums, add_rows, add_to_rows, multiply_elements};
+pub(crate) use rows::{add, add_row_sums, add_rows, add_to_rows, change_row, multiply_elements, scale};
 pub(crate) use transposed::{Room, add_transposed_product};
 
 use ndarray::linalg::general_mat_mul;
@@ -101,6 +101,12 @@ impl<'a, F> RowsMut<'a, F> {
     pub(crate) fn rows(self, from: usize, to: usize) -> Self {
         let end = self.data.len().min(to * self.stride);
         RowsMut { data: &mut self.data[from * self.stride..end], ..self }
+    }
+
+    /// One row.
+    #[inline(always)]
+    pub(crate) fn row_mut(&mut self, row: usize) -> &mut [F] {
+        &mut self.data[row * self.stride..][..self.width]
     }
 
     /// The same for a shorter time.

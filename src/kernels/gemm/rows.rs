@@ -110,12 +110,64 @@ impl<F: Scalar> Kernel<F> for Elements<'_, F> {
     fn run<V: Vector<Scalar = F>>(&mut self, token: V::Token) {
         let Elements { a, b, adds, ref mut c } = *self;
         for row in 0..a.count() {
-            let (a, b, c) = (a.row(row), b.row(row), &mut c.data[row * c.stride..][..a.width]);
-            for ((a, b), c) in a.chunks(V::WIDTH).zip(b.chunks(V::WIDTH)).zip(c.chunks_mut(V::WIDTH)) {
-                let start = if adds { V::load(token, c) } else { V::broadcast(token, F::zero()) };
-                V::load(token, a).mul_add(V::load(token, b), start).store(c);
-            }
+            change_row::<V>(
+                token,
+                [a.row(row), b.row(row)],
+                c.row_mut(row),
+                #[inline(always)]
+                |[a, b], c| a.mul_add(b, if adds { c } else { c.splat(0.0) }),
+            );
         }
+    }
+}
+
+/// C ← C + A, for numbers of any arrangement.
+pub(crate) fn add<F: Scalar>(a: &[F], c: &mut [F]) {
+    F::vectorize(c.len(), Change { a, adds: true, c });
+}
+
+/// C ← C∘A.
+pub(crate) fn scale<F: Scalar>(a: &[F], c: &mut [F]) {
+    F::vectorize(c.len(), Change { a, adds: false, c });
+}
+
+struct Change<'a, F> {
+    a: &'a [F],
+    adds: bool,
+    c: &'a mut [F],
+}
+
+impl<F: Scalar> Kernel<F> for Change<'_, F> {
+    #[inline(always)]
+    fn run<V: Vector<Scalar = F>>(&mut self, token: V::Token) {
+        let adds = self.adds;
+        change_row::<V>(
+            token,
+            [self.a; 2],
+            self.c,
+            #[inline(always)]
+            |[a, _], c| if adds { c + a } else { c * a },
+        );
+    }
+}
+
+/// Replaces the numbers c of a row by a function of those of two others and of c.
+#[inline(always)]
+pub(crate) fn change_row<V: Vector>(
+    token: V::Token,
+    [a, b]: [&[V::Scalar]; 2],
+    c: &mut [V::Scalar],
+    function: impl Fn([V; 2], V) -> V,
+) {
+    let whole = c.len() - c.len() % V::WIDTH;
+    let (a, b) = (&a[..c.len()], &b[..c.len()]);
+    for from in (0..whole).step_by(V::WIDTH) {
+        let (a, b, c) = (&a[from..][..V::WIDTH], &b[from..][..V::WIDTH], &mut c[from..][..V::WIDTH]);
+        function([V::load(token, a), V::load(token, b)], V::load(token, c)).store(c);
+    }
+    if whole < c.len() {
+        let (a, b, c) = (&a[whole..], &b[whole..], &mut c[whole..]);
+        function([V::load(token, a), V::load(token, b)], V::load(token, c)).store(c);
     }
 }
 
@@ -136,9 +188,13 @@ impl<F: Scalar> Kernel<F> for AddToRows<'_, F> {
         let AddToRows { d, numbers, ref mut table } = *self;
         for (row, &number) in numbers.iter().enumerate() {
             let sums = &mut table[number as usize * d.width..][..d.width];
-            for (sums, d) in sums.chunks_mut(V::WIDTH).zip(d.row(row).chunks(V::WIDTH)) {
-                (V::load(token, sums) + V::load(token, d)).store(sums);
-            }
+            change_row::<V>(
+                token,
+                [d.row(row); 2],
+                sums,
+                #[inline(always)]
+                |[d, _], sum| sum + d,
+            );
         }
     }
 }
