@@ -73,62 +73,48 @@ impl DroppedRows {
         let (steps, samples) = if self.numbers().is_some() { (1, self.count) } else { self.numbers.dim() };
         resize_within(dropped, (steps, samples, features), self.numbers.len() * features);
         let table = Rows::new(table.to_slice().expect("tables are in standard layout"), features);
-        let (pairs, masks) = (&self.pairs[..steps * samples], Rows::new(slice(masks), features));
-        F::vectorize(features, DropOut { pairs, table, masks, dropped: RowsMut::new(slice_mut(dropped), features) });
+        let to = RowsMut::new(slice_mut(dropped), features);
+        F::vectorize(features, self.through::<F, false>(masks, table, to));
     }
 
     /// From the gradient of what samples see that of the table, which it is added to.
     pub(super) fn add_gradient<F: Scalar>(&self, ddropped: &Array3<F>, masks: &Array3<F>, dtable: &mut Array3<F>) {
-        let (steps, samples, features) = ddropped.dim();
-        let [ddropped, masks] = [ddropped, masks].map(|rows| Rows::new(slice(rows), features));
-        let (pairs, dtable) = (&self.pairs[..steps * samples], RowsMut::new(slice_mut(dtable), features));
-        F::vectorize(features, AddGradient { pairs, ddropped, masks, dtable });
+        let features = dtable.dim().2;
+        let (from, to) = (Rows::new(slice(ddropped), features), RowsMut::new(slice_mut(dtable), features));
+        F::vectorize(features, self.through::<F, true>(masks, from, to));
+    }
+
+    fn through<'a, F: Scalar, const BACK: bool>(
+        &'a self,
+        masks: &'a Array3<F>,
+        from: Rows<'a, F>,
+        to: RowsMut<'a, F>,
+    ) -> Through<'a, F, BACK> {
+        Through { pairs: &self.pairs[..self.count], masks: Rows::new(slice(masks), masks.dim().2), from, to }
     }
 }
 
-/// Row by row, `dropped` ← `table` ∘ `masks`.
-struct DropOut<'a, F> {
+/// Row by row `to` ← `from` ∘ mask, from a row of the table to its place among the pairs; or back, where it is added.
+struct Through<'a, F, const BACK: bool> {
     pairs: &'a [(u32, u32)],
-    table: Rows<'a, F>,
     masks: Rows<'a, F>,
-    dropped: RowsMut<'a, F>,
+    from: Rows<'a, F>,
+    to: RowsMut<'a, F>,
 }
 
-impl<F: Scalar> Kernel<F> for DropOut<'_, F> {
+impl<F: Scalar, const BACK: bool> Kernel<F> for Through<'_, F, BACK> {
     #[inline(always)]
     fn run<V: Vector<Scalar = F>>(&mut self, token: V::Token) {
-        for (place, &(row, sample)) in self.pairs.iter().enumerate() {
-            let factors = [self.table.row(row as usize), self.masks.row(sample as usize)];
+        let Through { pairs, masks, from, ref mut to } = *self;
+        for (place, &(row, sample)) in pairs.iter().enumerate() {
+            let (row, mask) = (row as usize, masks.row(sample as usize));
+            let (from, to) = if BACK { (from.row(place), to.row_mut(row)) } else { (from.row(row), to.row_mut(place)) };
             change_row::<V>(
                 token,
-                factors,
-                self.dropped.row_mut(place),
+                [from, mask],
+                to,
                 #[inline(always)]
-                |[x, mask], _| x * mask,
-            );
-        }
-    }
-}
-
-/// Row by row, `dtable` ← `dtable` + `ddropped` ∘ `masks`.
-struct AddGradient<'a, F> {
-    pairs: &'a [(u32, u32)],
-    ddropped: Rows<'a, F>,
-    masks: Rows<'a, F>,
-    dtable: RowsMut<'a, F>,
-}
-
-impl<F: Scalar> Kernel<F> for AddGradient<'_, F> {
-    #[inline(always)]
-    fn run<V: Vector<Scalar = F>>(&mut self, token: V::Token) {
-        for (place, &(row, sample)) in self.pairs.iter().enumerate() {
-            let factors = [self.ddropped.row(place), self.masks.row(sample as usize)];
-            change_row::<V>(
-                token,
-                factors,
-                self.dtable.row_mut(row as usize),
-                #[inline(always)]
-                |[d, mask], sum| sum + d * mask,
+                |[x, mask], sum| if BACK { sum + x * mask } else { x * mask },
             );
         }
     }

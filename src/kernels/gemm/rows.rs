@@ -121,12 +121,12 @@ impl<F: Scalar> Kernel<F> for Elements<'_, F> {
     }
 }
 
-/// C ← C + A, for numbers of any arrangement.
+/// C ← C + A, element by element.
 pub(crate) fn add<F: Scalar>(a: &[F], c: &mut [F]) {
     F::vectorize(c.len(), Change { a, adds: true, c });
 }
 
-/// C ← C∘A.
+/// C ← C∘A, element by element.
 pub(crate) fn scale<F: Scalar>(a: &[F], c: &mut [F]) {
     F::vectorize(c.len(), Change { a, adds: false, c });
 }
