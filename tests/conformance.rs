@@ -182,6 +182,12 @@ fn rows_of_a_table_are_the_sequence_that_they_stand_for() {
     assert!(!Layer::<f64>::takes_lookups(&Rnn::from_cell(unit()), Pass::inference()));
     let stack = Rnn::from_cell(Stacked::new(unit(), Lstm::new(3).into_cell()));
     assert!(!Layer::<f64>::takes_lookups(&stack, Pass::inference()));
+    let (lstm, unit) = (Lstm::new(3), Rnn::from_cell(unit()));
+    assert!(!Layer::<f64>::takes_lookups(
+        &Bidirectional::new(lstm.clone()).backward_layer(unit.clone()),
+        Pass::inference()
+    ));
+    assert!(!Layer::<f64>::takes_lookups(&Bidirectional::new(unit).backward_layer(lstm), Pass::inference()));
     let dropping = Lstm::new(3).dropout(0.1);
     for dropping in [dropping.clone().dropout_per_step(true), dropping.recurrent_dropout(0.1)] {
         assert!(!Layer::<f64>::takes_lookups(&dropping, Pass::training(Key::new(1))));
@@ -202,23 +208,32 @@ fn recurrent_dropout_drops_in_every_cell() {
     assert_ne!(pass(&layer.clone().recurrent_dropout(0.5), &x, training).0[0], pass(&layer, &x, training).0[0]);
 }
 
-#[test]
-fn masks_of_the_input_are_drawn_once_or_for_each_step() {
+fn masks_are_drawn_once_or_for_each_step<C>(layer: Rnn<C>)
+where
+    C: bptt::Cell<f64, Weights = GatedWeights<f64>> + Clone,
+{
     let x = Tensor::Sequence(Array3::from_elem((6, 2, FEATURES), 1.0));
     for per_step in [false, true] {
         for recurrent_dropout in [0.0, 0.5] {
-            let layer = SimpleRnn::new(3).return_sequences(true).dropout(0.5).dropout_per_step(per_step);
+            let layer = layer.clone().return_sequences(true).dropout(0.5).dropout_per_step(per_step);
             let layer = layer.recurrent_dropout(recurrent_dropout);
             let mut weights = layer.build(Form::sequence(None, FEATURES), &mut Init::new(Key::new(1))).unwrap();
             // Without a state an output tells which inputs were dropped.
             weights.recurrent_kernel.fill(0.0);
             let mut y = Tensor::default();
             layer.forward(&weights, &x, &mut y, &mut RnnCache::default(), Pass::training(Key::new(5)));
-            let mut steps = y.sequence().outer_iter();
-            let first = steps.next().unwrap();
-            assert_eq!(steps.all(|step| step == first), !per_step, "recurrent dropout {recurrent_dropout}");
+            let steps: Vec<_> = y.sequence().outer_iter().collect();
+            let as_asked = steps.windows(2).all(|pair| (pair[0] != pair[1]) == per_step);
+            assert!(as_asked, "per step {per_step}, recurrent dropout {recurrent_dropout}: {steps:?}");
         }
     }
+}
+
+#[test]
+fn masks_of_the_input_are_drawn_once_or_for_each_step() {
+    // Rules of one block and of two whose outputs do not depend on the state by themselves.
+    masks_are_drawn_once_or_for_each_step(SimpleRnn::new(3));
+    masks_are_drawn_once_or_for_each_step(Rnn::from_cell(Gated::new(Biased, 3)));
 }
 
 #[test]
@@ -274,6 +289,7 @@ fn initial_bias<C: bptt::Cell<f64, Weights = GatedWeights<f64>>>(layer: Rnn<C>) 
 fn biases_start_as_the_rule_says() {
     assert_eq!(initial_bias(Rnn::from_cell(Gated::new(Biased, 2))), [0.5, 0.5, 2.0, 2.0]);
     assert_eq!(initial_bias(Lstm::new(2)), [0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
+    assert_eq!(initial_bias(Lstm::new(3))[2..7], [0.0, 1.0, 1.0, 1.0, 0.0]);
     assert_eq!(initial_bias(Lstm::new(2).unit_forget_bias(false)), [0.0; 8]);
     // A second row for the block apart.
     assert_eq!(initial_bias(Rnn::from_cell(Gated::new(Gru::new(2).cell().gates().clone(), 2))), [0.0; 2 * 6]);

@@ -78,7 +78,12 @@ fn wanted() -> Option<&'static str> {
 }
 
 fn chosen() -> Option<Path> {
-    match wanted()? {
+    named(wanted()?)
+}
+
+/// The path of this name, if the processor has it.
+fn named(name: &str) -> Option<Path> {
+    match name {
         "reference" => Some(Path::Reference),
         name => levels().into_iter().flatten().map(Path::Vectors).find(|path| path.name() == name),
     }
@@ -95,4 +100,17 @@ fn levels() -> [Option<Level>; 3] {
 #[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
 fn levels() -> [Option<Level>; 1] {
     [Some(Level::new())]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_found_by_its_name() {
+        for path in levels().into_iter().flatten().map(Path::Vectors).chain([Path::Reference]) {
+            assert_eq!(named(path.name()).map(Path::name), Some(path.name()));
+        }
+        assert!(named("fast").is_none());
+    }
 }
