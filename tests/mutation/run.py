@@ -53,7 +53,7 @@ SUITE = [
     Stage("keras"),
     Stage("keras", (), "reference"),
     Stage("gradients", ("rules_and_steps", "residual", "nothing_to_do")),
-    Stage("models", ("state::", "errors::")),
+    Stage("models", ("state::", "errors::", "wrong_programs::")),
     Stage("conformance", ("_for_every_width", "_that_they_stand_for", "lacks_a_part", "biases_start", "_drawn_", "_draw_")),
     Stage("conformance", ("recurrent_dropout", "two_directions", "the_way_back", "a_minimal_unit::", "gru_with_reset_before::", "a_stack::")),
 ]
