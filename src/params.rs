@@ -175,9 +175,12 @@ macro_rules! params {
     };
 }
 
-/// Sets every number to zero.
+/// Sets every number to zero: where they lie in one piece, as memory is cleared, for this is done at each batch.
 pub(crate) fn set_zero<F: Scalar>(params: &mut dyn Params<F>) {
-    params.visit_mut(Path::root(""), &mut |_, mut tensor| tensor.fill(F::zero()));
+    params.visit_mut(Path::root(""), &mut |_, mut tensor| match tensor.as_slice_mut() {
+        Some(numbers) => numbers.fill(F::zero()),
+        None => tensor.fill(F::zero()),
+    });
 }
 
 /// Gradients of zero for these weights, to which backward passes add.

@@ -147,7 +147,7 @@ impl<F: Scalar> Samples<'_, F> {
                 let vocabulary = network.nodes.first().and_then(|node| node.layer.vocabulary()).unwrap_or(usize::MAX);
                 let unknown = |id: u32| id as usize >= vocabulary;
                 // First without places, which are slow to keep, for all is well nearly always. So below.
-                if !tokens.iter().any(|&id| unknown(id)) {
+                if !unknown(tokens.fold(0, |largest, &id| largest.max(id))) {
                     return Ok(());
                 }
                 match tokens.indexed_iter().find(|&(_, &id)| unknown(id)) {
