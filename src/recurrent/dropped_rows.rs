@@ -109,7 +109,7 @@ impl<F: Scalar, const BACK: bool> Kernel<F> for Through<'_, F, BACK> {
         for (place, &(row, sample)) in pairs.iter().enumerate() {
             let (row, mask) = (row as usize, masks.row(sample as usize));
             let (from, to) = if BACK { (from.row(place), to.row_mut(row)) } else { (from.row(row), to.row_mut(place)) };
-            change_row::<V>(
+            change_row::<V, _>(
                 token,
                 [from, mask],
                 to,

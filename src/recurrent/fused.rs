@@ -213,8 +213,7 @@ impl<G: Gates> Gated<G> {
         let mut end = steps;
         for t in (0..steps).rev() {
             if let Some(doutputs) = &run.doutputs {
-                let doutputs = doutputs.index_axis(Axis(0), t).to_slice().expect("gradients are in standard layout");
-                gemm::add(doutputs, slice_mut(&mut run.dstates.parts[0]));
+                run.dstates.parts[0] += &doutputs.index_axis(Axis(0), t);
             }
             let (saved, dz) = z[..(t + 1) * batch * width].split_at_mut(t * batch * width);
             let states = [run.states.before(t), run.states.before(t + 1), run.dstates.views()];

@@ -7,11 +7,11 @@ use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis};
 
 use super::dropped_rows::DroppedRows;
 use super::masks::{GateMasks, fill_masks};
-use crate::kernels::gemm::{self, Rows, RowsMut, Start};
+use crate::kernels::gemm::{Rows, RowsMut, Start};
 use crate::layer::{MaskKind, Pass};
 use crate::mask::Mask;
 use crate::scalar::Scalar;
-use crate::tensor::{Tensor, resize, reverse_steps, slice, slice_mut};
+use crate::tensor::{Tensor, resize, reverse_steps};
 
 /// How the cell sees its inputs.
 #[derive(Clone, Copy, Debug, Default)]
@@ -150,9 +150,7 @@ impl<F: Scalar> Inputs<F> {
 
 /// Multiplies each step of a sequence by its mask, or all steps by the only one.
 fn drop_out<F: Scalar>(masks: &Array3<F>, sequence: &mut Array3<F>) {
-    let (periods, batch, features) = masks.dim();
-    for (t, step) in slice_mut(sequence).chunks_exact_mut((batch * features).max(1)).enumerate() {
-        let first = t.min(periods - 1) * step.len();
-        gemm::scale(&slice(masks)[first..][..step.len()], step);
+    for (t, mut step) in sequence.outer_iter_mut().enumerate() {
+        step *= &masks.index_axis(Axis(0), t.min(masks.dim().0 - 1));
     }
 }

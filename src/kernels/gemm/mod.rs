@@ -33,7 +33,7 @@ mod tile;
 mod transposed;
 
 pub(crate) use packed::{FEW, Factor, Packed, product};
-pub(crate) use rows::{add, add_row_sums, add_rows, add_to_rows, change_row, multiply_elements, scale};
+pub(crate) use rows::{add_row_sums, add_rows, add_to_rows, change_row, multiply_elements};
 pub(crate) use transposed::{Room, add_transposed_product};
 
 use ndarray::linalg::general_mat_mul;

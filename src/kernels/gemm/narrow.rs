@@ -27,8 +27,10 @@ pub(super) fn narrow<V: Vector>(
     let suits = V::many_registers(token)
         && [V::WIDTH, c.width, c.stride] == [COLUMNS; 3]
         && matches!(start, Start::Zero | Start::Sum);
+    if !suits {
+        return 0;
+    }
     match a.stride {
-        _ if !suits => 0,
         8 => tiles::<V, 8>(token, a, panel, start, c),
         16 => tiles::<V, 16>(token, a, panel, start, c),
         24 => tiles::<V, 24>(token, a, panel, start, c),

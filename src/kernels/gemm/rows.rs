@@ -25,11 +25,11 @@ pub(crate) fn add_rows<V: Vector>(
     token: V::Token,
     a: Rows<'_, V::Scalar>,
     b: Rows<'_, V::Scalar>,
-    c: RowsMut<'_, V::Scalar>,
+    mut c: RowsMut<'_, V::Scalar>,
 ) {
     let whole = c.width - c.width % V::WIDTH;
     for row in 0..a.count() {
-        let (a, c) = (a.row(row), &mut c.data[row * c.stride..][..c.width]);
+        let (a, c) = (a.row(row), c.row_mut(row));
         let (c, edge) = c.split_at_mut(whole);
         let mut k = 0;
         while k < a.len() && whole > 0 {
@@ -110,7 +110,7 @@ impl<F: Scalar> Kernel<F> for Elements<'_, F> {
     fn run<V: Vector<Scalar = F>>(&mut self, token: V::Token) {
         let Elements { a, b, adds, ref mut c } = *self;
         for row in 0..a.count() {
-            change_row::<V>(
+            change_row::<V, _>(
                 token,
                 [a.row(row), b.row(row)],
                 c.row_mut(row),
@@ -121,54 +121,43 @@ impl<F: Scalar> Kernel<F> for Elements<'_, F> {
     }
 }
 
-/// C ← C + A, element by element.
-pub(crate) fn add<F: Scalar>(a: &[F], c: &mut [F]) {
-    F::vectorize(c.len(), Change { a, adds: true, c });
-}
-
-/// C ← C∘A, element by element.
-pub(crate) fn scale<F: Scalar>(a: &[F], c: &mut [F]) {
-    F::vectorize(c.len(), Change { a, adds: false, c });
-}
-
-struct Change<'a, F> {
-    a: &'a [F],
-    adds: bool,
-    c: &'a mut [F],
-}
-
-impl<F: Scalar> Kernel<F> for Change<'_, F> {
-    #[inline(always)]
-    fn run<V: Vector<Scalar = F>>(&mut self, token: V::Token) {
-        let adds = self.adds;
-        change_row::<V>(
-            token,
-            [self.a; 2],
-            self.c,
-            #[inline(always)]
-            |[a, _], c| if adds { c + a } else { c * a },
-        );
-    }
-}
-
-/// Replaces the numbers c of a row by a function of those of two others and of c.
+/// Replaces the numbers c of a row by a function of those of other rows and of c.
 #[inline(always)]
-pub(crate) fn change_row<V: Vector>(
+pub(crate) fn change_row<V: Vector, const N: usize>(
     token: V::Token,
-    [a, b]: [&[V::Scalar]; 2],
+    mut others: [&[V::Scalar]; N],
     c: &mut [V::Scalar],
-    function: impl Fn([V; 2], V) -> V,
+    function: impl Fn([V; N], V) -> V,
 ) {
+    for other in &mut others {
+        *other = &other[..c.len()];
+    }
     let whole = c.len() - c.len() % V::WIDTH;
-    let (a, b) = (&a[..c.len()], &b[..c.len()]);
     for from in (0..whole).step_by(V::WIDTH) {
-        let (a, b, c) = (&a[from..][..V::WIDTH], &b[from..][..V::WIDTH], &mut c[from..][..V::WIDTH]);
-        function([V::load(token, a), V::load(token, b)], V::load(token, c)).store(c);
+        change_vector(token, others, c, from, V::WIDTH, &function);
     }
     if whole < c.len() {
-        let (a, b, c) = (&a[whole..], &b[whole..], &mut c[whole..]);
-        function([V::load(token, a), V::load(token, b)], V::load(token, c)).store(c);
+        change_vector(token, others, c, whole, c.len() - whole, &function);
     }
+}
+
+/// The same for one vector, or a part of it.
+#[inline(always)]
+fn change_vector<V: Vector, const N: usize>(
+    token: V::Token,
+    others: [&[V::Scalar]; N],
+    c: &mut [V::Scalar],
+    from: usize,
+    width: usize,
+    function: &impl Fn([V; N], V) -> V,
+) {
+    let c = &mut c[from..][..width];
+    let present = V::load(token, c);
+    let mut vectors = [present; N];
+    for (vector, other) in vectors.iter_mut().zip(others) {
+        *vector = V::load(token, &other[from..][..width]);
+    }
+    function(vectors, present).store(c);
 }
 
 /// Adds each row of D to the row of a table with its number.
@@ -188,12 +177,12 @@ impl<F: Scalar> Kernel<F> for AddToRows<'_, F> {
         let AddToRows { d, numbers, ref mut table } = *self;
         for (row, &number) in numbers.iter().enumerate() {
             let sums = &mut table[number as usize * d.width..][..d.width];
-            change_row::<V>(
+            change_row::<V, _>(
                 token,
-                [d.row(row); 2],
+                [d.row(row)],
                 sums,
                 #[inline(always)]
-                |[d, _], sum| sum + d,
+                |[d], sum| sum + d,
             );
         }
     }
