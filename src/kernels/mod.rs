@@ -7,4 +7,4 @@ pub(crate) mod gemm;
 pub mod measure;
 pub(crate) mod path;
 pub(crate) mod pointwise;
-mod prefetch;
+pub(crate) mod prefetch;

@@ -42,24 +42,25 @@ impl DroppedRows {
 
     /// From the tokens in `numbers`, of a table of `rows`, makes pairs and their numbers.
     fn number(&mut self, rows: usize) {
-        let (batch, DroppedRows { pairs, count, places, numbers, .. }) = (self.numbers.ncols(), self);
+        let (batch, DroppedRows { pairs, places, numbers, .. }) = (self.numbers.ncols(), &mut *self);
         pairs.resize(pairs.len().max(numbers.len()), (0, 0));
         places.clear();
         places.resize(rows, 0);
-        *count = 0;
+        let (pairs, places, mut count) = (&mut pairs[..], &mut places[..], 0);
         // A sequence may have samples and no steps.
         for sample in 0..batch.min(numbers.len()) {
-            let first = *count;
+            let first = count;
             for token in slice_mut(numbers)[sample..].iter_mut().step_by(batch) {
                 let place = &mut places[*token as usize];
                 let known = *place > first;
-                pairs[*count] = (*token, sample as u32);
+                pairs[count] = (*token, sample as u32);
                 // No branch, for whether a review has had a word before is anyone's guess.
-                *place = select_unpredictable(known, *place, *count + 1);
+                *place = select_unpredictable(known, *place, count + 1);
                 *token = (*place - 1) as u32;
-                *count += usize::from(!known);
+                count += usize::from(!known);
             }
         }
+        self.count = count;
     }
 
     /// For each step the row that is seen there, unless they are a sequence.

@@ -11,14 +11,20 @@ use crate::scalar::Scalar;
 
 /// a·K for some columns of z: a are inputs or states, a row for each sample of one step or more; K are columns of a kernel.
 pub(super) struct Product<'a, F> {
-    /// All columns, of which `from` are multiplied.
     kernel: Rows<'a, F>,
-    from: Range<usize>,
-    /// Where in a row of z the products go.
-    to: Range<usize>,
-    units: usize,
+    /// What is multiplied at once first, and how many such parts follow each other.
+    first: Part,
+    parts: usize,
     masks: Option<GateMasks<'a, F>>,
     room: &'a mut ProductRoom<F>,
+}
+
+/// Some columns of a kernel, those of a row of z to which their products go, and the gate whose masks they have.
+#[derive(Clone)]
+struct Part {
+    from: Range<usize>,
+    to: Range<usize>,
+    gate: usize,
 }
 
 /// Room for a product, that is used again.
@@ -39,15 +45,21 @@ impl<'a, F: Scalar> Product<'a, F> {
         masks: Option<GateMasks<'a, F>>,
         room: &'a mut ProductRoom<F>,
     ) -> Self {
-        Product { kernel, from, to, units, masks, room }
+        let (parts, width) = match masks {
+            Some(_) => (from.len() / units, units),
+            None => (usize::from(!from.is_empty()), from.len()),
+        };
+        let gate = from.start / units;
+        let first = Part { from: from.start..from.start + width, to: to.start..to.start + width, gate };
+        Product { kernel, first, parts, masks, room }
     }
 
-    /// What is multiplied at once: columns of the kernel, and where they go.
-    fn parts(&self) -> impl Iterator<Item = (Range<usize>, Range<usize>)> + use<F> {
-        let (from, to) = (self.from.clone(), self.to.start);
-        let width = if self.masks.is_some() { self.units } else { from.len().max(1) };
-        let part = move |first| (first..first + width, to + first - from.start..to + first - from.start + width);
-        self.from.clone().step_by(width).map(part)
+    fn parts(&self) -> impl Iterator<Item = Part> + use<F> {
+        let Part { from, to, gate } = self.first.clone();
+        (0..self.parts).map(move |part| {
+            let after = |first: &Range<usize>| first.start + part * first.len()..first.end + part * first.len();
+            Part { from: after(&from), to: after(&to), gate: gate + part }
+        })
     }
 
     /// Makes ready for [`write`](Product::write) with this many rows.
@@ -67,7 +79,7 @@ impl<'a, F: Scalar> Product<'a, F> {
     fn pack_parts(&mut self, mut pack: impl FnMut(&mut Packed<F>, Rows<'_, F>)) {
         let parts = self.parts();
         let packed = &mut self.room.packed;
-        for (index, (from, _)) in parts.enumerate() {
+        for (index, Part { from, .. }) in parts.enumerate() {
             if packed.len() <= index {
                 packed.push(Packed::default());
             }
@@ -79,8 +91,8 @@ impl<'a, F: Scalar> Product<'a, F> {
     pub(super) fn write(&mut self, t: usize, a: Rows<'_, F>, start: Start<'_, F>, mut z: RowsMut<'_, F>) {
         let parts = self.parts();
         let ProductRoom { packed, dropped } = &mut *self.room;
-        for (packed, (from, to)) in packed.iter().zip(parts) {
-            let a = seen_by(self.masks, from.start / self.units, t, a, self.kernel.count(), dropped);
+        for (packed, Part { from, to, gate }) in packed.iter().zip(parts) {
+            let a = seen_by(self.masks, gate, t, a, self.kernel.count(), dropped);
             let kernel = packed.last(self.kernel.columns(from.start, from.end));
             gemm::product(a, kernel, start.columns(to.start, to.end), z.reborrow().columns(to.start, to.end));
         }
@@ -97,7 +109,7 @@ impl<'a, F: Scalar> Product<'a, F> {
     ) -> Start<'s, F> {
         let parts = self.parts();
         let ProductRoom { packed, dropped } = &mut *self.room;
-        for (packed, (from, to)) in packed.iter().zip(parts) {
+        for (packed, Part { from, to, gate }) in packed.iter().zip(parts) {
             let dz = dz.columns(to.start, to.end);
             let kernel = packed.last(self.kernel.columns(from.start, from.end));
             match self.masks {
@@ -106,7 +118,7 @@ impl<'a, F: Scalar> Product<'a, F> {
                     let width = self.kernel.count();
                     dropped.resize(dz.count() * width, F::zero());
                     gemm::product(dz, kernel, Start::Zero, RowsMut::new(dropped, width));
-                    masks.drop(from.start / self.units, t, Rows::new(dropped, width), start, da.reborrow());
+                    masks.drop(gate, t, Rows::new(dropped, width), start, da.reborrow());
                 }
             }
             start = Start::Sum;
@@ -123,8 +135,8 @@ impl<'a, F: Scalar> Product<'a, F> {
         mut dkernel: RowsMut<'_, F>,
         room: &mut Room<F>,
     ) {
-        for (from, to) in self.parts() {
-            let a = seen_by(self.masks, from.start / self.units, t, a, self.kernel.count(), &mut self.room.dropped);
+        for Part { from, to, gate } in self.parts() {
+            let a = seen_by(self.masks, gate, t, a, self.kernel.count(), &mut self.room.dropped);
             let dkernel = dkernel.reborrow().columns(from.start, from.end);
             gemm::add_transposed_product(a, dz.columns(to.start, to.end), dkernel, room);
         }

@@ -7,6 +7,7 @@ use std::ops::Range;
 use ndarray::{Array2, Array3, ArrayD, ArrayView, ArrayView1, ArrayView2, ArrayView3, Axis, Dimension, s};
 
 use crate::error::{Error, Result};
+use crate::kernels::prefetch::prefetch;
 use crate::scalar::Scalar;
 use crate::sequential::{Network, Workspace};
 use crate::tensor::{Form, Tensor, copy_row, slice, slice_mut};
@@ -181,7 +182,10 @@ impl<F: Scalar> Samples<'_, F> {
         match self.values {
             Values::Tokens(tokens) => {
                 let to = slice_mut(input.as_tokens(steps.len(), batch));
-                // Step by step rather than sample by sample: all samples are fetched from memory side by side.
+                // The samples of a batch lie far apart: to ask for all of them first costs one wait for memory rather than many.
+                for sample in rows.clone().filter_map(|row| tokens.row(row).to_slice()) {
+                    prefetch(sample, steps.start, steps.len());
+                }
                 for (step, t) in to.chunks_exact_mut(batch).zip(steps) {
                     step.iter_mut().zip(rows.clone()).for_each(|(token, row)| *token = tokens[(row, t)]);
                 }
