@@ -40,7 +40,12 @@ impl Gates for UserLstm {
     fn forward<L: Lane>(&self, [i, f, g, o]: [L; 4], [_, c]: [L; 2]) -> ([L; 4], [L; 2]) {
         let (i, f, g, o) = (i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid());
         let c = f.mul_add(c, i * g);
-        ([i, f, g, o], [o * c.tanh(), c])
+        ([i, f, g, o], [o, c])
+    }
+
+    #[inline(always)]
+    fn finish<L: Lane>(&self, [o, c]: [L; 2]) -> [L; 2] {
+        [o * c.tanh(), c]
     }
 
     #[inline(always)]

@@ -24,12 +24,18 @@ impl Gates for CoupledLstm {
     type Blocks<L: Lane> = [L; 3];
     type States<L: Lane> = [L; 2];
 
-    /// Gives i, g, o to be saved, and the states h', c'.
+    /// Gives i, g, o to be saved, and of the states c'; h' waits for it, so o takes its place until then.
     #[inline(always)]
     fn forward<L: Lane>(&self, [i, g, o]: [L; 3], [_, c]: [L; 2]) -> ([L; 3], [L; 2]) {
         let (i, g, o) = (i.sigmoid(), g.tanh(), o.sigmoid());
         let c = c + i * (g - c);
-        ([i, g, o], [o * c.tanh(), c])
+        ([i, g, o], [o, c])
+    }
+
+    /// From o and c' the states h', c'.
+    #[inline(always)]
+    fn finish<L: Lane>(&self, [o, c]: [L; 2]) -> [L; 2] {
+        [o * c.tanh(), c]
     }
 
     /// Gives the gradients of the three sums, and of h and c. h is used by nothing but the product h·U, which is not ours.

@@ -59,7 +59,7 @@ pub fn gates<G: Gates>(gates: &G) -> Report {
         let (sums, previous) = (rows(&point.others[0].1, unit), rows(&point.others[1].1, unit));
         let previous = G::States::<f64>::from_fn(|state| previous[state]);
         let (saved, next) = gates.forward(G::Blocks::<f64>::from_fn(|block| sums[block]), previous);
-        (saved, previous, next)
+        (saved, previous, gates.finish(next))
     };
     for unit in 0..UNITS {
         let (saved, previous, next) = run(&point, unit);

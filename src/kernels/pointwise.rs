@@ -8,6 +8,9 @@
 //! fill half a vector, as those of 8 units do, are taken two at a time: half as many instructions keep as many rows under
 //! way.
 //!
+//! For the same reason what a rule leaves for [`Gates::finish`] is done in a second loop, when the states of the whole step are
+//! there: its short chains follow each other closely, and the long ones have become shorter.
+//!
 //! A sample that a mask leaves out costs no more than a copy: its states, or their gradients, stay what they are.
 //!
 //! The loop is written once and compiled for plain numbers (the reference) and for each instruction set.
@@ -63,6 +66,20 @@ impl<F: Scalar, G: Gates> Kernel<F> for Forward<'_, F, G> {
                     let (saved, after) = gates.forward::<V>(sums, place.load_states(token, previous));
                     place.store_blocks(saved, z);
                     place.store_states(after, &mut next);
+                }
+            },
+        );
+        each_place::<V, G>(
+            units,
+            z.len(),
+            #[inline(always)]
+            |place| {
+                if place.counts(counts) {
+                    let after = Block::from_fn(
+                        #[inline(always)]
+                        |state| V::load(token, &next.slice_mut(state)[place.states()]),
+                    );
+                    place.store_states(gates.finish::<V>(after), &mut next);
                 }
                 place.keep::<F, G>(counts, previous, &mut next);
             },

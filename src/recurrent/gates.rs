@@ -95,8 +95,18 @@ pub trait Gates: Describe {
     /// From sums and previous states: what to save in place of the sums, and the next states.
     fn forward<L: Lane>(&self, sums: Self::Blocks<L>, previous: Self::States<L>) -> (Self::Blocks<L>, Self::States<L>);
 
-    /// From what was saved, the states before and after, and the gradient of those after: the gradients of the sums, and
-    /// of the previous states as far as the rule itself used them.
+    /// The next states from those that [`forward`](Gates::forward) gives, if there is more to do. By default there is not.
+    ///
+    /// For what a unit can only begin when all else is done, as an LSTM's output o·tanh(c') when there is c': `forward`
+    /// then leaves o in its place. It is called when `forward` has been for the whole step, so that the processor need not
+    /// wait at every unit; an epoch of the IMDB experiments with LSTMs takes 3 % less.
+    #[inline(always)]
+    fn finish<L: Lane>(&self, next: Self::States<L>) -> Self::States<L> {
+        next
+    }
+
+    /// From what was saved, the states before and after, these finished, and the gradient of the latter: the gradients of the
+    /// sums, and of the previous states as far as the rule itself used them.
     fn backward<L: Lane>(
         &self,
         saved: Self::Blocks<L>,

@@ -106,6 +106,11 @@ impl Gates for LstmGates {
     }
 
     #[inline(always)]
+    fn finish<L: Lane>(&self, next: [L; 2]) -> [L; 2] {
+        with_functions!(self, finish(next))
+    }
+
+    #[inline(always)]
     fn backward<L: Lane>(&self, saved: [L; 4], previous: [L; 2], next: [L; 2], dnext: [L; 2]) -> ([L; 4], [L; 2]) {
         with_functions!(self, backward(saved, previous, next, dnext))
     }
@@ -124,7 +129,12 @@ impl Gates for LstmGates {
 fn forward<L: Lane>(with: impl Functions, [i, f, g, o]: [L; 4], [_, c]: [L; 2]) -> ([L; 4], [L; 2]) {
     let (i, f, g, o) = (with.gate(i), with.gate(f), with.activation(g), with.gate(o));
     let c = f.mul_add(c, i * g);
-    ([i, f, g, o], [o * with.activation(c), c])
+    ([i, f, g, o], [o, c])
+}
+
+#[inline(always)]
+fn finish<L: Lane>(with: impl Functions, [o, c]: [L; 2]) -> [L; 2] {
+    [o * with.activation(c), c]
 }
 
 #[inline(always)]

@@ -84,7 +84,8 @@
 //!
 //! 1. *Count.* Two blocks of sums, z₀ and z₁; one state, h. These are `Blocks` and `States`.
 //! 2. *Forward.* From the sums and the previous states the next ones, the output first, and what the derivative wants to
-//!    have at hand in place of the sums: here f and g.
+//!    have at hand in place of the sums: here f and g. What must wait for a new state, as the output of an LSTM for its c',
+//!    is faster in [`Gates::finish`].
 //! 3. *Backward.* With d the gradient of h': by the rule for products df = d·(g − h), dg = d·f, dh = d·(1 − f); through the
 //!    functions dz₀ = df·f·(1 − f), dz₁ = dg·(1 − g²). What h·U adds to dh is the library's.
 //! 4. *Check* the rule, then the layer.
