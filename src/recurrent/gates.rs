@@ -92,6 +92,10 @@ pub trait Gates: Describe {
     /// GRU has it.
     const APART: usize = 0;
 
+    /// Whether another rule goes on with what this one saves, which then lies as the sums do.
+    #[doc(hidden)]
+    const SAVED_AS_SUMS: bool = false;
+
     /// From sums and previous states: what to save in place of the sums, and the next states.
     fn forward<L: Lane>(&self, sums: Self::Blocks<L>, previous: Self::States<L>) -> (Self::Blocks<L>, Self::States<L>);
 

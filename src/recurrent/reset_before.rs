@@ -54,6 +54,7 @@ impl Describe for CandidateHalf {
 impl Gates for ResetHalf {
     type Blocks<L: Lane> = [L; BLOCKS];
     type States<L: Lane> = [L; 1];
+    const SAVED_AS_SUMS: bool = true;
 
     #[inline(always)]
     fn forward<L: Lane>(&self, sums: [L; 4], previous: [L; 1]) -> ([L; 4], [L; 1]) {
@@ -70,6 +71,7 @@ impl Gates for ResetHalf {
 impl Gates for CandidateHalf {
     type Blocks<L: Lane> = [L; BLOCKS];
     type States<L: Lane> = [L; 1];
+    const SAVED_AS_SUMS: bool = true;
 
     #[inline(always)]
     fn forward<L: Lane>(&self, sums: [L; 4], previous: [L; 1]) -> ([L; 4], [L; 1]) {
