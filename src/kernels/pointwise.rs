@@ -9,7 +9,8 @@
 //! way.
 //!
 //! For the same reason what a rule leaves for [`Gates::finish`] is done in a second loop, when the states of the whole step are
-//! there: its short chains follow each other closely, and the long ones have become shorter.
+//! there: its short chains follow each other closely, and the long ones have become shorter. What is saved of two rows stays as
+//! the vectors are, for only backward reads it.
 //!
 //! A sample that a mask leaves out costs no more than a copy: its states, or their gradients, stay what they are.
 //!
