@@ -274,10 +274,16 @@ impl Place {
         )
     }
 
+    /// Whether what is saved lies as the vectors are, not row by row.
+    #[inline(always)]
+    fn saves_vectors<G: Gates>(self) -> bool {
+        self.paired && !G::SAVED_AS_SUMS
+    }
+
     /// What [`store_saved`](Place::store_saved) left.
     #[inline(always)]
     fn load_saved<V: Vector, G: Gates>(self, token: V::Token, z: &[V::Scalar]) -> G::Blocks<V> {
-        if !self.paired || G::SAVED_AS_SUMS {
+        if !self.saves_vectors::<G>() {
             return self.load_blocks(token, z);
         }
         let z = &z[self.blocks()];
@@ -290,7 +296,7 @@ impl Place {
     /// Stores what nobody but the way back reads: of two rows as the vectors are, which need not be taken apart.
     #[inline(always)]
     fn store_saved<V: Vector, G: Gates>(self, saved: G::Blocks<V>, z: &mut [V::Scalar]) {
-        if !self.paired || G::SAVED_AS_SUMS {
+        if !self.saves_vectors::<G>() {
             return self.store_blocks(saved, z);
         }
         let z = &mut z[self.blocks()];

@@ -54,6 +54,7 @@ impl<'a, F: Scalar> Product<'a, F> {
         Product { kernel, first, parts, masks, room }
     }
 
+    /// What is multiplied at once, part by part. Asked for at every step, so nothing is divided here.
     fn parts(&self) -> impl Iterator<Item = Part> + use<F> {
         let Part { from, to, gate } = self.first.clone();
         (0..self.parts).map(move |part| {
