@@ -4,7 +4,7 @@
 //! a pass needs (inputs, weights, caches, gradients) is made outside the measured closure and used again, as in training.
 //! One thread: shards of a batch, which training spreads over threads, are no part of a layer.
 //!
-//! Each cell runs the tasks of `bptt::workload::Task::grid`, put in by `bptt::bench_cell!` as a cell of your own would be.
+//! Each cell runs the tasks of `bptt::testing::workload::Task::grid`, put in by `bptt::bench_cell!` as a cell of your own would be.
 //! `cargo bench --bench cells -- lstm/train` runs those whose id holds `lstm/train`. All of them took ten minutes.
 //!
 //! | to see | compare |
@@ -16,8 +16,11 @@
 
 use std::time::Duration;
 
-use bptt::workload::{Kind, Task, Workload};
-use bptt::{Cell, Describe, Gated, Gates, Gru, Lane, Lstm, Rnn, SimpleRnn};
+use bptt::layer::Describe;
+use bptt::layers::{Gru, Lstm, SimpleRnn};
+use bptt::numeric::Lane;
+use bptt::recurrent::{Cell, Gated, Gates, Rnn};
+use bptt::testing::workload::{Kind, Task, Workload};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};

@@ -11,8 +11,13 @@ use std::hint::black_box;
 use std::num::FpCategory;
 use std::time::{Duration, Instant};
 
-use bptt::measure::{Function, Gradient, Pointwise, Product};
-use bptt::{Form, Gates, Gru, Init, Initializer, Key, Layer, Lstm, Pass, RnnCache, State, Tensor};
+use bptt::initializers::{Init, Initializer};
+use bptt::layer::{Layer, Pass};
+use bptt::layers::{Gru, Lstm};
+use bptt::random::Key;
+use bptt::recurrent::{Gates, RnnCache};
+use bptt::tensor::{Form, State, Tensor};
+use bptt::testing::measure::{Function, Gradient, Pointwise, Product};
 use ndarray::{Array2, Array3};
 
 /// Seconds that a call takes: the median over rounds of some milliseconds.

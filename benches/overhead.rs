@@ -10,8 +10,8 @@ use std::time::Instant;
 
 use bptt::callbacks::{CsvLogger, EarlyStopping, ModelCheckpoint, ProgressBar};
 use bptt::datasets::Synthetic;
+use bptt::prelude::*;
 use bptt::preprocessing::pad_sequences;
-use bptt::{Activation, BinaryCrossentropy, Dense, Embedding, Fit, Form, Lstm, MeanMetric, Model, RmsProp, Sequential};
 use ndarray::{Array1, Array2, Axis};
 
 const PAIRS: usize = 21;

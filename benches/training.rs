@@ -9,12 +9,10 @@
 
 use std::time::Duration;
 
-use bptt::batches::Bucketed;
+use bptt::data::Bucketed;
 use bptt::datasets::Synthetic;
+use bptt::prelude::*;
 use bptt::preprocessing::pad_sequences;
-use bptt::{
-    Activation, BinaryCrossentropy, Dense, Embedding, Fit, Form, Gru, Lstm, MeanMetric, Model, RmsProp, Sequential,
-};
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 
 const REVIEWS: usize = 20_000;

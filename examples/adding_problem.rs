@@ -6,10 +6,10 @@
 
 mod program;
 
-use bptt::{
-    Adam, Clip, CosineDecay, Dense, Form, Gru, Key, Lstm, MeanSquaredError, Model, Optimizer, Result, Sequential,
-    SimpleRnn,
-};
+use bptt::Result;
+use bptt::optimizers::{Clip, CosineDecay, Optimizer};
+use bptt::prelude::*;
+use bptt::random::Key;
 use ndarray::{Array1, Array3};
 use ndarray_rand::rand::Rng;
 use plotters::style::{BLACK, BLUE, GREEN, RED, RGBColor};

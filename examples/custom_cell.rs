@@ -6,7 +6,11 @@
 #[path = "cells/minimal_unit.rs"]
 mod minimal_unit;
 
-use bptt::{Activation, Adam, BinaryCrossentropy, Dense, Fit, Form, Key, MeanMetric, Pass, Rnn, Sequential, gradcheck};
+use bptt::layer::Pass;
+use bptt::prelude::*;
+use bptt::random::Key;
+use bptt::recurrent::Rnn;
+use bptt::testing::gradcheck;
 use minimal_unit::MinimalUnit;
 use ndarray::{Array1, Array3};
 use ndarray_rand::rand::Rng;

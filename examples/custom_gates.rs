@@ -5,7 +5,9 @@
 #[path = "cells/coupled_lstm.rs"]
 mod coupled_lstm;
 
-use bptt::{Adam, Dense, Fit, Form, Gated, Key, MeanSquaredError, Rnn, Sequential};
+use bptt::prelude::*;
+use bptt::random::Key;
+use bptt::recurrent::{Gated, Rnn};
 use coupled_lstm::CoupledLstm;
 use ndarray::{Array1, Array3};
 use ndarray_rand::rand::Rng;

@@ -5,7 +5,7 @@
 mod common;
 
 use bptt::callbacks::{EarlyStopping, ModelCheckpoint};
-use bptt::{Activation, BinaryCrossentropy, Dense, Embedding, Fit, Form, Lstm, MeanMetric, RmsProp, Sequential};
+use bptt::prelude::*;
 use common::{Experiment, Outcome};
 
 fn main() -> Outcome {

@@ -12,11 +12,12 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use arguments::{Stop, or_exit, read};
+use bptt::Result;
 use bptt::callbacks::ProgressBar;
 use bptt::datasets::download;
 use bptt::datasets::imdb::{LoadData, WordIndex};
+use bptt::prelude::*;
 use bptt::preprocessing::pad_sequences;
-use bptt::{Activation, BinaryCrossentropy, Dense, Embedding, Fit, Form, Lstm, Model, Result, RmsProp, Sequential};
 use outcome::{Outcome, prepare};
 
 const NUM_WORDS: u32 = 500;

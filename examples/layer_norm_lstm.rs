@@ -7,7 +7,9 @@ mod layer_norm;
 #[path = "cells/normalization.rs"]
 mod normalization;
 
-use bptt::{Activation, Adam, BinaryCrossentropy, Cell, Dense, Fit, Form, Key, Lstm, MeanMetric, Rnn, Sequential};
+use bptt::prelude::*;
+use bptt::random::Key;
+use bptt::recurrent::{Cell, Rnn};
 use layer_norm::LayerNormLstm;
 use ndarray::{Array1, Array3};
 use ndarray_rand::rand::Rng;

@@ -5,7 +5,9 @@
 #[path = "cells/min_gru.rs"]
 mod cell;
 
-use bptt::{Activation, Adam, BinaryCrossentropy, Dense, Fit, Form, Key, MeanMetric, Rnn, Sequential};
+use bptt::prelude::*;
+use bptt::random::Key;
+use bptt::recurrent::Rnn;
 use cell::MinGru;
 use ndarray::{Array1, Array3};
 use ndarray_rand::rand::Rng;

@@ -5,7 +5,9 @@
 #[path = "cells/peephole_lstm.rs"]
 mod peephole;
 
-use bptt::{Adam, Dense, Fit, Form, Key, MeanSquaredError, Rnn, Sequential};
+use bptt::prelude::*;
+use bptt::random::Key;
+use bptt::recurrent::Rnn;
 use ndarray::{Array1, Array3};
 use ndarray_rand::rand::Rng;
 use peephole::PeepholeLstm;

@@ -14,10 +14,9 @@ use std::path::PathBuf;
 use arguments::{Value, or_exit, read};
 use bptt::callbacks::{CsvLogger, EarlyStopping, ModelCheckpoint, StopOnInterrupt};
 use bptt::datasets::Synthetic;
+use bptt::models::BackupAndRestore;
+use bptt::prelude::*;
 use bptt::preprocessing::pad_sequences;
-use bptt::{
-    Activation, Adam, BackupAndRestore, BinaryCrossentropy, Dense, Embedding, Fit, Form, Lstm, MeanMetric, Sequential,
-};
 use ndarray::Array1;
 use outcome::{Outcome, prepare};
 

@@ -5,7 +5,9 @@
 #[path = "cells/zoneout.rs"]
 mod cell;
 
-use bptt::{Activation, Adam, BinaryCrossentropy, Dense, Fit, Form, Key, Lstm, MeanMetric, Rnn, Sequential};
+use bptt::prelude::*;
+use bptt::random::Key;
+use bptt::recurrent::Rnn;
 use cell::Zoneout;
 use ndarray::{Array1, Array3};
 use ndarray_rand::rand::Rng;

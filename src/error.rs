@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 
 #[cfg(feature = "download")]
 use crate::datasets::download::DownloadFailure;
-use crate::tensor::Form;
-use crate::vocabulary::VocabularyProblem;
+use crate::files::vocabulary::VocabularyProblem;
 
 /// What every fallible function of the crate returns.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -41,7 +40,7 @@ pub enum Error {
     #[error("it got {got}, but needs {needs}: {mend}")]
     Form {
         /// What arrives.
-        got: Form,
+        got: String,
         /// What the layer takes.
         needs: &'static str,
         /// What to change.
@@ -79,9 +78,9 @@ pub enum Error {
     #[error("the samples have shape {got}, but the model was built for {needs}; reshape them, or build it for them")]
     Samples {
         /// The samples' form.
-        got: Form,
+        got: String,
         /// The model's input.
-        needs: Form,
+        needs: String,
     },
 
     /// A mask that does not fit the samples.
@@ -130,7 +129,7 @@ pub enum Error {
     )]
     Windows {
         /// The form of its output.
-        got: Form,
+        got: String,
     },
 
     /// A token id that the embedding does not know.
@@ -234,7 +233,7 @@ pub enum Error {
         tensor: String,
     },
 
-    /// Weights and gradients that [`Optimizer::step`](crate::Optimizer::step) cannot take together.
+    /// Weights and gradients that [`Optimizer::step`](crate::optimizers::Optimizer::step) cannot take together.
     #[error("the optimizer cannot change {tensor}: {problem}")]
     Step {
         /// The first tensor that it cannot change, or all of them.
@@ -288,7 +287,7 @@ pub enum Error {
         /// The layer's kind.
         kind: String,
         /// What is wrong.
-        source: serde_json::Error,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
 
     /// A file that is not the saved model it should be.
@@ -320,6 +319,13 @@ pub enum Error {
     CallbackState {
         /// The name that was not found.
         missing: String,
+    },
+
+    /// A callback's state with two entries of one name.
+    #[error("the state of a callback has the name {name:?} twice; give each of its numbers a name of its own")]
+    DuplicateState {
+        /// The name.
+        name: String,
     },
 
     /// Interruptions of the process that cannot be caught ([`callbacks::StopOnInterrupt`](crate::callbacks::StopOnInterrupt)).
@@ -361,7 +367,7 @@ pub enum Error {
         problem: Box<crate::datasets::imdb::NpzProblem>,
     },
 
-    /// A `.npy` file that is not such an array as is needed ([`batches::NpyBatches`](crate::batches::NpyBatches)).
+    /// A `.npy` file that is not such an array as is needed ([`batches::NpyBatches`](crate::data::NpyBatches)).
     #[error("{} {problem}; write it with numpy.save", path.display())]
     Npy {
         /// The file.
@@ -490,6 +496,14 @@ pub enum CheckpointProblem {
 }
 
 impl Error {
+    /// Options of this kind that cannot be written or read.
+    pub(crate) fn options(
+        kind: impl Into<String>,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Error::Options { kind: kind.into(), source: source.into() }
+    }
+
     /// Wraps what the operating system said about `path`.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
         let path = path.to_path_buf();

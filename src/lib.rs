@@ -5,7 +5,7 @@
 //! [checked](gradcheck), and measurements of such cells. It has no automatic differentiation and no GPU.
 //!
 //! ```
-//! use bptt::{BinaryCrossentropy, Activation, Adam, Dense, Fit, Form, Lstm, Sequential};
+//! use bptt::prelude::*;
 //! use ndarray::{Array1, Array3};
 //!
 //! // Is the sum of a sequence positive?
@@ -70,87 +70,40 @@
 
 #![deny(unreachable_pub)]
 
-mod activation;
-pub mod batches;
+pub mod activations;
 pub mod callbacks;
-mod checkpoint;
-pub mod conformance;
-mod constraint;
+pub mod data;
 pub mod datasets;
 mod error;
-pub mod gradcheck;
+mod files;
 pub mod guide;
-mod initializer;
-#[cfg(all(feature = "instances", debug_assertions))]
-mod instances;
+mod history;
+pub mod io;
 mod kernels;
-mod lane;
-mod layer;
-mod layers;
+pub mod layer;
+pub mod layers;
 mod logging;
-mod loss;
-mod mask;
-mod metrics;
-mod npy;
-mod numpy_random;
-mod optimizer;
-mod params;
+pub mod losses;
+pub mod metrics;
+mod model;
+pub mod models;
+mod network;
+pub mod numeric;
+pub mod optimizers;
+pub mod prelude;
 pub mod preprocessing;
-mod random;
+pub mod random;
 pub mod recurrent;
-mod regularizer;
-mod scalar;
-mod sequential;
-mod tensor;
-mod tensor_file;
+pub mod tensor;
+pub mod testing;
+mod threads;
 mod training;
-mod vocabulary;
-mod weight_options;
-mod whole_file;
-pub mod workload;
+mod weights;
 
-pub use activation::Activation;
-pub use constraint::Constraint;
 pub use error::{CheckpointProblem, Error, Result};
-pub use initializer::{Distribution, Fan, Init, Initializer};
-#[cfg(all(feature = "instances", debug_assertions))]
-#[doc(hidden)]
-pub use instances::instances;
-#[doc(hidden)]
-pub use kernels::measure;
-pub use kernels::path::instructions;
-pub use lane::Lane;
-pub use layer::{Carry, Describe, Layer, MaskKind, MaskSite, Pass};
-pub use layers::{
-    Activate, Dense, DenseCache, DenseWeights, Dropout, DropoutCache, Embedding, EmbeddingWeights,
-    GlobalAveragePooling1D, GlobalMaxPooling1D, GlobalMaxPooling1DCache, LayerNormalization, LayerNormalizationCache,
-    LayerNormalizationWeights, Masking, RepeatVector, Residual, ResidualCache, TimeDistributed, TimeDistributedCache,
-};
-pub use loss::{
-    BinaryCrossentropy, CategoricalCrossentropy, Huber, Loss, MeanAbsoluteError, MeanSquaredError, Poisson,
-    SparseCategoricalCrossentropy,
-};
-pub use mask::Mask;
-pub use metrics::{Auc, Average, F1Score, MeanMetric, Metric, Precision, Recall};
-pub use optimizer::{
-    Adagrad, Adam, AdamW, Clip, CosineDecay, CosineDecayRestarts, Ema, ExponentialDecay, InverseTimeDecay, Nadam,
-    OneCycle, Optimizer, PiecewiseConstantDecay, PolynomialDecay, RmsProp, Rule, Schedule, Sgd,
-};
-pub use params::{PairVisitor, Params, Path, Visitor, VisitorMut, zeros_like};
-pub use random::Key;
-pub use recurrent::{
-    Bidirectional, BidirectionalCache, BidirectionalWeights, Block, Cell, CellMemory, Gated, GatedStep, GatedWeights,
-    GatedWorkspace, Gates, Gru, GruCell, GruGates, Lstm, LstmGates, MAX_STATES, Merge, Rnn, RnnCache, Run, RunBack,
-    Series, SeriesMut, SimpleGates, SimpleRnn, Stacked, StackedStep, StackedWeights, StackedWorkspace, State, Step,
-    StepBack, StepMasks, Views, ViewsMut, Widths,
-};
-pub use regularizer::Regularizer;
-pub use scalar::Scalar;
-pub use sequential::{Compiled, Model, ModelState, Registry, Sequential};
-pub use tensor::{Form, Lookup, Tensor, resize};
-pub use training::{BackupAndRestore, Fit, Gradients, History, Logs, Predictor, Samples, Targets, Training, Window};
-pub use vocabulary::VocabularyProblem;
-pub use weight_options::WeightOptions;
+pub use files::vocabulary::VocabularyProblem;
+pub use numeric::instructions::instructions;
+pub use weights::{constraints, initializers, regularizers};
 
 /// The README's example is compiled and run with the documentation's.
 #[cfg(doctest)]

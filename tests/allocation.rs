@@ -12,14 +12,26 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bptt::Result;
 use bptt::callbacks::Callback;
-use bptt::{
-    Activate, Activation, Adam, Auc, Bidirectional, BinaryCrossentropy, Clip, Constraint, CosineDecay, Dense, Describe,
-    Dropout, Ema, Embedding, F1Score, Fit, Form, Gated, Gates, GlobalAveragePooling1D, GlobalMaxPooling1D, Gru, Init,
-    Key, Lane, Layer, LayerNormalization, Logs, Lstm, MeanMetric, MeanSquaredError, Merge, Model, Nadam, Optimizer,
-    Pass, Predictor, Regularizer, RepeatVector, Residual, Result, RmsProp, Rnn, RnnCache, Sequential, SimpleRnn,
-    Stacked, State, Targets, Tensor, TimeDistributed, Training,
+use bptt::callbacks::Training;
+use bptt::constraints::Constraint;
+use bptt::data::Targets;
+use bptt::initializers::Init;
+use bptt::layer::{Describe, Layer, Pass};
+use bptt::layers::{
+    Activate, GlobalAveragePooling1D, GlobalMaxPooling1D, LayerNormalization, Merge, RepeatVector, Residual,
+    TimeDistributed,
 };
+use bptt::metrics::{Auc, F1Score};
+use bptt::models::{Logs, Predictor};
+use bptt::numeric::Lane;
+use bptt::optimizers::{Clip, CosineDecay, Ema, Nadam, Optimizer};
+use bptt::prelude::*;
+use bptt::random::Key;
+use bptt::recurrent::{Gated, Gates, Rnn, RnnCache, Stacked};
+use bptt::regularizers::Regularizer;
+use bptt::tensor::{State, Tensor};
 use ndarray::{Array1, Array2, Array3, ArrayD, Axis};
 use serde::{Deserialize, Serialize};
 
@@ -323,7 +335,7 @@ fn a_layers_step_and_its_passes_allocate_nothing() {
 }
 
 /// A stream and three passes of training, the first to fill the memory.
-fn passes<C: bptt::Cell<f32>>(watch: &Watch, layer: Rnn<C>, x: Array3<f32>) {
+fn passes<C: bptt::recurrent::Cell<f32>>(watch: &Watch, layer: Rnn<C>, x: Array3<f32>) {
     let (steps, batch, features) = x.dim();
     let weights = layer.build(Form::sequence(steps, features), &mut Init::new(Key::new(1))).unwrap();
     let (mut state, mut cache) = (State::zeros(batch, layer.states::<f32>()), RnnCache::default());

@@ -8,12 +8,19 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bptt::{
-    Activate, Activation, Bidirectional, Cell, Dense, Describe, Embedding, Form, Gated, Gates, GlobalAveragePooling1D,
-    GlobalMaxPooling1D, Gru, GruCell, Init, Initializer, Key, Lane, Layer, LayerNormalization, Lstm, Merge, Model,
-    Pass, Registry, RepeatVector, Residual, Result, Rnn, Scalar, Sequential, SimpleRnn, Stacked, Step, StepBack,
-    Tensor, TimeDistributed, Views, ViewsMut, Widths,
+use bptt::Result;
+use bptt::initializers::{Init, Initializer};
+use bptt::io::Registry;
+use bptt::layer::{Describe, Layer, Pass};
+use bptt::layers::{
+    Activate, GlobalAveragePooling1D, GlobalMaxPooling1D, LayerNormalization, Merge, RepeatVector, Residual,
+    TimeDistributed,
 };
+use bptt::numeric::{Lane, Scalar};
+use bptt::prelude::*;
+use bptt::random::Key;
+use bptt::recurrent::{Cell, Gated, Gates, GruCell, Rnn, Stacked, Step, StepBack};
+use bptt::tensor::{Tensor, Views, ViewsMut, Widths};
 use ndarray::{Array1, Array2, Array3};
 use ndarray_rand::rand::Rng;
 use serde::{Deserialize, Serialize};

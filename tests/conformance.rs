@@ -1,10 +1,14 @@
 //! The laws of `bptt::conformance`, held by the built-in cells and by those of the examples; and what is not for every
 //! cell: other widths, inputs as rows of a table, states that do not fit.
 
-use bptt::{
-    Bidirectional, Describe, Form, Gated, GatedWeights, Gates, Gru, Init, Key, Lane, Layer, Lookup, Lstm, Params, Pass,
-    Path, Rnn, RnnCache, SimpleRnn, Stacked, State, Tensor, conformance, gradcheck,
-};
+use bptt::initializers::Init;
+use bptt::layer::{Describe, Layer, Params, Pass, Path};
+use bptt::numeric::Lane;
+use bptt::prelude::*;
+use bptt::random::Key;
+use bptt::recurrent::{Gated, GatedWeights, Gates, Rnn, RnnCache, Stacked};
+use bptt::tensor::{Lookup, State, Tensor};
+use bptt::testing::{conformance, gradcheck};
 use coupled_lstm::CoupledLstm;
 use layer_norm_lstm::LayerNormLstm;
 use min_gru::MinGru;
@@ -29,7 +33,7 @@ mod peephole_lstm;
 #[path = "../examples/cells/zoneout.rs"]
 mod zoneout;
 
-fn zoned_out(units: usize, rate: f64) -> Rnn<Zoneout<Gated<bptt::LstmGates>>> {
+fn zoned_out(units: usize, rate: f64) -> Rnn<Zoneout<Gated<bptt::recurrent::LstmGates>>> {
     Rnn::from_cell(Zoneout { cell: Lstm::new(units).cell().clone(), rate })
 }
 
@@ -210,7 +214,7 @@ fn recurrent_dropout_drops_in_every_cell() {
 
 fn masks_are_drawn_once_or_for_each_step<C>(layer: Rnn<C>)
 where
-    C: bptt::Cell<f64, Weights = GatedWeights<f64>> + Clone,
+    C: bptt::recurrent::Cell<f64, Weights = GatedWeights<f64>> + Clone,
 {
     let x = Tensor::Sequence(Array3::from_elem((6, 2, FEATURES), 1.0));
     for per_step in [false, true] {
@@ -242,7 +246,7 @@ fn cells_of_a_stack_draw_masks_of_their_own() {
     let layer = Rnn::from_cell(Stacked::new(zoned_out(), zoned_out()));
     let weights = layer.build(Form::sequence(None, FEATURES), &mut Init::new(Key::new(1))).unwrap();
     let x = Tensor::Sequence(Array3::from_elem((1, 1, FEATURES), 1.0));
-    let (mut y, mut last) = (Tensor::default(), State::zeros(1, bptt::Cell::<f64>::states(layer.cell())));
+    let (mut y, mut last) = (Tensor::default(), State::zeros(1, bptt::recurrent::Cell::<f64>::states(layer.cell())));
     let pass = Pass::training(Key::new(5));
     layer.forward_from(&weights, &x, None, &mut y, Some(&mut last), &mut RnnCache::default(), pass);
     // From a state of zero, what stays is zero.
@@ -280,7 +284,7 @@ impl Gates for Biased {
     }
 }
 
-fn initial_bias<C: bptt::Cell<f64, Weights = GatedWeights<f64>>>(layer: Rnn<C>) -> Vec<f64> {
+fn initial_bias<C: bptt::recurrent::Cell<f64, Weights = GatedWeights<f64>>>(layer: Rnn<C>) -> Vec<f64> {
     let weights = layer.build(Form::sequence(None, FEATURES), &mut Init::new(Key::new(1))).unwrap();
     weights.bias.unwrap().into_iter().collect()
 }

@@ -1,11 +1,13 @@
 //! Each law of `bptt::conformance` that a cell can break is broken by one, in one place, and found.
 
-use bptt::conformance::{Violation, violations};
+use bptt::Result;
+use bptt::initializers::{Init, Initializer};
+use bptt::layer::Describe;
+use bptt::numeric::{Lane, Scalar};
 use bptt::recurrent::step_by_step;
-use bptt::{
-    Cell, CellMemory, Describe, Init, Initializer, Lane, Result, Rnn, Run, Scalar, State, Step, StepBack, Views,
-    ViewsMut, Widths,
-};
+use bptt::recurrent::{Cell, CellMemory, Rnn, Run, Step, StepBack};
+use bptt::tensor::{State, Views, ViewsMut, Widths};
+use bptt::testing::conformance::{Violation, violations};
 use ndarray::{Array1, Array2, ArrayView2, Axis, ShapeBuilder};
 use serde::{Deserialize, Serialize};
 

@@ -13,7 +13,9 @@ mod trigram;
 use std::collections::HashSet;
 use std::path::Path as FilePath;
 
-use bptt::{Key, Params, Path, Tensor, zeros_like};
+use bptt::layer::{Params, Path, zeros_like};
+use bptt::random::Key;
+use bptt::tensor::Tensor;
 use model::{Batch, Seq2Seq, Weights, Workspace, one_hot};
 use ndarray::{Array2, Array3, array};
 use text::{Text, streams};

@@ -5,7 +5,7 @@ mod series;
 #[path = "../examples/forecast/windows.rs"]
 mod windows;
 
-use bptt::Key;
+use bptt::random::Key;
 use ndarray::{Array2, s};
 use series::{CHANNELS, generate};
 use windows::{FEATURES, HORIZON, Scale, WINDOW, Windows, parts};

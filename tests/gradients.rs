@@ -3,12 +3,18 @@
 use std::cell::Cell as Counter;
 use std::io::Write;
 
-use bptt::{
-    Activate, Activation, Bidirectional, BinaryCrossentropy, CategoricalCrossentropy, Cell, Dense, Dropout, Embedding,
-    Form, GlobalAveragePooling1D, GlobalMaxPooling1D, Gru, Huber, Initializer, Key, Layer, LayerNormalization, Loss,
-    Lstm, Masking, MeanAbsoluteError, MeanSquaredError, Merge, Pass, Poisson, Regularizer, RepeatVector, Residual, Rnn,
-    Sequential, Sgd, SimpleRnn, SparseCategoricalCrossentropy, Stacked, TimeDistributed, gradcheck,
+use bptt::initializers::Initializer;
+use bptt::layer::{Layer, Pass};
+use bptt::layers::{
+    Activate, GlobalAveragePooling1D, GlobalMaxPooling1D, LayerNormalization, Masking, Merge, RepeatVector, Residual,
+    TimeDistributed,
 };
+use bptt::losses::{CategoricalCrossentropy, Huber, Loss, MeanAbsoluteError, Poisson};
+use bptt::prelude::*;
+use bptt::random::Key;
+use bptt::recurrent::{Cell, Rnn, Stacked};
+use bptt::regularizers::Regularizer;
+use bptt::testing::gradcheck;
 use ndarray::{Array2, array};
 
 thread_local! {

@@ -12,7 +12,7 @@ mod epoch;
 #[expect(dead_code, reason = "tensors are for other programs")]
 mod goldens;
 mod npz_writer;
-#[path = "../src/numpy_random.rs"]
+#[path = "../src/random/numpy.rs"]
 mod numpy_random;
 
 use std::io::{Cursor, Write, stderr};

@@ -16,14 +16,20 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs;
 
+use bptt::Result;
+use bptt::callbacks::Training;
 use bptt::callbacks::{Callback, EarlyStopping, LambdaCallback, Mode, ModelCheckpoint, ReduceLROnPlateau};
-use bptt::{
-    Adagrad, Adam, AdamW, BinaryCrossentropy, CategoricalCrossentropy, Clip, Compiled, CosineDecay,
-    CosineDecayRestarts, Dense, Ema, ExponentialDecay, Fit, Form, Huber, InverseTimeDecay, Key, Logs, MaskKind,
-    MaskSite, MeanAbsoluteError, MeanSquaredError, Model, Nadam, OneCycle, Optimizer, Pass, PiecewiseConstantDecay,
-    Poisson, PolynomialDecay, Result, RmsProp, Samples, Scalar, Schedule, Sequential, Sgd,
-    SparseCategoricalCrossentropy, Targets, Training,
+use bptt::data::{Samples, Targets};
+use bptt::layer::{MaskKind, MaskSite, Pass};
+use bptt::losses::{CategoricalCrossentropy, Huber, MeanAbsoluteError, Poisson};
+use bptt::models::{Compiled, Logs};
+use bptt::numeric::Scalar;
+use bptt::optimizers::{
+    Adagrad, AdamW, Clip, CosineDecay, CosineDecayRestarts, Ema, ExponentialDecay, InverseTimeDecay, Nadam, OneCycle,
+    Optimizer, PiecewiseConstantDecay, PolynomialDecay, Schedule,
 };
+use bptt::prelude::*;
+use bptt::random::Key;
 use ndarray::{Array2, Array3, Axis};
 use serde_json::Value;
 

@@ -7,7 +7,12 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bptt::{Cell, Form, Gru, Init, Key, Layer, Lstm, Pass, Rnn, RnnCache, SimpleRnn, Tensor};
+use bptt::initializers::Init;
+use bptt::layer::{Layer, Pass};
+use bptt::prelude::*;
+use bptt::random::Key;
+use bptt::recurrent::{Cell, Rnn, RnnCache};
+use bptt::tensor::Tensor;
 use ndarray::Array3;
 
 struct Adding;

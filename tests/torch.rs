@@ -2,10 +2,14 @@
 
 mod goldens;
 
-use bptt::{
-    Bidirectional, BidirectionalCache, Cell, Form, Gru, Init, Key, Layer, Lstm, Params, Pass, Path, Rnn, RnnCache,
-    Scalar, SimpleRnn, State, Tensor,
-};
+use bptt::initializers::Init;
+use bptt::layer::{Layer, Params, Pass, Path};
+use bptt::layers::weights::BidirectionalCache;
+use bptt::numeric::Scalar;
+use bptt::prelude::*;
+use bptt::random::Key;
+use bptt::recurrent::{Cell, Rnn, RnnCache};
+use bptt::tensor::{State, Tensor};
 use ndarray::{Array2, Array3, ArrayD, Axis, Ix3, concatenate, s};
 use serde_json::Value;
 

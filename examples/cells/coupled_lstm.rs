@@ -7,7 +7,9 @@
 //!
 //! The library owns W, U and b, the products and the loop over time; here is the rule on one unit, and its derivative.
 
-use bptt::{Describe, Gates, Lane};
+use bptt::layer::Describe;
+use bptt::numeric::Lane;
+use bptt::recurrent::Gates;
 use serde::{Deserialize, Serialize};
 
 /// The rule.

@@ -5,7 +5,12 @@
 //! z = σ(x·W_z + b_z)        g = x·W_g + b_g        h' = (1 − z)·h + z·g
 //! ```
 
-use bptt::{Cell, Describe, Init, Initializer, Lane, Result, Scalar, Step, StepBack, Views, ViewsMut, Widths};
+use bptt::Result;
+use bptt::initializers::{Init, Initializer};
+use bptt::layer::Describe;
+use bptt::numeric::{Lane, Scalar};
+use bptt::recurrent::{Cell, Step, StepBack};
+use bptt::tensor::{Views, ViewsMut, Widths};
 use ndarray::{Array1, Array2, Axis};
 use serde::{Deserialize, Serialize};
 

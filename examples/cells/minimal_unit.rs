@@ -4,7 +4,12 @@
 //! f = σ(x·W_f + h·U_f + b_f)        g = tanh(x·W_g + (f·h)·U_g + b_g)        h' = h + f·(g − h)
 //! ```
 
-use bptt::{Cell, Describe, Init, Initializer, Lane, Result, Scalar, Step, StepBack, Views, ViewsMut, Widths};
+use bptt::Result;
+use bptt::initializers::{Init, Initializer};
+use bptt::layer::Describe;
+use bptt::numeric::{Lane, Scalar};
+use bptt::recurrent::{Cell, Step, StepBack};
+use bptt::tensor::{Views, ViewsMut, Widths};
 use ndarray::{Array1, Array2, Axis};
 use serde::{Deserialize, Serialize};
 

@@ -1,6 +1,6 @@
 //! Layer normalisation (Ba et al. 2016) of the rows of a matrix, and its adjoint.
 
-use bptt::Scalar;
+use bptt::numeric::Scalar;
 use ndarray::{Array2, Axis};
 
 /// Rows of mean 0 and variance 1, and by what they were multiplied (B, 1).

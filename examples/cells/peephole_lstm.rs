@@ -5,7 +5,12 @@
 //! c' = f·c + i·g     h' = o·tanh(c')
 //! ```
 
-use bptt::{Cell, Describe, Init, Initializer, Lane, Result, Scalar, Step, StepBack, Views, ViewsMut, Widths};
+use bptt::Result;
+use bptt::initializers::{Init, Initializer};
+use bptt::layer::Describe;
+use bptt::numeric::{Lane, Scalar};
+use bptt::recurrent::{Cell, Step, StepBack};
+use bptt::tensor::{Views, ViewsMut, Widths};
 use ndarray::{Array1, Array2, Axis, concatenate, s};
 use serde::{Deserialize, Serialize};
 

@@ -5,7 +5,12 @@
 //! s' = p·s + (1 − p)·f(x, s)        otherwise
 //! ```
 
-use bptt::{Cell, Describe, Init, MaskKind, Result, Scalar, State, Step, StepBack, Views, ViewsMut, Widths};
+use bptt::Result;
+use bptt::initializers::Init;
+use bptt::layer::{Describe, MaskKind};
+use bptt::numeric::Scalar;
+use bptt::recurrent::{Cell, Step, StepBack};
+use bptt::tensor::{State, Views, ViewsMut, Widths};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 

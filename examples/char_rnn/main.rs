@@ -16,10 +16,11 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use arguments::{Value, or_exit, read};
-use bptt::{
-    Activation, Adam, Clip, CosineDecay, Dense, Embedding, Fit, Form, Key, Lstm, Model, Optimizer, Predictor, Result,
-    Sequential, SparseCategoricalCrossentropy,
-};
+use bptt::Result;
+use bptt::models::Predictor;
+use bptt::optimizers::{Clip, CosineDecay, Optimizer};
+use bptt::prelude::*;
+use bptt::random::Key;
 use ndarray::{Array2, ArrayD};
 use ndarray_rand::rand::Rng;
 use outcome::Outcome;

@@ -4,7 +4,8 @@
 use std::path::PathBuf;
 
 use bptt::Result;
-use bptt::datasets::{Synthetic, download, imdb::LoadData};
+use bptt::datasets::imdb::LoadData;
+use bptt::datasets::{Synthetic, download};
 use bptt::preprocessing::{pad_sequences, train_test_split};
 use ndarray::Array2;
 

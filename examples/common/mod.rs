@@ -11,8 +11,10 @@ pub use data::{Reviews, load};
 pub use options::Options;
 pub use outcome::Outcome;
 
+use bptt::Result;
+use bptt::callbacks::Training;
 use bptt::callbacks::{Callback, EarlyStopping, ProgressBar};
-use bptt::{History, Logs, Result, Training};
+use bptt::models::{History, Logs};
 use outcome::prepare;
 
 /// The files beside the checkpoint.

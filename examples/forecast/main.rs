@@ -10,8 +10,11 @@ mod program;
 mod series;
 mod windows;
 
+use bptt::Result;
 use bptt::callbacks::{EarlyStopping, ProgressBar};
-use bptt::{Adam, Clip, Dense, Dropout, Fit, Form, Gru, Key, MeanSquaredError, Model, Optimizer, Result, Sequential};
+use bptt::optimizers::{Clip, Optimizer};
+use bptt::prelude::*;
+use bptt::random::Key;
 use ndarray::{Array1, Array3, Axis, s};
 use plotters::style::{BLACK, BLUE, RED};
 use program::chart::{self, Chart, Curve};

@@ -2,7 +2,7 @@
 
 use std::f32::consts::TAU;
 
-use bptt::Key;
+use bptt::random::Key;
 use ndarray::Array2;
 use ndarray_rand::rand::Rng;
 use ndarray_rand::rand_distr::StandardNormal;

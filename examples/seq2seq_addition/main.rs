@@ -16,7 +16,9 @@ use std::collections::HashSet;
 use std::time::Instant;
 
 use arguments::{Value, or_exit, read};
-use bptt::{Adam, Clip, CosineDecay, Key, Optimizer, Params, Path, zeros_like};
+use bptt::layer::{Params, Path, zeros_like};
+use bptt::optimizers::{Adam, Clip, CosineDecay, Optimizer};
+use bptt::random::Key;
 use model::{Seq2Seq, Weights, Workspace};
 use ndarray::Axis;
 use outcome::Outcome;

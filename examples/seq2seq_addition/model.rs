@@ -2,10 +2,16 @@
 //!
 //! In training the decoder is fed the right answer, one step late (teacher forcing); afterwards, what it put out itself.
 
-use bptt::{
-    Dense, DenseCache, DenseWeights, Form, Gated, GatedWeights, Init, Key, Layer, Loss, Lstm, LstmGates, Pass, Result,
-    RnnCache, Scalar, SparseCategoricalCrossentropy, State, Tensor, params,
-};
+use bptt::initializers::Init;
+use bptt::layer::{Layer, Pass};
+use bptt::layers::weights::{DenseCache, DenseWeights};
+use bptt::losses::Loss;
+use bptt::numeric::Scalar;
+use bptt::prelude::*;
+use bptt::random::Key;
+use bptt::recurrent::{Gated, GatedWeights, LstmGates, RnnCache};
+use bptt::tensor::{State, Tensor};
+use bptt::{Result, params};
 use ndarray::{Array1, Array2, ArrayView1};
 
 /// The layers. They hold no numbers.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use bptt::Tensor;
+use bptt::tensor::Tensor;
 use ndarray::{Array2, Array3};
 use ndarray_rand::rand::Rng;
 

@@ -9,7 +9,10 @@ mod program;
 
 use std::time::Instant;
 
-use bptt::{Dense, Form, Key, Lstm, Predictor, Result, Sequential};
+use bptt::Result;
+use bptt::models::Predictor;
+use bptt::prelude::*;
+use bptt::random::Key;
 use counting::allocations;
 use ndarray::{Array3, ArrayD, Axis, s};
 use ndarray_rand::rand::Rng;

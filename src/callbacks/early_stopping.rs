@@ -1,11 +1,10 @@
 //! Ends training when a figure has stopped getting better. Decisions as Keras 3 makes them, epoch by epoch.
 
-use super::monitor::{Mode, missing};
-use super::{Callback, CallbackState};
+use super::{Callback, CallbackState, Training};
 use crate::error::Result;
+use crate::history::Logs;
+use crate::history::{Mode, missing};
 use crate::logging::tell;
-use crate::scalar::Scalar;
-use crate::training::{Logs, Training};
 
 /// Stops after `patience` epochs in a row without improvement.
 ///
@@ -17,7 +16,7 @@ use crate::training::{Logs, Training};
 /// | `mode` | automatic | which way the figure gets better |
 /// | `baseline` | none | waiting goes on until the figure is better than this |
 /// | `restore_best_weights` | false | put the best epoch's weights back at the end, however training ended |
-/// | `start_from_epoch` | 0 | epochs before this are not watched |
+/// | `start_from_epoch` | 0 | epochs at the start that are not watched |
 ///
 /// An equal figure is no improvement; NaN is one only if it is the first. Training never stops after the first epoch. The
 /// optimizer's state is not restored. Each `fit` starts anew.
@@ -102,12 +101,12 @@ impl EarlyStopping {
         EarlyStopping { restore_best_weights, ..self }
     }
 
-    /// The first epoch to watch, from 0.
+    /// The epochs at the start that are not watched.
     pub fn start_from_epoch(self, start_from_epoch: usize) -> Self {
         EarlyStopping { start_from_epoch, ..self }
     }
 
-    /// The epoch, counted from 0, with the best figure so far.
+    /// The epoch, counted from 1, with the best figure so far.
     pub fn best_epoch(&self) -> Option<usize> {
         self.state.best_epoch
     }
@@ -117,28 +116,28 @@ impl EarlyStopping {
         self.state.best
     }
 
-    /// The epoch, counted from 0, after which training was stopped; `None` if all epochs were run.
+    /// The epoch, counted from 1, after which training was stopped; `None` if all epochs were run.
     pub fn stopped_epoch(&self) -> Option<usize> {
         self.state.stopped_epoch
     }
 }
 
-impl<F: Scalar> Callback<F> for EarlyStopping {
-    fn on_train_begin(&mut self, _: &mut Training<'_, F>) -> Result<()> {
+impl Callback for EarlyStopping {
+    fn on_train_begin(&mut self, _: &mut Training<'_>) -> Result<()> {
         self.state = State::default();
         self.resolved = self.mode.resolve(&self.monitor)?;
         Ok(())
     }
 
-    fn on_epoch_end(&mut self, epoch: usize, logs: &mut Logs, training: &mut Training<'_, F>) -> Result<()> {
-        let Some(current) = logs.get(&self.monitor).filter(|_| epoch >= self.start_from_epoch) else {
+    fn on_epoch_end(&mut self, epoch: usize, logs: &mut Logs, training: &mut Training<'_>) -> Result<()> {
+        let Some(current) = logs.get(&self.monitor).filter(|_| epoch > self.start_from_epoch) else {
             missing(&self.monitor, epoch, logs);
             return Ok(());
         };
         let state = &mut self.state;
         if self.restore_best_weights && state.best_weights.is_none() {
             // If no epoch ever improves, the first one watched is what is restored.
-            state.best_weights = Some(training.model.snapshot());
+            state.best_weights = Some(training.weights());
             state.best_epoch = Some(epoch);
         }
         state.wait += 1;
@@ -147,29 +146,23 @@ impl<F: Scalar> Callback<F> for EarlyStopping {
             state.best = Some(current);
             state.best_epoch = Some(epoch);
             if self.restore_best_weights {
-                state.best_weights = Some(training.model.snapshot());
+                state.best_weights = Some(training.weights());
             }
             if self.baseline.is_none_or(|baseline| mode.improves(current, baseline, self.min_delta)) {
                 state.wait = 0;
             }
-        } else if state.wait >= self.patience && epoch > 0 {
+        } else if state.wait >= self.patience && epoch > 1 {
             state.stopped_epoch = Some(epoch);
             training.stop();
-            tell!(
-                info,
-                "epoch {}: {} has not improved in {} epochs; training ends",
-                epoch + 1,
-                self.monitor,
-                state.wait
-            );
+            tell!(info, "epoch {}: {} has not improved in {} epochs; training ends", epoch, self.monitor, state.wait);
         }
         Ok(())
     }
 
-    fn on_train_end(&mut self, _: &Logs, training: &mut Training<'_, F>) -> Result<()> {
+    fn on_train_end(&mut self, _: &Logs, training: &mut Training<'_>) -> Result<()> {
         if let Some(weights) = &self.state.best_weights {
-            training.model.restore(weights);
-            tell!(info, "the weights are those of epoch {}, the best", self.state.best_epoch.unwrap_or(0) + 1);
+            training.set_weights(weights)?;
+            tell!(info, "the weights are those of epoch {}, the best", self.state.best_epoch.unwrap_or(0));
         }
         Ok(())
     }

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::training::Logs;
+use crate::history::Logs;
 
 /// A path, parsed once.
 #[derive(Clone, Debug)]

@@ -3,10 +3,9 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::Callback;
+use super::{Callback, Training};
 use crate::error::{Error, Result};
-use crate::scalar::Scalar;
-use crate::training::{Logs, Training};
+use crate::history::Logs;
 
 /// Set by the handler, taken back by the training that ends because of it.
 static PRESSED: AtomicBool = AtomicBool::new(false);
@@ -16,7 +15,7 @@ static WATCHED: AtomicBool = AtomicBool::new(false);
 /// Ends training after the batch under way when the process is interrupted: by Ctrl-C, or SIGINT.
 ///
 /// [`EarlyStopping`](super::EarlyStopping) puts the best weights back, and `fit` returns the history of the epochs that are
-/// over; with a [backup](crate::Fit::backup) the same call goes on later ([`Training::interrupt`]). A second interruption, or
+/// over; with a [backup](crate::models::Fit::backup) the same call goes on later ([`Training::interrupt`]). A second interruption, or
 /// one while nothing trains, ends the process at once, with status 130.
 ///
 /// Making the first one installs the process' handler, once and for all and in the place of any other; otherwise the crate
@@ -60,14 +59,14 @@ impl StopOnInterrupt {
     }
 }
 
-impl<F: Scalar> Callback<F> for StopOnInterrupt {
-    fn on_train_begin(&mut self, _: &mut Training<'_, F>) -> Result<()> {
+impl Callback for StopOnInterrupt {
+    fn on_train_begin(&mut self, _: &mut Training<'_>) -> Result<()> {
         self.interrupted = false;
         WATCHED.store(true, Ordering::SeqCst);
         Ok(())
     }
 
-    fn on_batch_end(&mut self, _: usize, _: &Logs, training: &mut Training<'_, F>) -> Result<()> {
+    fn on_batch_end(&mut self, _: usize, _: &Logs, training: &mut Training<'_>) -> Result<()> {
         if PRESSED.load(Ordering::SeqCst) {
             self.interrupted = true;
             training.interrupt();
@@ -75,7 +74,7 @@ impl<F: Scalar> Callback<F> for StopOnInterrupt {
         Ok(())
     }
 
-    fn on_train_end(&mut self, _: &Logs, _: &mut Training<'_, F>) -> Result<()> {
+    fn on_train_end(&mut self, _: &Logs, _: &mut Training<'_>) -> Result<()> {
         WATCHED.store(false, Ordering::SeqCst);
         PRESSED.store(false, Ordering::SeqCst);
         Ok(())

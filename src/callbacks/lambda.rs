@@ -2,21 +2,20 @@
 
 use std::fmt;
 
-use super::Callback;
+use super::{Callback, Training};
 use crate::error::Result;
-use crate::scalar::Scalar;
-use crate::training::{Logs, Training};
+use crate::history::Logs;
 
 macro_rules! lambda {
     ($($hook:ident($($argument:ident: $type:ty),*) $doc:literal),+) => {
         /// A callback made of closures, one for each hook that is wanted.
         ///
         /// They may borrow what is around them. What they remember does not survive an interruption
-        /// ([`Fit::backup`](crate::Fit::backup)); a [`Callback`] of one's own can see to that.
+        /// ([`Fit::backup`](crate::models::Fit::backup)); a [`Callback`] of one's own can see to that.
         ///
         /// ```
         /// use bptt::callbacks::LambdaCallback;
-        /// use bptt::{Dense, Fit, Form, MeanSquaredError, Sequential, Sgd};
+        /// use bptt::prelude::*;
         /// use ndarray::array;
         ///
         /// let mut model = Sequential::new().add(Dense::new(1)).build(Form::vector(1), 1)?;
@@ -34,23 +33,23 @@ macro_rules! lambda {
         /// assert_eq!(losses.len(), 3);
         /// # Ok::<(), bptt::Error>(())
         /// ```
-        pub struct LambdaCallback<'a, F: Scalar> {
+        pub struct LambdaCallback<'a> {
             $($hook: Option<Box<dyn FnMut($($type),*) -> Result<()> + 'a>>),+
         }
 
-        impl<F: Scalar> Default for LambdaCallback<'_, F> {
+        impl Default for LambdaCallback<'_> {
             fn default() -> Self {
                 LambdaCallback { $($hook: None),+ }
             }
         }
 
-        impl<F: Scalar> fmt::Debug for LambdaCallback<'_, F> {
+        impl fmt::Debug for LambdaCallback<'_> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.debug_struct("LambdaCallback")$(.field(stringify!($hook), &self.$hook.is_some()))+.finish()
             }
         }
 
-        impl<'a, F: Scalar> LambdaCallback<'a, F> {
+        impl<'a> LambdaCallback<'a> {
             /// Does nothing until it is given closures.
             pub fn new() -> Self {
                 LambdaCallback::default()
@@ -64,7 +63,7 @@ macro_rules! lambda {
             )+
         }
 
-        impl<F: Scalar> Callback<F> for LambdaCallback<'_, F> {
+        impl Callback for LambdaCallback<'_> {
             $(
                 fn $hook(&mut self, $($argument: $type),*) -> Result<()> {
                     self.$hook.as_mut().map_or(Ok(()), |closure| closure($($argument),*))
@@ -75,11 +74,11 @@ macro_rules! lambda {
 }
 
 lambda! {
-    on_train_begin(training: &mut Training<'_, F>) "Calls `closure(training)` before the first epoch.",
-    on_epoch_begin(epoch: usize, training: &mut Training<'_, F>) "Calls `closure(epoch, training)` before an epoch.",
-    on_batch_end(batch: usize, logs: &Logs, training: &mut Training<'_, F>)
+    on_train_begin(training: &mut Training<'_>) "Calls `closure(training)` before the first epoch.",
+    on_epoch_begin(epoch: usize, training: &mut Training<'_>) "Calls `closure(epoch, training)` before an epoch.",
+    on_batch_end(batch: usize, logs: &Logs, training: &mut Training<'_>)
         "Calls `closure(batch, logs, training)` after a batch.",
-    on_epoch_end(epoch: usize, logs: &mut Logs, training: &mut Training<'_, F>)
+    on_epoch_end(epoch: usize, logs: &mut Logs, training: &mut Training<'_>)
         "Calls `closure(epoch, logs, training)` after an epoch and its validation.",
-    on_train_end(logs: &Logs, training: &mut Training<'_, F>) "Calls `closure(logs, training)` after the last epoch."
+    on_train_end(logs: &Logs, training: &mut Training<'_>) "Calls `closure(logs, training)` after the last epoch."
 }

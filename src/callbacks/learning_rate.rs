@@ -2,29 +2,19 @@
 
 use std::fmt;
 
-use super::monitor::{Mode, missing};
-use super::{Callback, CallbackState};
-use crate::error::{Error, Result};
-use crate::optimizer::{check, check_not_negative};
-use crate::scalar::Scalar;
-use crate::training::{Logs, Training};
+use super::{Callback, CallbackState, Training};
+use crate::error::Result;
+use crate::history::Logs;
+use crate::history::{Mode, missing};
+use crate::numeric::checks::{check, check_not_negative};
 
 /// The name under which the rate goes into the history.
 const LEARNING_RATE: &str = "learning_rate";
 
-fn learning_rate<F: Scalar>(training: &mut Training<'_, F>) -> Result<f64> {
-    training.model.optimizer().map(|optimizer| optimizer.learning_rate()).ok_or(Error::NotCompiled)
-}
-
-fn set_learning_rate<F: Scalar>(training: &mut Training<'_, F>, rate: f64) -> Result<()> {
-    check_not_negative(LEARNING_RATE, rate)?;
-    training.model.optimizer().map(|optimizer| optimizer.set_learning_rate(rate)).ok_or(Error::NotCompiled)
-}
-
-/// Sets the learning rate before each epoch by a function of the epoch, counted from 0, and of the rate so far.
+/// Sets the learning rate before each epoch by a function of the epoch, counted from 1, and of the rate so far.
 ///
 /// The rate goes into the history as `learning_rate`. One that is negative or not finite ends training with
-/// [`Error::InvalidOption`]. A [`Schedule`](crate::Schedule) of the optimizer ends with the first rate that is set. For
+/// [`Error::InvalidOption`]. A [`Schedule`](crate::optimizers::Schedule) of the optimizer ends with the first rate that is set. For
 /// a rate that changes with every batch there is such a schedule.
 ///
 /// ```
@@ -49,14 +39,14 @@ impl<S: FnMut(usize, f64) -> f64> LearningRateScheduler<S> {
     }
 }
 
-impl<F: Scalar, S: FnMut(usize, f64) -> f64> Callback<F> for LearningRateScheduler<S> {
-    fn on_epoch_begin(&mut self, epoch: usize, training: &mut Training<'_, F>) -> Result<()> {
-        let rate = (self.schedule)(epoch, learning_rate(training)?);
-        set_learning_rate(training, rate)
+impl<S: FnMut(usize, f64) -> f64> Callback for LearningRateScheduler<S> {
+    fn on_epoch_begin(&mut self, epoch: usize, training: &mut Training<'_>) -> Result<()> {
+        let rate = (self.schedule)(epoch, training.learning_rate());
+        training.set_learning_rate(rate)
     }
 
-    fn on_epoch_end(&mut self, _: usize, logs: &mut Logs, training: &mut Training<'_, F>) -> Result<()> {
-        logs.set(LEARNING_RATE, learning_rate(training)?);
+    fn on_epoch_end(&mut self, _: usize, logs: &mut Logs, training: &mut Training<'_>) -> Result<()> {
+        logs.set(LEARNING_RATE, training.learning_rate());
         Ok(())
     }
 }
@@ -159,16 +149,16 @@ impl ReduceLROnPlateau {
     }
 }
 
-impl<F: Scalar> Callback<F> for ReduceLROnPlateau {
-    fn on_train_begin(&mut self, _: &mut Training<'_, F>) -> Result<()> {
+impl Callback for ReduceLROnPlateau {
+    fn on_train_begin(&mut self, _: &mut Training<'_>) -> Result<()> {
         self.state = Plateau::default();
         self.mode.resolve(&self.monitor)?;
         check_not_negative("min_lr", self.min_lr)?;
         check("factor", self.factor, (0.0..1.0).contains(&self.factor), "at least 0 and below 1")
     }
 
-    fn on_epoch_end(&mut self, epoch: usize, logs: &mut Logs, training: &mut Training<'_, F>) -> Result<()> {
-        let rate = learning_rate(training)?;
+    fn on_epoch_end(&mut self, epoch: usize, logs: &mut Logs, training: &mut Training<'_>) -> Result<()> {
+        let rate = training.learning_rate();
         logs.set(LEARNING_RATE, rate);
         let Some(current) = logs.get(&self.monitor) else {
             missing(&self.monitor, epoch, logs);
@@ -188,7 +178,7 @@ impl<F: Scalar> Callback<F> for ReduceLROnPlateau {
             if state.wait >= self.patience && rate > self.min_lr {
                 state.cooldown = self.cooldown;
                 state.wait = 0;
-                return set_learning_rate(training, (rate * self.factor).max(self.min_lr));
+                return training.set_learning_rate((rate * self.factor).max(self.min_lr));
             }
         }
         Ok(())

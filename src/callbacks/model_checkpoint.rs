@@ -3,14 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use super::file_name::FileName;
-use super::monitor::{Mode, missing};
-use super::{Callback, CallbackState};
+use super::{Callback, CallbackState, Training};
 use crate::error::Result;
-use crate::layer::check_count;
+use crate::files::whole::check_writable;
+use crate::history::Logs;
+use crate::history::{Mode, missing};
 use crate::logging::tell;
-use crate::scalar::Scalar;
-use crate::training::{Logs, Training};
-use crate::whole_file::check_writable;
+use crate::numeric::checks::check_count;
 
 /// Saves the model to a file after each epoch, or only after the best so far.
 ///
@@ -18,7 +17,7 @@ use crate::whole_file::check_writable;
 /// | --- | --- | --- |
 /// | `monitor` | `"val_loss"` | the figure to watch |
 /// | `save_best_only` | false | save only if the figure is strictly better than ever before |
-/// | `save_weights_only` | false | save the weights alone, for [`Model::load_weights`](crate::Model::load_weights) |
+/// | `save_weights_only` | false | save the weights alone, for [`Model::load_weights`](crate::models::Model::load_weights) |
 /// | `mode` | automatic | which way the figure gets better |
 /// | `save_freq` | each epoch | save after so many batches instead |
 /// | `initial_value_threshold` | none | the figure to beat at first |
@@ -29,7 +28,7 @@ use crate::whole_file::check_writable;
 ///
 /// As in Keras: the first NaN counts as an improvement; if the figure is missing the model is saved anyway; the best is
 /// remembered from one `fit` to the next; and batches for `save_freq` are counted on from epoch to epoch. A file is whole or
-/// not there. It has no state of the optimizer in it, unlike Keras' own: that is in the [backup](crate::Fit::backup).
+/// not there. It has no state of the optimizer in it, unlike Keras' own: that is in the [backup](crate::models::Fit::backup).
 ///
 /// Before training `fit` returns [`Error::Io`](crate::Error::Io) if the folder cannot be written, and
 /// [`Error::InvalidOption`](crate::Error::InvalidOption) for braces that cannot be read or a `save_freq` of 0; later
@@ -110,7 +109,7 @@ impl ModelCheckpoint {
         self.best
     }
 
-    /// The epochs, counted from 0 in each `fit`, after which, or in which, the model was saved.
+    /// The epochs, counted from 1 in each `fit`, after which, or in which, the model was saved.
     pub fn saved_epochs(&self) -> &[usize] {
         &self.saved_epochs
     }
@@ -120,7 +119,7 @@ impl ModelCheckpoint {
         self.last.as_deref()
     }
 
-    fn save<F: Scalar>(&mut self, epoch: usize, logs: &Logs, training: &mut Training<'_, F>) -> Result<()> {
+    fn save(&mut self, epoch: usize, logs: &Logs, training: &Training<'_>) -> Result<()> {
         match logs.get(&self.monitor).filter(|_| self.save_best_only) {
             Some(current) => {
                 let mode = self.mode.resolve(&self.monitor)?;
@@ -132,21 +131,21 @@ impl ModelCheckpoint {
             None if self.save_best_only => missing(&self.monitor, epoch, logs),
             None => {}
         }
-        let path = self.path.fill(epoch + 1, logs)?;
+        let path = self.path.fill(epoch, logs)?;
         if self.save_weights_only {
-            training.model.save_weights(&path)?;
+            training.save_weights(&path)?;
         } else {
-            training.model.save(&path)?;
+            training.save(&path)?;
         }
-        tell!(info, "epoch {}: saved {}", epoch + 1, path.display());
+        tell!(info, "epoch {epoch}: saved {}", path.display());
         self.saved_epochs.push(epoch);
         self.last = Some(path);
         Ok(())
     }
 }
 
-impl<F: Scalar> Callback<F> for ModelCheckpoint {
-    fn on_train_begin(&mut self, _: &mut Training<'_, F>) -> Result<()> {
+impl Callback for ModelCheckpoint {
+    fn on_train_begin(&mut self, _: &mut Training<'_>) -> Result<()> {
         if self.save_best_only {
             self.mode.resolve(&self.monitor)?;
         }
@@ -157,12 +156,12 @@ impl<F: Scalar> Callback<F> for ModelCheckpoint {
         check_writable(self.path.text())
     }
 
-    fn on_epoch_begin(&mut self, epoch: usize, _: &mut Training<'_, F>) -> Result<()> {
+    fn on_epoch_begin(&mut self, epoch: usize, _: &mut Training<'_>) -> Result<()> {
         self.epoch = epoch;
         Ok(())
     }
 
-    fn on_batch_end(&mut self, _: usize, logs: &Logs, training: &mut Training<'_, F>) -> Result<()> {
+    fn on_batch_end(&mut self, _: usize, logs: &Logs, training: &mut Training<'_>) -> Result<()> {
         let Some(enough) = self.save_freq else { return Ok(()) };
         self.batches += 1;
         if self.batches < enough {
@@ -172,7 +171,7 @@ impl<F: Scalar> Callback<F> for ModelCheckpoint {
         self.save(self.epoch, logs, training)
     }
 
-    fn on_epoch_end(&mut self, epoch: usize, logs: &mut Logs, training: &mut Training<'_, F>) -> Result<()> {
+    fn on_epoch_end(&mut self, epoch: usize, logs: &mut Logs, training: &mut Training<'_>) -> Result<()> {
         if self.save_freq.is_some() { Ok(()) } else { self.save(epoch, logs, training) }
     }
 

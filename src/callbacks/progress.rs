@@ -4,10 +4,9 @@ use std::io::IsTerminal;
 
 use indicatif::{ProgressBar as Bar, ProgressStyle};
 
-use super::Callback;
+use super::{Callback, Training};
 use crate::error::Result;
-use crate::scalar::Scalar;
-use crate::training::{Logs, Training};
+use crate::history::Logs;
 
 /// Shows epochs, batches, and the same figures that go into the history.
 ///
@@ -36,23 +35,23 @@ fn figures(logs: &Logs) -> String {
     logs.iter().map(|(name, value)| format!("{name}: {value:.4}")).collect::<Vec<_>>().join(" - ")
 }
 
-impl<F: Scalar> Callback<F> for ProgressBar {
-    fn on_epoch_begin(&mut self, epoch: usize, training: &mut Training<'_, F>) -> Result<()> {
+impl Callback for ProgressBar {
+    fn on_epoch_begin(&mut self, epoch: usize, training: &mut Training<'_>) -> Result<()> {
         if std::io::stderr().is_terminal() {
-            let (bar, template) = match training.batches {
+            let (bar, template) = match training.batches() {
                 Some(batches) => (Bar::new(batches as u64), "{prefix} {wide_bar} {pos}/{len} [{eta}] {msg}"),
                 None => (Bar::no_length(), "{prefix} {pos} [{elapsed}] {msg}"),
             };
             if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style);
             }
-            bar.set_prefix(format!("Epoch {}/{}", epoch + 1, training.epochs));
+            bar.set_prefix(format!("Epoch {}/{}", epoch, training.epochs()));
             self.bar = Some(bar);
         }
         Ok(())
     }
 
-    fn on_batch_end(&mut self, _: usize, logs: &Logs, _: &mut Training<'_, F>) -> Result<()> {
+    fn on_batch_end(&mut self, _: usize, logs: &Logs, _: &mut Training<'_>) -> Result<()> {
         if let Some(bar) = &self.bar {
             bar.inc(1);
             // Putting the figures into words costs more than a small batch; the bar is drawn 20 times a second at most.
@@ -63,11 +62,11 @@ impl<F: Scalar> Callback<F> for ProgressBar {
         Ok(())
     }
 
-    fn on_epoch_end(&mut self, epoch: usize, logs: &mut Logs, training: &mut Training<'_, F>) -> Result<()> {
+    fn on_epoch_end(&mut self, epoch: usize, logs: &mut Logs, training: &mut Training<'_>) -> Result<()> {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
-        eprintln!("Epoch {}/{} - {}", epoch + 1, training.epochs, figures(logs));
+        eprintln!("Epoch {}/{} - {}", epoch, training.epochs(), figures(logs));
         Ok(())
     }
 }

@@ -1,9 +1,8 @@
 //! Ends training when the loss is no number any more.
 
-use super::{Callback, CallbackState};
+use super::{Callback, CallbackState, Training};
 use crate::error::Result;
-use crate::scalar::Scalar;
-use crate::training::{Logs, Training};
+use crate::history::Logs;
 
 /// Stops after the first batch with a loss that is NaN or infinite, for from there nothing can be learnt.
 ///
@@ -25,19 +24,19 @@ impl TerminateOnNaN {
         TerminateOnNaN::default()
     }
 
-    /// The batch of its epoch, counted from 0, after which training was ended.
+    /// The batch of its epoch, counted from 1, after which training was ended.
     pub fn batch(&self) -> Option<usize> {
         self.batch
     }
 }
 
-impl<F: Scalar> Callback<F> for TerminateOnNaN {
-    fn on_train_begin(&mut self, _: &mut Training<'_, F>) -> Result<()> {
+impl Callback for TerminateOnNaN {
+    fn on_train_begin(&mut self, _: &mut Training<'_>) -> Result<()> {
         self.batch = None;
         Ok(())
     }
 
-    fn on_batch_end(&mut self, batch: usize, logs: &Logs, training: &mut Training<'_, F>) -> Result<()> {
+    fn on_batch_end(&mut self, batch: usize, logs: &Logs, training: &mut Training<'_>) -> Result<()> {
         if logs.get("loss").is_some_and(|loss| !loss.is_finite()) {
             self.batch = Some(batch);
             training.stop();

@@ -17,7 +17,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sha2::{Digest, Sha256};
 
 use super::cache;
-use crate::whole_file::WholeFile;
+use crate::files::whole::WholeFile;
 use crate::{Error, Result};
 
 /// Where Keras itself downloads the file from.

@@ -27,8 +27,8 @@ pub use word_index::WordIndex;
 
 use super::{Corpus, Reviews};
 use crate::error::{Error, Result};
-use crate::numpy_random::RandomState;
 use crate::preprocessing::{FILTERS, split_words};
+use crate::random::numpy::RandomState;
 
 /// The options of Keras' `imdb.load_data`, with its defaults.
 ///
@@ -281,7 +281,7 @@ impl LoadData {
 
 #[cfg(test)]
 mod tests {
-    use super::{Corpus, LoadData, Reviews, WordIndex};
+    use crate::datasets::{Corpus, LoadData, Reviews, WordIndex};
     use crate::error::Result;
 
     /// Three reviews in each set; what comes of them was checked against NumPy.

@@ -4,12 +4,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::activation::Activation;
+use crate::activations::Activation;
 use crate::error::Result;
-use crate::initializer::Init;
-use crate::layer::{Carry, Describe, Layer, Pass};
-use crate::scalar::Scalar;
-use crate::tensor::{Form, Tensor};
+use crate::layer::{Backward, Carry, Describe, Forward, Layer, Pass, erase_layer};
+use crate::numeric::Scalar;
+use crate::tensor::Form;
+use crate::weights::initializers::Init;
 
 /// Applies a function to what comes in: Keras' `Activation` layer.
 ///
@@ -24,7 +24,8 @@ use crate::tensor::{Form, Tensor};
 /// | `activation` | | the function; softmax is over the features | any [`Activation`] |
 ///
 /// ```
-/// use bptt::{Activate, Activation, Dense, Form, Sequential};
+/// use bptt::prelude::*;
+/// use bptt::layers::Activate;
 /// let stack = Sequential::new().add(Dense::new(4)).add(Activate::new(Activation::Relu));
 /// assert_eq!(stack.build(Form::vector(3), 1)?.parameters(), 16);
 /// # Ok::<(), bptt::Error>(())
@@ -71,22 +72,14 @@ impl<F: Scalar> Layer<F> for Activate {
         Ok(())
     }
 
-    fn forward(&self, (): &(), x: &Tensor<F>, y: &mut Tensor<F>, (): &mut (), pass: Pass<'_>) {
+    fn forward(&self, (): &(), forward: Forward<'_, F, ()>) {
+        let Forward { x, y, pass, .. } = forward;
         y.copy(x);
         self.applied(pass).apply_rows(y.rows_mut());
     }
 
-    fn backward(
-        &self,
-        (): &(),
-        x: &Tensor<F>,
-        y: &Tensor<F>,
-        dy: &Tensor<F>,
-        dx: Option<&mut Tensor<F>>,
-        (): &mut (),
-        (): &mut (),
-        pass: Pass<'_>,
-    ) {
+    fn backward(&self, (): &(), backward: Backward<'_, F, (), ()>) {
+        let Backward { x, y, dy, dx, pass, .. } = backward;
         let Some(dx) = dx else { return };
         dx.like(x, x.rows().ncols());
         self.applied(pass).backward_rows(y.rows(), dy.rows(), dx.rows_mut());
@@ -95,4 +88,6 @@ impl<F: Scalar> Layer<F> for Activate {
     fn final_activation(&self) -> Activation {
         self.activation
     }
+
+    erase_layer!(F, Activate);
 }

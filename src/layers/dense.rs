@@ -6,17 +6,18 @@
 use ndarray::{Array1, Array2};
 use serde::{Deserialize, Serialize};
 
-use crate::activation::Activation;
-use crate::constraint::Constraint;
+use crate::activations::Activation;
 use crate::error::Result;
-use crate::initializer::{Init, Initializer};
 use crate::kernels::gemm::{self, Packed, Room, Rows, RowsMut, Start};
-use crate::layer::{Carry, Describe, Layer, Pass, check_count};
-use crate::params::Path;
-use crate::regularizer::Regularizer;
-use crate::scalar::Scalar;
+use crate::layer::{Backward, Carry, Describe, Forward, Layer, Pass, erase_layer};
+use crate::numeric::Scalar;
+use crate::numeric::checks::check_count;
 use crate::tensor::{Form, Tensor, resize, slice, slice_mut};
-use crate::weight_options::WeightOptions;
+use crate::weights::Path;
+use crate::weights::WeightOptions;
+use crate::weights::constraints::Constraint;
+use crate::weights::initializers::{Init, Initializer};
+use crate::weights::regularizers::Regularizer;
 
 /// A fully connected layer: y = activation(x·W + b).
 ///
@@ -37,7 +38,10 @@ use crate::weight_options::WeightOptions;
 /// | `kernel_constraint`, `bias_constraint` | none | what holds for W or b after each step | any [`Constraint`] |
 ///
 /// ```
-/// use bptt::{Activation, Dense, Form, Layer};
+/// use bptt::activations::Activation;
+/// use bptt::layer::Layer;
+/// use bptt::layers::Dense;
+/// use bptt::tensor::Form;
 /// let dense = Dense::new(3).activation(Activation::Softmax);
 /// let output = Layer::<f32>::output_form(&dense, Form::vector(5))?;
 /// assert_eq!(output, Form::vector(3));
@@ -175,14 +179,8 @@ impl<F: Scalar> Layer<F> for Dense {
         })
     }
 
-    fn forward(
-        &self,
-        w: &DenseWeights<F>,
-        x: &Tensor<F>,
-        y: &mut Tensor<F>,
-        cache: &mut DenseCache<F>,
-        pass: Pass<'_>,
-    ) {
+    fn forward(&self, w: &DenseWeights<F>, forward: Forward<'_, F, DenseCache<F>>) {
+        let Forward { x, y, cache, pass, .. } = forward;
         y.like(x, self.units);
         let x = rows(x);
         let kernel = cache.packed.factor(Rows::new(slice(&w.kernel), self.units), x.count());
@@ -191,17 +189,8 @@ impl<F: Scalar> Layer<F> for Dense {
         self.applied(pass).apply_rows(y.rows_mut());
     }
 
-    fn backward(
-        &self,
-        w: &DenseWeights<F>,
-        x: &Tensor<F>,
-        y: &Tensor<F>,
-        dy: &Tensor<F>,
-        dx: Option<&mut Tensor<F>>,
-        cache: &mut DenseCache<F>,
-        gradients: &mut DenseWeights<F>,
-        pass: Pass<'_>,
-    ) {
+    fn backward(&self, w: &DenseWeights<F>, backward: Backward<'_, F, DenseCache<F>, DenseWeights<F>>) {
+        let Backward { x, y, dy, dx, cache, gradients, pass, .. } = backward;
         let DenseCache { dz, packed, room } = cache;
         resize(dz, dy.rows().dim());
         self.applied(pass).backward_rows(y.rows(), dy.rows(), dz.view_mut());
@@ -229,4 +218,6 @@ impl<F: Scalar> Layer<F> for Dense {
     fn final_activation(&self) -> Activation {
         self.activation
     }
+
+    erase_layer!(F, Dense);
 }

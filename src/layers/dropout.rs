@@ -7,10 +7,11 @@ use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::initializer::Init;
-use crate::layer::{Carry, Describe, Layer, MaskKind, Pass, check_rate};
-use crate::scalar::Scalar;
-use crate::tensor::{Form, Tensor, resize};
+use crate::layer::{Backward, Carry, Describe, Forward, Layer, MaskKind, Pass, erase_layer};
+use crate::numeric::Scalar;
+use crate::numeric::checks::check_rate;
+use crate::tensor::{Form, resize};
+use crate::weights::initializers::Init;
 
 /// Sets a random part of its input to zero while training (Srivastava et al. 2014), and does nothing otherwise.
 ///
@@ -25,7 +26,9 @@ use crate::tensor::{Form, Tensor, resize};
 /// | `rate` | | the part that is dropped | 0 ≤ rate < 1 |
 ///
 /// ```
-/// use bptt::{Dropout, Form, Layer};
+/// use bptt::layer::Layer;
+/// use bptt::layers::Dropout;
+/// use bptt::tensor::Form;
 /// assert!(Layer::<f32>::output_form(&Dropout::new(0.3), Form::vector(5)).is_ok());
 /// assert!(Layer::<f32>::output_form(&Dropout::new(1.0), Form::vector(5)).is_err());
 /// ```
@@ -76,7 +79,8 @@ impl<F: Scalar> Layer<F> for Dropout {
         Ok(())
     }
 
-    fn forward(&self, (): &(), x: &Tensor<F>, y: &mut Tensor<F>, cache: &mut DropoutCache<F>, pass: Pass<'_>) {
+    fn forward(&self, (): &(), forward: Forward<'_, F, DropoutCache<F>>) {
+        let Forward { x, y, cache, pass, .. } = forward;
         let rows = x.rows();
         y.like(x, rows.ncols());
         y.rows_mut().assign(&rows);
@@ -91,17 +95,8 @@ impl<F: Scalar> Layer<F> for Dropout {
         }
     }
 
-    fn backward(
-        &self,
-        (): &(),
-        x: &Tensor<F>,
-        _: &Tensor<F>,
-        dy: &Tensor<F>,
-        dx: Option<&mut Tensor<F>>,
-        cache: &mut DropoutCache<F>,
-        (): &mut (),
-        pass: Pass<'_>,
-    ) {
+    fn backward(&self, (): &(), backward: Backward<'_, F, DropoutCache<F>, ()>) {
+        let Backward { x, dy, dx, cache, pass, .. } = backward;
         let Some(dx) = dx else { return };
         dx.like(x, x.rows().ncols());
         dx.rows_mut().assign(&dy.rows());
@@ -109,4 +104,6 @@ impl<F: Scalar> Layer<F> for Dropout {
             dx.rows_mut().zip_mut_with(&cache.mask, |dx, &m| *dx *= m);
         }
     }
+
+    erase_layer!(F, Dropout);
 }

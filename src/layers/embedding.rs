@@ -8,17 +8,18 @@
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
-use crate::constraint::Constraint;
 use crate::error::{Error, Result};
-use crate::initializer::{Init, Initializer};
 use crate::kernels::gemm::{self, Rows};
-use crate::layer::{Carry, Describe, Layer, Pass, check_count};
-use crate::mask::Mask;
-use crate::params::Path;
-use crate::regularizer::Regularizer;
-use crate::scalar::Scalar;
+use crate::layer::{Backward, Carry, Describe, Forward, Layer, erase_layer};
+use crate::numeric::Scalar;
+use crate::numeric::checks::check_count;
+use crate::tensor::Mask;
 use crate::tensor::{Form, Tensor, copy_row, resize, slice, slice_mut};
-use crate::weight_options::WeightOptions;
+use crate::weights::Path;
+use crate::weights::WeightOptions;
+use crate::weights::constraints::Constraint;
+use crate::weights::initializers::{Init, Initializer};
+use crate::weights::regularizers::Regularizer;
 
 /// Turns token ids into vectors that are learnt.
 ///
@@ -41,7 +42,9 @@ use crate::weight_options::WeightOptions;
 /// | `embeddings_constraint` | none | what holds for the table after each step | any [`Constraint`] |
 ///
 /// ```
-/// use bptt::{Embedding, Form, Layer};
+/// use bptt::layer::Layer;
+/// use bptt::layers::Embedding;
+/// use bptt::tensor::Form;
 /// let output = Layer::<f32>::output_form(&Embedding::new(500, 16), Form::tokens(100))?;
 /// assert_eq!(output, Form::sequence(100, 16));
 /// # Ok::<(), bptt::Error>(())
@@ -110,7 +113,7 @@ impl<F: Scalar> Layer<F> for Embedding {
         match input {
             Form::Tokens { steps } => Ok(Form::Sequence { steps, features: self.output_dim }),
             _ => Err(Error::Form {
-                got: input,
+                got: input.to_string(),
                 needs: "token ids",
                 mend: "make it the first layer and build the model for Form::tokens",
             }),
@@ -127,7 +130,8 @@ impl<F: Scalar> Layer<F> for Embedding {
         })
     }
 
-    fn forward(&self, w: &EmbeddingWeights<F>, x: &Tensor<F>, y: &mut Tensor<F>, (): &mut (), pass: Pass<'_>) {
+    fn forward(&self, w: &EmbeddingWeights<F>, forward: Forward<'_, F, ()>) {
+        let Forward { x, y, pass, .. } = forward;
         let tokens = x.tokens();
         let (steps, batch) = tokens.dim();
         // A table that is larger than the sequence would cost more in the next layer than it saves.
@@ -146,17 +150,8 @@ impl<F: Scalar> Layer<F> for Embedding {
         }
     }
 
-    fn backward(
-        &self,
-        _: &EmbeddingWeights<F>,
-        x: &Tensor<F>,
-        y: &Tensor<F>,
-        dy: &Tensor<F>,
-        _: Option<&mut Tensor<F>>,
-        (): &mut (),
-        gradients: &mut EmbeddingWeights<F>,
-        _: Pass<'_>,
-    ) {
+    fn backward(&self, _: &EmbeddingWeights<F>, backward: Backward<'_, F, (), EmbeddingWeights<F>>) {
+        let Backward { x, y, dy, gradients, .. } = backward;
         if matches!(y, Tensor::Lookup(_)) {
             let sums = slice_mut(&mut gradients.embeddings).iter_mut();
             sums.zip(slice(dy.sequence())).for_each(|(sum, &d)| *sum += d);
@@ -180,4 +175,6 @@ impl<F: Scalar> Layer<F> for Embedding {
     fn vocabulary(&self) -> Option<usize> {
         Some(self.input_dim)
     }
+
+    erase_layer!(F, Embedding);
 }

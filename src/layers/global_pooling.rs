@@ -11,11 +11,11 @@ use ndarray::{Array1, Array2, ArrayView2, Zip};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::initializer::Init;
-use crate::layer::{Describe, Layer, Pass};
-use crate::mask;
-use crate::scalar::Scalar;
-use crate::tensor::{Form, Tensor, resize};
+use crate::layer::{Backward, Describe, Forward, Layer, erase_layer};
+use crate::numeric::Scalar;
+use crate::tensor::mask;
+use crate::tensor::{Form, resize};
+use crate::weights::initializers::Init;
 
 /// The mean of a sequence over its steps.
 ///
@@ -28,7 +28,9 @@ use crate::tensor::{Form, Tensor, resize};
 /// The mean is over the steps that count, as in Keras. Of none it is 0 (in Keras not a number).
 ///
 /// ```
-/// use bptt::{Form, GlobalAveragePooling1D, Sequential};
+/// use bptt::layers::GlobalAveragePooling1D;
+/// use bptt::models::Sequential;
+/// use bptt::tensor::Form;
 /// use ndarray::{array, arr2};
 /// let model = Sequential::new().add(GlobalAveragePooling1D::new()).build(Form::sequence(3, 1), 1)?;
 /// let (x, mask) = (array![[[1.0_f32], [3.0], [8.0]]], arr2(&[[true, true, false]]));
@@ -51,7 +53,9 @@ pub struct GlobalAveragePooling1D {}
 /// share the gradient.
 ///
 /// ```
-/// use bptt::{Form, GlobalMaxPooling1D, Sequential};
+/// use bptt::layers::GlobalMaxPooling1D;
+/// use bptt::models::Sequential;
+/// use bptt::tensor::Form;
 /// use ndarray::array;
 /// let model = Sequential::new().add(GlobalMaxPooling1D::new()).build(Form::sequence(None, 2), 1)?;
 /// assert_eq!(model.predict(&array![[[1.0_f32, 5.0], [3.0, 4.0]]])?, array![[3.0, 5.0]].into_dyn());
@@ -109,7 +113,8 @@ impl<F: Scalar> Layer<F> for GlobalAveragePooling1D {
         Ok(())
     }
 
-    fn forward(&self, (): &(), x: &Tensor<F>, y: &mut Tensor<F>, weights: &mut Array1<F>, pass: Pass<'_>) {
+    fn forward(&self, (): &(), forward: Forward<'_, F, Array1<F>>) {
+        let Forward { x, y, cache: weights, pass, .. } = forward;
         let (steps, batch, features) = x.sequence().dim();
         weigh(pass.mask, (steps, batch), weights);
         let y = y.as_vector(batch, features);
@@ -127,17 +132,8 @@ impl<F: Scalar> Layer<F> for GlobalAveragePooling1D {
         y.outer_iter_mut().zip(weights.iter()).for_each(|(mut row, &weight)| row.mapv_inplace(|sum| sum * weight));
     }
 
-    fn backward(
-        &self,
-        (): &(),
-        x: &Tensor<F>,
-        _: &Tensor<F>,
-        dy: &Tensor<F>,
-        dx: Option<&mut Tensor<F>>,
-        weights: &mut Array1<F>,
-        (): &mut (),
-        pass: Pass<'_>,
-    ) {
+    fn backward(&self, (): &(), backward: Backward<'_, F, Array1<F>, ()>) {
+        let Backward { x, dy, dx, cache: weights, pass, .. } = backward;
         let Some(dx) = dx else { return };
         let (steps, batch, features) = x.sequence().dim();
         let dy = dy.rows();
@@ -149,6 +145,8 @@ impl<F: Scalar> Layer<F> for GlobalAveragePooling1D {
             left_out.for_each(|sample| dx.row_mut(sample).fill(F::zero()));
         }
     }
+
+    erase_layer!(F, GlobalAveragePooling1D);
 }
 
 /// At how many steps each feature has its largest value: (B, D).
@@ -170,7 +168,8 @@ impl<F: Scalar> Layer<F> for GlobalMaxPooling1D {
         Ok(())
     }
 
-    fn forward(&self, (): &(), x: &Tensor<F>, y: &mut Tensor<F>, _: &mut Self::Cache, _: Pass<'_>) {
+    fn forward(&self, (): &(), forward: Forward<'_, F, Self::Cache>) {
+        let Forward { x, y, .. } = forward;
         let (steps, batch, features) = x.sequence().dim();
         let y = y.as_vector(batch, features);
         if steps == 0 {
@@ -185,17 +184,8 @@ impl<F: Scalar> Layer<F> for GlobalMaxPooling1D {
         }
     }
 
-    fn backward(
-        &self,
-        (): &(),
-        x: &Tensor<F>,
-        y: &Tensor<F>,
-        dy: &Tensor<F>,
-        dx: Option<&mut Tensor<F>>,
-        cache: &mut Self::Cache,
-        (): &mut (),
-        _: Pass<'_>,
-    ) {
+    fn backward(&self, (): &(), backward: Backward<'_, F, Self::Cache, ()>) {
+        let Backward { x, y, dy, dx, cache, .. } = backward;
         let Some(dx) = dx else { return };
         let (x, y, dy, ties) = (x.sequence(), y.rows(), dy.rows(), &mut cache.ties);
         let (steps, batch, features) = x.dim();
@@ -214,4 +204,6 @@ impl<F: Scalar> Layer<F> for GlobalMaxPooling1D {
             });
         }
     }
+
+    erase_layer!(F, GlobalMaxPooling1D);
 }

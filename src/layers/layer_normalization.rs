@@ -11,10 +11,10 @@ use ndarray::{Array1, Array2};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::initializer::{Init, Initializer};
-use crate::layer::{Carry, Describe, Layer, Pass};
-use crate::scalar::Scalar;
-use crate::tensor::{Form, Tensor, resize, slice, slice_mut};
+use crate::layer::{Backward, Carry, Describe, Forward, Layer, erase_layer};
+use crate::numeric::Scalar;
+use crate::tensor::{Form, resize, slice, slice_mut};
+use crate::weights::initializers::{Init, Initializer};
 
 /// Brings the features of each row to mean 0 and variance 1, then scales and shifts them by weights.
 ///
@@ -32,7 +32,9 @@ use crate::tensor::{Form, Tensor, resize, slice, slice_mut};
 /// | `scale` | true | whether there is a γ | |
 ///
 /// ```
-/// use bptt::{Form, LayerNormalization, Sequential};
+/// use bptt::layers::LayerNormalization;
+/// use bptt::models::Sequential;
+/// use bptt::tensor::Form;
 /// use ndarray::array;
 /// let model = Sequential::<f64>::default().add(LayerNormalization::new()).build(Form::vector(2), 1)?;
 /// let y = model.predict(&array![[3.0, 5.0]])?;
@@ -128,14 +130,8 @@ impl<F: Scalar> Layer<F> for LayerNormalization {
         })
     }
 
-    fn forward(
-        &self,
-        w: &LayerNormalizationWeights<F>,
-        x: &Tensor<F>,
-        y: &mut Tensor<F>,
-        cache: &mut LayerNormalizationCache<F>,
-        _: Pass<'_>,
-    ) {
+    fn forward(&self, w: &LayerNormalizationWeights<F>, forward: Forward<'_, F, LayerNormalizationCache<F>>) {
+        let Forward { x, y, cache, .. } = forward;
         let x_rows = x.rows();
         let (count, features) = x_rows.dim();
         let LayerNormalizationCache { normalized, scales } = cache;
@@ -162,14 +158,9 @@ impl<F: Scalar> Layer<F> for LayerNormalization {
     fn backward(
         &self,
         w: &LayerNormalizationWeights<F>,
-        x: &Tensor<F>,
-        _: &Tensor<F>,
-        dy: &Tensor<F>,
-        dx: Option<&mut Tensor<F>>,
-        cache: &mut LayerNormalizationCache<F>,
-        gradients: &mut LayerNormalizationWeights<F>,
-        _: Pass<'_>,
+        backward: Backward<'_, F, LayerNormalizationCache<F>, LayerNormalizationWeights<F>>,
     ) {
+        let Backward { x, dy, dx, cache, gradients, .. } = backward;
         let LayerNormalizationCache { normalized, scales } = cache;
         let (features, dy) = (normalized.ncols(), dy.rows());
         for (dy, n) in dy.outer_iter().zip(normalized.outer_iter()) {
@@ -193,4 +184,6 @@ impl<F: Scalar> Layer<F> for LayerNormalization {
             g.iter_mut().zip(n).for_each(|(g, &n)| *g = scale * (*g - center - n * along));
         }
     }
+
+    erase_layer!(F, LayerNormalization);
 }

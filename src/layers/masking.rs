@@ -5,11 +5,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::initializer::Init;
-use crate::layer::{Carry, Describe, Layer, Pass};
-use crate::mask::Mask;
-use crate::scalar::Scalar;
+use crate::layer::{Backward, Carry, Describe, Forward, Layer, erase_layer};
+use crate::numeric::Scalar;
+use crate::tensor::Mask;
 use crate::tensor::{Form, Tensor, copy_row, slice, slice_mut};
+use crate::weights::initializers::Init;
 
 /// Leaves out the steps in which every feature equals a value, such as the zeros of padding.
 ///
@@ -26,7 +26,9 @@ use crate::tensor::{Form, Tensor, copy_row, slice, slice_mut};
 /// | `mask_value` | | what all features of a step are when it does not count | any finite number |
 ///
 /// ```
-/// use bptt::{Form, Lstm, Masking, Sequential};
+/// use bptt::layers::{Lstm, Masking};
+/// use bptt::models::Sequential;
+/// use bptt::tensor::Form;
 /// let model = Sequential::new().add(Masking::new(0.0)).add(Lstm::new(8)).build(Form::sequence(None, 3), 1)?;
 /// # Ok::<(), bptt::Error>(())
 /// ```
@@ -91,21 +93,13 @@ impl<F: Scalar> Layer<F> for Masking {
         Ok(())
     }
 
-    fn forward(&self, (): &(), x: &Tensor<F>, y: &mut Tensor<F>, (): &mut (), _: Pass<'_>) {
+    fn forward(&self, (): &(), forward: Forward<'_, F, ()>) {
+        let Forward { x, y, .. } = forward;
         self.keep_counting(x, x, y);
     }
 
-    fn backward(
-        &self,
-        (): &(),
-        x: &Tensor<F>,
-        _: &Tensor<F>,
-        dy: &Tensor<F>,
-        dx: Option<&mut Tensor<F>>,
-        (): &mut (),
-        (): &mut (),
-        _: Pass<'_>,
-    ) {
+    fn backward(&self, (): &(), backward: Backward<'_, F, (), ()>) {
+        let Backward { x, dy, dx, .. } = backward;
         if let Some(dx) = dx {
             self.keep_counting(x, dy, dx);
         }
@@ -116,4 +110,6 @@ impl<F: Scalar> Layer<F> for Masking {
         let x = slice(x.sequence());
         mask.narrow(steps, batch, |step, sample| self.counts(&x[(step * batch + sample) * features..][..features]));
     }
+
+    erase_layer!(F, Masking);
 }

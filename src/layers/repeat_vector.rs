@@ -6,10 +6,11 @@ use ndarray::Axis;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::initializer::Init;
-use crate::layer::{Describe, Layer, Pass, check_count};
-use crate::scalar::Scalar;
-use crate::tensor::{Form, Tensor};
+use crate::layer::{Backward, Describe, Forward, Layer, erase_layer};
+use crate::numeric::Scalar;
+use crate::numeric::checks::check_count;
+use crate::tensor::Form;
+use crate::weights::initializers::Init;
 
 /// Makes a sequence of a vector by repeating it, such as the last output of an encoder for each step of a decoder.
 ///
@@ -26,7 +27,9 @@ use crate::tensor::{Form, Tensor};
 /// | `n` | | how many steps | at least 1 |
 ///
 /// ```
-/// use bptt::{Form, Layer, RepeatVector};
+/// use bptt::layer::Layer;
+/// use bptt::layers::RepeatVector;
+/// use bptt::tensor::Form;
 /// assert_eq!(Layer::<f32>::output_form(&RepeatVector::new(5), Form::vector(3))?, Form::sequence(5, 3));
 /// # Ok::<(), bptt::Error>(())
 /// ```
@@ -58,7 +61,7 @@ impl<F: Scalar> Layer<F> for RepeatVector {
         match input {
             Form::Vector { features } => Ok(Form::sequence(self.n, features)),
             _ => Err(Error::Form {
-                got: input,
+                got: input.to_string(),
                 needs: "a vector",
                 mend: "put it after a layer that makes a vector of a sequence, such as a recurrent one",
             }),
@@ -69,22 +72,14 @@ impl<F: Scalar> Layer<F> for RepeatVector {
         Ok(())
     }
 
-    fn forward(&self, (): &(), x: &Tensor<F>, y: &mut Tensor<F>, (): &mut (), _: Pass<'_>) {
+    fn forward(&self, (): &(), forward: Forward<'_, F, ()>) {
+        let Forward { x, y, .. } = forward;
         let x = x.rows();
         y.as_sequence(self.n, x.nrows(), x.ncols()).assign(&x);
     }
 
-    fn backward(
-        &self,
-        (): &(),
-        x: &Tensor<F>,
-        _: &Tensor<F>,
-        dy: &Tensor<F>,
-        dx: Option<&mut Tensor<F>>,
-        (): &mut (),
-        (): &mut (),
-        _: Pass<'_>,
-    ) {
+    fn backward(&self, (): &(), backward: Backward<'_, F, (), ()>) {
+        let Backward { x, dy, dx, .. } = backward;
         let Some(dx) = dx else { return };
         let dx = dx.as_vector(x.batch(), x.rows().ncols());
         dx.fill(F::zero());
@@ -92,4 +87,6 @@ impl<F: Scalar> Layer<F> for RepeatVector {
             *dx += &dy;
         }
     }
+
+    erase_layer!(F, RepeatVector);
 }

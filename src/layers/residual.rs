@@ -5,14 +5,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::initializer::Init;
-use crate::layer::{Carry, Describe, Layer, Pass};
-use crate::mask::Mask;
-use crate::params::Path;
-use crate::recurrent::State;
-use crate::scalar::Scalar;
-use crate::tensor::{Form, Tensor};
-use crate::weight_options::WeightOptions;
+use crate::layer::{
+    AnyCache, AnyLayer, AnyWeights, Backward, Carry, Describe, Forward, Layer, Pass, Path, WeightOptions, erase_layer,
+};
+use crate::numeric::Scalar;
+use crate::tensor::{Form, Mask, Tensor};
+use crate::weights::initializers::Init;
 
 /// Adds the input of a layer to its output (He et al. 2016), so that deep stacks learn what is to be changed.
 ///
@@ -23,7 +21,9 @@ use crate::weight_options::WeightOptions;
 /// The state of the layer is carried over, as if it stood by itself; so is its mask.
 ///
 /// ```
-/// use bptt::{Form, Gru, Residual, Sequential};
+/// use bptt::layers::{Gru, Residual};
+/// use bptt::models::Sequential;
+/// use bptt::tensor::Form;
 /// let model = Sequential::new()
 ///     .add(Residual::new(Gru::new(8).return_sequences(true)))
 ///     .add(Residual::new(Gru::new(8).return_sequences(true)))
@@ -34,38 +34,28 @@ use crate::weight_options::WeightOptions;
 #[doc(alias = "ResidualWrapper")]
 #[doc(alias = "skip connection")]
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, bound = "L: Describe")]
-pub struct Residual<L> {
-    layer: L,
+#[serde(deny_unknown_fields)]
+pub struct Residual {
+    layer: AnyLayer,
 }
 
-impl<L> Residual<L> {
+impl Residual {
     /// Adds the input of this layer to its output.
-    pub fn new(layer: L) -> Self {
-        Residual { layer }
+    pub fn new<L: Layer<f32> + Layer<f64>>(layer: L) -> Self {
+        Residual { layer: AnyLayer::new(layer) }
     }
 }
 
 /// The layer's cache and its output.
-#[derive(Debug)]
-pub struct ResidualCache<F, C> {
-    layer: C,
+#[derive(Debug, Default)]
+pub struct ResidualCache<F> {
+    layer: AnyCache,
     output: Tensor<F>,
 }
 
-impl<F, C: Default> Default for ResidualCache<F, C> {
-    fn default() -> Self {
-        ResidualCache { layer: C::default(), output: Tensor::default() }
-    }
-}
-
-impl<L: Describe> Describe for Residual<L> {
+impl Describe for Residual {
     fn kind() -> &'static str {
         "Residual"
-    }
-
-    fn full_kind() -> String {
-        format!("Residual({})", L::full_kind())
     }
 }
 
@@ -81,76 +71,62 @@ fn add<F: Scalar>(sum: &mut Tensor<F>, more: &Tensor<F>) {
     sum.rows_mut().zip_mut_with(&more.rows(), |sum, &more| *sum += more);
 }
 
-impl<F: Scalar, L: Layer<F>> Layer<F> for Residual<L> {
-    type Weights = L::Weights;
-    type Cache = ResidualCache<F, L::Cache>;
+impl<F: Scalar> Layer<F> for Residual {
+    type Weights = AnyWeights<F>;
+    type Cache = ResidualCache<F>;
 
     fn output_form(&self, input: Form) -> Result<Form> {
         input.features()?;
-        let output = self.layer.output_form(input)?;
+        let layer = self.layer.get::<F>();
+        let output = layer.output_form(input)?;
         if output == input {
             return Ok(output);
         }
         Err(Error::InvalidOption {
             option: "layer",
-            value: format!("{} that makes {output} of {input}", L::full_kind()),
+            value: format!("{} that makes {output} of {input}", layer.kind()),
             allowed: "one whose output has the form of its input: with as many units as there are features, and \
                       return_sequences(true) if it is recurrent",
         })
     }
 
-    fn build(&self, input: Form, init: &mut Init) -> Result<L::Weights> {
-        self.layer.build(input, init)
+    fn build(&self, input: Form, init: &mut Init) -> Result<AnyWeights<F>> {
+        self.layer.get().build(input, init)
     }
 
-    fn forward(&self, w: &L::Weights, x: &Tensor<F>, y: &mut Tensor<F>, cache: &mut Self::Cache, pass: Pass<'_>) {
-        self.layer.forward(w, x, &mut cache.output, &mut cache.layer, inside(pass));
+    fn forward(&self, w: &AnyWeights<F>, forward: Forward<'_, F, ResidualCache<F>>) {
+        let Forward { x, y, cache: ResidualCache { layer: inner, output }, pass, state, kept } = forward;
+        let layer = self.layer.get();
+        layer.forward(
+            w,
+            Forward { x, y: &mut *output, cache: inner.of(layer), pass: inside(pass).shorten(), state, kept },
+        );
         y.copy(x);
-        add(y, &cache.output);
+        add(y, output);
     }
 
-    fn backward(
-        &self,
-        w: &L::Weights,
-        x: &Tensor<F>,
-        _: &Tensor<F>,
-        dy: &Tensor<F>,
-        mut dx: Option<&mut Tensor<F>>,
-        cache: &mut Self::Cache,
-        gradients: &mut L::Weights,
-        pass: Pass<'_>,
-    ) {
-        let ResidualCache { layer, output } = cache;
-        self.layer.backward(w, x, output, dy, dx.as_deref_mut(), layer, gradients, inside(pass));
+    fn backward(&self, w: &AnyWeights<F>, backward: Backward<'_, F, ResidualCache<F>, AnyWeights<F>>) {
+        let Backward { x, dy, mut dx, cache, gradients, pass, dstate, .. } = backward;
+        let ResidualCache { layer: inner, output } = cache;
+        let (layer, pass, to) = (self.layer.get(), inside(pass).shorten(), dx.as_deref_mut());
+        let cache = inner.of(layer);
+        layer.backward(w, Backward { x, y: output, dy, dx: to, cache, gradients, pass, dstate });
         if let Some(dx) = dx {
             add(dx, dy);
         }
     }
 
     fn output_mask(&self, x: &Tensor<F>, mask: &mut Mask) {
-        self.layer.output_mask(x, mask);
+        self.layer.get().output_mask(x, mask);
     }
 
     fn weight_options(&self, path: Path<'_>) -> WeightOptions {
-        self.layer.weight_options(path)
+        self.layer.get::<F>().weight_options(path)
     }
 
     fn carry(&self) -> Carry {
-        self.layer.carry()
+        self.layer.get::<F>().carry()
     }
 
-    fn resume(
-        &self,
-        w: &L::Weights,
-        x: &Tensor<F>,
-        y: &mut Tensor<F>,
-        state: &mut State<F>,
-        kept: usize,
-        cache: &mut Self::Cache,
-        pass: Pass<'_>,
-    ) {
-        self.layer.resume(w, x, &mut cache.output, state, kept, &mut cache.layer, inside(pass));
-        y.copy(x);
-        add(y, &cache.output);
-    }
+    erase_layer!(F, Residual);
 }

@@ -4,14 +4,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::activation::Activation;
+use crate::activations::Activation;
 use crate::error::{Error, Result};
-use crate::initializer::Init;
-use crate::layer::{Carry, Describe, Layer, Pass};
-use crate::params::Path;
-use crate::scalar::Scalar;
+use crate::layer::{
+    AnyCache, AnyLayer, AnyWeights, Backward, Carry, Describe, Forward, Layer, Path, WeightOptions, erase_layer,
+};
+use crate::numeric::Scalar;
 use crate::tensor::{Form, Tensor};
-use crate::weight_options::WeightOptions;
+use crate::weights::initializers::Init;
 
 /// Applies a layer that takes vectors to each step of a sequence.
 ///
@@ -23,7 +23,8 @@ use crate::weight_options::WeightOptions;
 /// Sequences (T, B, D) to sequences (T, B, K), where the layer turns vectors (B, D) into vectors (B, K). Weights: the layer's.
 ///
 /// ```
-/// use bptt::{Dense, Form, Lstm, Sequential, TimeDistributed};
+/// use bptt::prelude::*;
+/// use bptt::layers::TimeDistributed;
 /// let model = Sequential::new()
 ///     .add(Lstm::new(8).return_sequences(true))
 ///     .add(TimeDistributed::new(Dense::new(3)))
@@ -32,47 +33,31 @@ use crate::weight_options::WeightOptions;
 /// # Ok::<(), bptt::Error>(())
 /// ```
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, bound = "L: Describe")]
-pub struct TimeDistributed<L> {
-    layer: L,
+#[serde(deny_unknown_fields)]
+pub struct TimeDistributed {
+    layer: AnyLayer,
 }
 
-impl<L> TimeDistributed<L> {
+impl TimeDistributed {
     /// Applies this layer to each step.
-    pub fn new(layer: L) -> Self {
-        TimeDistributed { layer }
+    pub fn new<L: Layer<f32> + Layer<f64>>(layer: L) -> Self {
+        TimeDistributed { layer: AnyLayer::new(layer) }
     }
 }
 
 /// The layer's cache, and the steps as samples (T·B): input, output and their gradients.
-#[derive(Debug)]
-pub struct TimeDistributedCache<F, C> {
-    layer: C,
+#[derive(Debug, Default)]
+pub struct TimeDistributedCache<F> {
+    layer: AnyCache,
     x: Tensor<F>,
     y: Tensor<F>,
     dx: Tensor<F>,
     dy: Tensor<F>,
 }
 
-impl<F, C: Default> Default for TimeDistributedCache<F, C> {
-    fn default() -> Self {
-        TimeDistributedCache {
-            layer: C::default(),
-            x: Tensor::default(),
-            y: Tensor::default(),
-            dx: Tensor::default(),
-            dy: Tensor::default(),
-        }
-    }
-}
-
-impl<L: Describe> Describe for TimeDistributed<L> {
+impl Describe for TimeDistributed {
     fn kind() -> &'static str {
         "TimeDistributed"
-    }
-
-    fn full_kind() -> String {
-        format!("TimeDistributed({})", L::full_kind())
     }
 }
 
@@ -89,16 +74,16 @@ fn to_steps<F: Scalar>(samples: &Tensor<F>, like: &Tensor<F>, sequence: &mut Ten
     sequence.rows_mut().assign(&rows);
 }
 
-impl<F: Scalar, L: Layer<F>> Layer<F> for TimeDistributed<L> {
-    type Weights = L::Weights;
-    type Cache = TimeDistributedCache<F, L::Cache>;
+impl<F: Scalar> Layer<F> for TimeDistributed {
+    type Weights = AnyWeights<F>;
+    type Cache = TimeDistributedCache<F>;
 
     fn output_form(&self, input: Form) -> Result<Form> {
         let (steps, features) = input.expect_sequence()?;
-        match self.layer.output_form(Form::vector(features))? {
+        match self.layer.get::<F>().output_form(Form::vector(features))? {
             Form::Vector { features } => Ok(Form::sequence(steps, features)),
             got => Err(Error::Form {
-                got,
+                got: got.to_string(),
                 needs: "a vector from its layer for each step",
                 mend: "put a layer into it that turns vectors into vectors",
             }),
@@ -106,44 +91,45 @@ impl<F: Scalar, L: Layer<F>> Layer<F> for TimeDistributed<L> {
     }
 
     fn weight_options(&self, path: Path<'_>) -> WeightOptions {
-        self.layer.weight_options(path)
+        self.layer.get::<F>().weight_options(path)
     }
 
     fn carry(&self) -> Carry {
         Carry::Nothing
     }
 
-    fn build(&self, input: Form, init: &mut Init) -> Result<L::Weights> {
-        self.layer.build(Form::vector(input.features()?), init)
+    fn build(&self, input: Form, init: &mut Init) -> Result<AnyWeights<F>> {
+        self.layer.get().build(Form::vector(input.features()?), init)
     }
 
-    fn forward(&self, w: &L::Weights, x: &Tensor<F>, y: &mut Tensor<F>, cache: &mut Self::Cache, pass: Pass<'_>) {
+    fn forward(&self, w: &AnyWeights<F>, forward: Forward<'_, F, TimeDistributedCache<F>>) {
+        let Forward { x, y, cache, pass, .. } = forward;
+        let layer = self.layer.get();
         to_samples(x, &mut cache.x);
-        self.layer.forward(w, &cache.x, &mut cache.y, &mut cache.layer, pass.steps_as_samples(x.batch()));
+        let pass = pass.steps_as_samples(x.batch());
+        layer.forward(w, Forward::new(&cache.x, &mut cache.y, cache.layer.of(layer), pass));
         to_steps(&cache.y, x, y);
     }
 
-    fn backward(
-        &self,
-        w: &L::Weights,
-        x: &Tensor<F>,
-        _: &Tensor<F>,
-        dy: &Tensor<F>,
-        dx: Option<&mut Tensor<F>>,
-        cache: &mut Self::Cache,
-        gradients: &mut L::Weights,
-        pass: Pass<'_>,
-    ) {
-        let TimeDistributedCache { layer, x: samples, y, dx: dsamples, dy: doutputs } = cache;
+    fn backward(&self, w: &AnyWeights<F>, backward: Backward<'_, F, TimeDistributedCache<F>, AnyWeights<F>>) {
+        let Backward { x, dy, dx, cache, gradients, pass, .. } = backward;
+        let layer = self.layer.get();
+        let TimeDistributedCache { layer: inside, x: samples, y, dx: dsamples, dy: doutputs } = cache;
         to_samples(dy, doutputs);
-        let to = dx.is_some().then_some(&mut *dsamples);
-        self.layer.backward(w, samples, y, doutputs, to, layer, gradients, pass.steps_as_samples(x.batch()));
+        let pass = pass.steps_as_samples(x.batch());
+        let mut backward = Backward::new((samples, y), doutputs, inside.of(layer), gradients, pass);
+        if dx.is_some() {
+            backward = backward.dx(dsamples);
+        }
+        layer.backward(w, backward);
         if let Some(dx) = dx {
             to_steps(dsamples, x, dx);
         }
     }
 
     fn final_activation(&self) -> Activation {
-        self.layer.final_activation()
+        self.layer.get::<F>().final_activation()
     }
+
+    erase_layer!(F, TimeDistributed);
 }

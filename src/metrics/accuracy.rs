@@ -1,7 +1,7 @@
 //! How often predictions are right.
 
 use super::{MeanMetric, expect_class, expect_each};
-use crate::scalar::Scalar;
+use crate::numeric::Scalar;
 
 /// The right answers: how often, or how large a part of the outputs.
 ///
@@ -51,7 +51,7 @@ impl<F: Scalar> MeanMetric<F> {
     /// before training.
     ///
     /// ```
-    /// use bptt::{MeanMetric, Metric};
+    /// use bptt::metrics::{MeanMetric, Metric};
     /// let metric = MeanMetric::<f32>::top_k_categorical_accuracy(2);
     /// let mut counters = [0.0; 2];
     /// metric.update(&mut counters, &[0.5, 0.2, 0.3], &[0.0, 0.0, 1.0], 1.0);

@@ -1,7 +1,7 @@
 //! Areas under curves over all thresholds.
 
-use super::{Metric, expect_each, named_option, ratio};
-use crate::scalar::Scalar;
+use super::{Metric, expect_each, named_option, ratio, shared_metric};
+use crate::numeric::Scalar;
 
 /// `auc`: the area under a curve that goes through 200 thresholds, 0, 1/199, 2/199, … 1, as Keras' default.
 ///
@@ -14,7 +14,7 @@ use crate::scalar::Scalar;
 /// outside counts as 0 or 1.
 ///
 /// ```
-/// use bptt::{Auc, Metric};
+/// use bptt::metrics::{Auc, Metric};
 /// let metric = Auc::roc();
 /// let mut counters = vec![0.0; Metric::<f32>::counters(&metric, 1)];
 /// for (p, t) in [(0.9_f32, 1.0), (0.8, 0.0), (0.3, 1.0), (0.2, 0.0)] {
@@ -58,6 +58,8 @@ named_option!(Auc);
 const SPACES: usize = 199;
 
 impl<F: Scalar> Metric<F> for Auc {
+    shared_metric!(F, Auc);
+
     fn name(&self) -> &str {
         &self.name
     }

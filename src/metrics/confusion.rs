@@ -1,7 +1,7 @@
 //! Precision and recall: what is found among what is said and among what there is.
 
-use super::{Metric, expect_each, expect_threshold, named_option, ratio};
-use crate::scalar::Scalar;
+use super::{Metric, expect_each, expect_threshold, named_option, ratio, shared_metric};
+use crate::numeric::Scalar;
 
 /// Counts the outputs above the threshold whose label is true, TP, and the outputs of one other kind.
 fn count<F: Scalar>(counters: &mut [f64], row: (&[F], &[F]), weight: f64, threshold: f64, other: (bool, bool)) {
@@ -47,6 +47,8 @@ macro_rules! confusion_metric {
         named_option!($metric);
 
         impl<F: Scalar> Metric<F> for $metric {
+            shared_metric!(F, $metric);
+
             fn name(&self) -> &str {
                 &self.name
             }
@@ -77,7 +79,7 @@ confusion_metric!(
     /// All outputs of a row count, each with a label of its own: true unless 0.
     ///
     /// ```
-    /// use bptt::{Metric, Precision};
+    /// use bptt::metrics::{Metric, Precision};
     /// let metric = Precision::new();
     /// let mut counters = [0.0; 2];
     /// for (p, t) in [(0.9_f32, 1.0), (0.8, 0.0), (0.7, 1.0), (0.2, 1.0)] {
@@ -94,7 +96,7 @@ confusion_metric!(
     /// All outputs of a row count, each with a label of its own: true unless 0.
     ///
     /// ```
-    /// use bptt::{Metric, Recall};
+    /// use bptt::metrics::{Metric, Recall};
     /// let metric = Recall::new().threshold(0.1).named("recall_at_0.1");
     /// let mut counters = [0.0; 2];
     /// for (p, t) in [(0.9_f32, 1.0), (0.8, 0.0), (0.05, 1.0), (0.2, 1.0)] {

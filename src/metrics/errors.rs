@@ -1,8 +1,10 @@
 //! How far predictions are off: means of losses, or functions of such means.
 
 use super::{MeanMetric, expect_each};
-use crate::loss::{CategoricalCrossentropy, Loss, MeanAbsoluteError, MeanSquaredError, SparseCategoricalCrossentropy};
-use crate::scalar::Scalar;
+use crate::losses::{
+    CategoricalCrossentropy, Loss, MeanAbsoluteError, MeanSquaredError, SparseCategoricalCrossentropy,
+};
+use crate::numeric::Scalar;
 
 /// Errors: the lower the better.
 ///
@@ -24,7 +26,7 @@ impl<F: Scalar> MeanMetric<F> {
     /// `root_mean_squared_error`: the square root of the mean over all rows of (p − t)².
     ///
     /// ```
-    /// use bptt::{MeanMetric, Metric};
+    /// use bptt::metrics::{MeanMetric, Metric};
     /// let metric = MeanMetric::<f32>::root_mean_squared_error();
     /// let mut counters = [0.0; 2];
     /// metric.update(&mut counters, &[3.0], &[0.0], 1.0);
@@ -42,7 +44,7 @@ impl<F: Scalar> MeanMetric<F> {
     /// Keras itself has no such metric; the cross-entropy is its.
     ///
     /// ```
-    /// use bptt::{MeanMetric, Metric};
+    /// use bptt::metrics::{MeanMetric, Metric};
     /// let metric = MeanMetric::<f64>::perplexity();
     /// let mut counters = [0.0; 2];
     /// metric.update(&mut counters, &[0.25; 4], &[3.0], 1.0);

@@ -1,7 +1,7 @@
 //! The F1 score: precision and recall in one figure.
 
-use super::{Metric, expect_each, expect_threshold, named_option};
-use crate::scalar::Scalar;
+use super::{Metric, expect_each, expect_threshold, named_option, shared_metric};
+use crate::numeric::Scalar;
 
 /// How [`F1Score`] makes one figure of those of several outputs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub enum Average {
 /// true, because it is the largest of its row.
 ///
 /// ```
-/// use bptt::{F1Score, Metric};
+/// use bptt::metrics::{F1Score, Metric};
 /// let metric = F1Score::new();
 /// let mut counters = [0.0; 3];
 /// for (p, t) in [(0.9_f32, 1.0), (0.8, 0.0), (0.7, 1.0), (0.2, 1.0)] {
@@ -77,6 +77,8 @@ fn score([tp, fp, fn_]: [f64; 3]) -> f64 {
 }
 
 impl<F: Scalar> Metric<F> for F1Score {
+    shared_metric!(F, F1Score);
+
     fn name(&self) -> &str {
         &self.name
     }

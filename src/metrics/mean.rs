@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::{Metric, ratio};
-use crate::scalar::Scalar;
+use super::{Metric, ratio, shared_metric};
+use crate::numeric::Scalar;
 
 type Measure<F> = dyn Fn(&[F], &[F]) -> f64 + Send + Sync;
 type Check = dyn Fn(usize, usize) -> Result<(), String> + Send + Sync;
@@ -13,7 +13,7 @@ type Check = dyn Fn(usize, usize) -> Result<(), String> + Send + Sync;
 /// With weights it is Σ w·value / Σ w, and 0 where nothing was counted, as in Keras.
 ///
 /// ```
-/// use bptt::{MeanMetric, Metric};
+/// use bptt::metrics::{MeanMetric, Metric};
 /// let error = MeanMetric::<f32>::new("error", |p, t| f64::from((p[0] - t[0]).abs()));
 /// let mut counters = vec![0.0; error.counters(1)];
 /// error.update(&mut counters, &[1.0], &[0.0], 1.0);
@@ -56,6 +56,8 @@ impl<F: Scalar> MeanMetric<F> {
 }
 
 impl<F: Scalar> Metric<F> for MeanMetric<F> {
+    shared_metric!(F, MeanMetric<F>);
+
     fn name(&self) -> &str {
         &self.name
     }

@@ -21,13 +21,15 @@ pub use mean::MeanMetric;
 pub(crate) use running::{Metrics, Running};
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
-use crate::scalar::Scalar;
+use crate::numeric::Scalar;
 
 /// A figure about predictions that runs over the batches of an epoch.
 ///
 /// ```
-/// use bptt::{Metric, Scalar};
+/// use bptt::metrics::Metric;
+/// use bptt::numeric::Scalar;
 ///
 /// /// The largest error of all.
 /// #[derive(Debug)]
@@ -51,7 +53,7 @@ use crate::scalar::Scalar;
 /// }
 /// ```
 pub trait Metric<F: Scalar>: Debug + Send + Sync {
-    /// Its name in logs and in [`History`](crate::History).
+    /// Its name in logs and in [`History`](crate::models::History).
     fn name(&self) -> &str;
 
     /// How many numbers it keeps from row to row for a model with so many `outputs` in a row. They start at 0.
@@ -68,13 +70,34 @@ pub trait Metric<F: Scalar>: Debug + Send + Sync {
     }
 
     /// Takes one row of predictions in, as wide as the outputs, its target, as wide as
-    /// [`Loss::target_width`](crate::Loss::target_width) says, and its weight: 1, unless the metric is a
-    /// [weighted](crate::Compiled::weighted_metric) one.
+    /// [`Loss::target_width`](crate::losses::Loss::target_width) says, and its weight: 1, unless the metric is a
+    /// [weighted](crate::models::Compiled::weighted_metric) one.
     fn update(&self, counters: &mut [f64], prediction: &[F], target: &[F], weight: f64);
 
     /// The figure over all rows that went into these counters.
     fn result(&self, counters: &[f64]) -> f64;
+
+    /// The metric behind a pointer. Built-in metrics have theirs made in the crate, where it is compiled.
+    #[doc(hidden)]
+    fn share(self) -> Arc<dyn Metric<F>>
+    where
+        Self: Sized + 'static,
+    {
+        Arc::new(self)
+    }
 }
+
+/// Gives a built-in metric its [`Metric::share`].
+macro_rules! shared_metric {
+    ($number:ident, $metric:ty) => {
+        fn share(self) -> std::sync::Arc<dyn $crate::metrics::Metric<$number>> {
+            $crate::numeric::erased_here!(
+                $number, self, $metric => std::sync::Arc<dyn $crate::metrics::Metric<$number>>, |metric| std::sync::Arc::new(metric)
+            )
+        }
+    };
+}
+use shared_metric;
 
 /// `sum / count`, and 0 where nothing was counted, as in Keras.
 fn ratio(sum: f64, count: f64) -> f64 {
@@ -124,7 +147,7 @@ fn expect_class(targets: usize) -> std::result::Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::callbacks::Mode;
+    use crate::history::Mode;
 
     #[test]
     fn names_tell_which_way_is_better() {

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::Metric;
 use crate::error::{Error, Result};
-use crate::loss::Rows;
-use crate::scalar::Scalar;
-use crate::training::Logs;
+use crate::history::Logs;
+use crate::losses::Rows;
+use crate::numeric::Scalar;
 
 /// The metrics that a model is compiled with.
 #[derive(Debug)]

@@ -127,7 +127,7 @@ pub fn pad_sequences<S: AsRef<[u32]>>(sequences: &[S], maxlen: usize) -> Array2<
 
 #[cfg(test)]
 mod tests {
-    use super::{PadSequences, Side, pad_sequences};
+    use crate::preprocessing::{PadSequences, Side, pad_sequences};
     use ndarray::array;
 
     const ROWS: [&[u32]; 4] = [&[1, 2, 3, 4], &[5, 6], &[], &[7, 8, 9]];

@@ -247,7 +247,7 @@ pub(crate) fn split_words(text: &str, filters: &str, split: &str) -> Vec<String>
 
 #[cfg(test)]
 mod tests {
-    use super::Tokenizer;
+    use crate::preprocessing::Tokenizer;
 
     #[test]
     fn before_any_text_nothing_is_known() {

@@ -6,7 +6,7 @@
 //! Read next: `../numpy_random.rs`, where the shuffle comes from.
 
 use crate::error::{Error, Result};
-use crate::numpy_random::RandomState;
+use crate::random::numpy::RandomState;
 
 /// Which samples go where: two lists of positions that together hold each position once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,7 +119,7 @@ fn pick<T: Clone>(items: &[T], positions: &[usize]) -> Vec<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::{split_indices, train_test_split};
+    use crate::preprocessing::{split_indices, train_test_split};
 
     #[test]
     fn equals_scikit_learn() {

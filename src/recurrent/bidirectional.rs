@@ -8,19 +8,20 @@ use ndarray::{Zip, s};
 use serde::{Deserialize, Serialize};
 
 use super::cell::Cell;
-use super::rnn::{Rnn, RnnCache};
-use super::state::State;
+use super::rnn::Rnn;
 use crate::error::{Error, Result};
-use crate::initializer::Init;
-use crate::layer::{Describe, Layer, Pass};
-use crate::params::Path;
-use crate::scalar::Scalar;
-use crate::tensor::{Form, Tensor, reverse_steps};
-use crate::weight_options::WeightOptions;
+use crate::layer::{
+    AnyCache, AnyLayer, AnyWeights, Backward, Carry, Describe, DynLayer, Forward, Layer, Pass, Path, WeightOptions,
+    erase_layer,
+};
+use crate::numeric::Scalar;
+use crate::tensor::{Form, State, Tensor, reverse_steps};
+use crate::weights::initializers::Init;
 
 /// How [`Bidirectional`] makes one output of two.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Merge {
     /// One after the other: f, b.
     #[default]
@@ -61,7 +62,8 @@ pub enum Merge {
 /// sequence, so a model with it cannot go on from a state.
 ///
 /// ```
-/// use bptt::{Bidirectional, Form, Gru, Lstm, Merge, Sequential};
+/// use bptt::prelude::*;
+/// use bptt::layers::Merge;
 /// let model = Sequential::new()
 ///     .add(Bidirectional::new(Lstm::new(8).return_sequences(true)))
 ///     .add(Bidirectional::new(Lstm::new(4)).backward_layer(Gru::new(4)).merge_mode(Merge::Sum))
@@ -71,65 +73,64 @@ pub enum Merge {
 /// # Ok::<(), bptt::Error>(())
 /// ```
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, bound = "A: Describe, B: Describe")]
-pub struct Bidirectional<A, B = A> {
-    forward: Rnn<A>,
-    backward: Rnn<B>,
+#[serde(deny_unknown_fields)]
+pub struct Bidirectional {
+    forward: AnyLayer,
+    backward: AnyLayer,
     merge_mode: Merge,
 }
 
-impl<A: Clone> Bidirectional<A> {
+impl Bidirectional {
     /// This layer in both directions.
-    pub fn new(layer: Rnn<A>) -> Self {
+    pub fn new<C: Cell<f32> + Cell<f64>>(layer: Rnn<C>) -> Self {
         Bidirectional {
-            forward: layer.clone().in_direction(false),
-            backward: layer.in_direction(true),
+            forward: AnyLayer::new(layer.clone().in_direction(false)),
+            backward: AnyLayer::new(layer.in_direction(true)),
             merge_mode: Merge::default(),
         }
     }
-}
 
-impl<A, B> Bidirectional<A, B> {
     /// The layer that runs backwards; its own `go_backwards` does not matter.
-    pub fn backward_layer<C>(self, layer: Rnn<C>) -> Bidirectional<A, C> {
-        Bidirectional { forward: self.forward, backward: layer.in_direction(true), merge_mode: self.merge_mode }
+    pub fn backward_layer<C: Cell<f32> + Cell<f64>>(self, layer: Rnn<C>) -> Self {
+        Bidirectional { backward: AnyLayer::new(layer.in_direction(true)), ..self }
     }
 
     /// How the two outputs become one.
     pub fn merge_mode(self, merge_mode: Merge) -> Self {
         Bidirectional { merge_mode, ..self }
     }
+
+    fn layers<F: Scalar>(&self) -> [&dyn DynLayer<F>; 2] {
+        [self.forward.get(), self.backward.get()]
+    }
 }
 
 /// The weights of [`Bidirectional`].
 #[derive(Clone, Debug)]
-pub struct BidirectionalWeights<A, B> {
+pub struct BidirectionalWeights<F: Scalar> {
     /// Those of the layer that runs forwards.
-    pub forward: A,
+    pub forward: AnyWeights<F>,
     /// Those of the layer that runs backwards.
-    pub backward: B,
+    pub backward: AnyWeights<F>,
 }
-crate::params!(BidirectionalWeights<A, B> { forward, backward });
+crate::params!(BidirectionalWeights { forward, backward });
 
 /// The caches of both layers, their outputs and the gradients of these.
-#[derive(Debug)]
-pub struct BidirectionalCache<F: Scalar, A: Cell<F>, B: Cell<F>> {
-    forward: RnnCache<F, A>,
-    backward: RnnCache<F, B>,
+#[derive(Debug, Default)]
+pub struct BidirectionalCache<F: Scalar> {
+    layers: [AnyCache; 2],
     outputs: [Tensor<F>; 2],
     doutputs: [Tensor<F>; 2],
     dx: Tensor<F>,
+    /// The states of both, or their gradients, while they run.
+    states: [State<F>; 2],
 }
 
-impl<F: Scalar, A: Cell<F>, B: Cell<F>> Default for BidirectionalCache<F, A, B> {
-    fn default() -> Self {
-        BidirectionalCache {
-            forward: RnnCache::default(),
-            backward: RnnCache::default(),
-            outputs: Default::default(),
-            doutputs: Default::default(),
-            dx: Tensor::default(),
-        }
+impl<F: Scalar> BidirectionalCache<F> {
+    /// The outputs of the last forward pass before they were merged: of the layer that runs forwards, then of the other, in the
+    /// order of time if there is one for each step.
+    pub fn outputs(&self) -> &[Tensor<F>; 2] {
+        &self.outputs
     }
 }
 
@@ -190,162 +191,40 @@ impl Merge {
     }
 }
 
-impl<A: Describe, B: Describe> Bidirectional<A, B> {
-    /// [`Layer::forward`] of both directions, whose outputs are not merged but given apart: that of the layer that runs
-    /// forwards, then that of the other, in the order of time if there is one for each step. They start from the states in
-    /// `initial` (zero if `None`) and leave the final ones in `last`, each as [`Rnn::forward_from`] does; the final state of
-    /// the layer that runs backwards is that at the first step.
-    ///
-    /// # Panics
-    ///
-    /// As [`Rnn::forward_from`].
-    #[allow(clippy::too_many_arguments, reason = "those of Layer::forward and the states")]
-    pub fn forward_apart<F: Scalar>(
-        &self,
-        weights: &BidirectionalWeights<A::Weights, B::Weights>,
-        x: &Tensor<F>,
-        initial: [Option<&State<F>>; 2],
-        [y_forward, y_backward]: [&mut Tensor<F>; 2],
-        last: [Option<&mut State<F>>; 2],
-        cache: &mut BidirectionalCache<F, A, B>,
-        pass: Pass<'_>,
-    ) where
-        A: Cell<F>,
-        B: Cell<F>,
-    {
-        let ([start_forward, start_backward], [end_forward, end_backward]) = (initial, last);
-        let BidirectionalCache { forward, backward, .. } = cache;
-        let (wf, wb) = (&weights.forward, &weights.backward);
-        self.forward.forward_from(wf, x, start_forward, y_forward, end_forward, forward, pass);
-        self.backward.forward_from(wb, x, start_backward, y_backward, end_backward, backward, pass.for_part(1));
-        turn(y_backward);
-    }
-
-    /// [`Layer::backward`] after [`forward_apart`](Bidirectional::forward_apart): from the gradients of both outputs, and of
-    /// the final states (zero if `None`). Writes those of the initial states into `dinitial`.
-    ///
-    /// # Panics
-    ///
-    /// As [`Rnn::backward_from`].
-    #[allow(clippy::too_many_arguments, reason = "those of Layer::backward and the states")]
-    pub fn backward_apart<F: Scalar>(
-        &self,
-        weights: &BidirectionalWeights<A::Weights, B::Weights>,
-        x: &Tensor<F>,
-        [dy_forward, dy_backward]: [&Tensor<F>; 2],
-        dlast: [Option<&State<F>>; 2],
-        dx: Option<&mut Tensor<F>>,
-        dinitial: [Option<&mut State<F>>; 2],
-        cache: &mut BidirectionalCache<F, A, B>,
-        gradients: &mut BidirectionalWeights<A::Weights, B::Weights>,
-        pass: Pass<'_>,
-    ) where
-        A: Cell<F>,
-        B: Cell<F>,
-    {
-        cache.doutputs[0].copy(dy_forward);
-        cache.doutputs[1].copy(dy_backward);
-        self.run_back(weights, x, dlast, dx, dinitial, cache, gradients, pass);
-    }
-
-    /// [`Layer::forward`] from given states, with the final ones: see [`forward_apart`](Bidirectional::forward_apart).
-    ///
-    /// # Panics
-    ///
-    /// As [`Rnn::forward_from`].
-    #[allow(clippy::too_many_arguments, reason = "those of Layer::forward and the states")]
-    pub fn forward_from<F: Scalar>(
-        &self,
-        weights: &BidirectionalWeights<A::Weights, B::Weights>,
-        x: &Tensor<F>,
-        initial: [Option<&State<F>>; 2],
-        y: &mut Tensor<F>,
-        last: [Option<&mut State<F>>; 2],
-        cache: &mut BidirectionalCache<F, A, B>,
-        pass: Pass<'_>,
-    ) where
-        A: Cell<F>,
-        B: Cell<F>,
-    {
-        let mut outputs = std::mem::take(&mut cache.outputs);
-        self.forward_apart(weights, x, initial, outputs.each_mut(), last, cache, pass);
-        self.merge_mode.forward(&outputs, y);
-        cache.outputs = outputs;
-    }
-
-    /// [`Layer::backward`] with the gradients of the final and the initial states: see
-    /// [`backward_apart`](Bidirectional::backward_apart).
-    ///
-    /// # Panics
-    ///
-    /// As [`Rnn::backward_from`].
-    #[allow(clippy::too_many_arguments, reason = "those of Layer::backward and the states")]
-    pub fn backward_from<F: Scalar>(
-        &self,
-        weights: &BidirectionalWeights<A::Weights, B::Weights>,
-        x: &Tensor<F>,
-        dy: &Tensor<F>,
-        dlast: [Option<&State<F>>; 2],
-        dx: Option<&mut Tensor<F>>,
-        dinitial: [Option<&mut State<F>>; 2],
-        cache: &mut BidirectionalCache<F, A, B>,
-        gradients: &mut BidirectionalWeights<A::Weights, B::Weights>,
-        pass: Pass<'_>,
-    ) where
-        A: Cell<F>,
-        B: Cell<F>,
-    {
-        self.merge_mode.backward(&cache.outputs, dy, &mut cache.doutputs);
-        self.run_back(weights, x, dlast, dx, dinitial, cache, gradients, pass);
-    }
-
-    /// Runs both back from the gradients of their outputs in the cache, which are in the order of time.
-    #[allow(clippy::too_many_arguments, reason = "those of Layer::backward and the states")]
-    fn run_back<F: Scalar>(
-        &self,
-        weights: &BidirectionalWeights<A::Weights, B::Weights>,
-        x: &Tensor<F>,
-        dlast: [Option<&State<F>>; 2],
-        dx: Option<&mut Tensor<F>>,
-        dinitial: [Option<&mut State<F>>; 2],
-        cache: &mut BidirectionalCache<F, A, B>,
-        gradients: &mut BidirectionalWeights<A::Weights, B::Weights>,
-        pass: Pass<'_>,
-    ) where
-        A: Cell<F>,
-        B: Cell<F>,
-    {
-        let ([dlast_forward, dlast_backward], [dstart_forward, dstart_backward]) = (dlast, dinitial);
-        let BidirectionalCache { forward, backward, doutputs: [df, db], dx: more, .. } = cache;
-        turn(db);
-        let mut dx = dx.map(|dx| (dx, more));
-        let (to_forward, to_backward) = dx.as_mut().map(|(dx, more)| (&mut **dx, &mut **more)).unzip();
-        let (wf, gf) = (&weights.forward, &mut gradients.forward);
-        self.forward.backward_from(wf, x, df, dlast_forward, to_forward, dstart_forward, forward, gf, pass);
-        let (wb, gb, pass) = (&weights.backward, &mut gradients.backward, pass.for_part(1));
-        self.backward.backward_from(wb, x, db, dlast_backward, to_backward, dstart_backward, backward, gb, pass);
-        if let Some((dx, more)) = dx {
-            dx.rows_mut().zip_mut_with(&more.rows(), |dx, &more| *dx += more);
-        }
+/// How many states a layer carries when it runs forwards.
+fn state_parts<F: Scalar>(layer: &dyn DynLayer<F>, all: usize) -> usize {
+    match layer.carry() {
+        Carry::State(widths) => widths.as_slice().len(),
+        _ => all,
     }
 }
 
-impl<A: Describe, B: Describe> Describe for Bidirectional<A, B> {
+/// Moves the parts of a state to those of the two layers: those of the layer that runs forwards come first.
+fn take_apart<F: Scalar>(count: usize, whole: &mut State<F>, [forward, backward]: &mut [State<F>; 2]) {
+    let mut parts = std::mem::take(&mut whole.parts);
+    backward.parts = parts.split_off(count.min(parts.len()));
+    forward.parts = parts;
+}
+
+/// Puts them together again.
+fn put_together<F: Scalar>([forward, backward]: &mut [State<F>; 2], whole: &mut State<F>) {
+    whole.parts = std::mem::take(&mut forward.parts);
+    whole.parts.append(&mut backward.parts);
+}
+
+impl Describe for Bidirectional {
     fn kind() -> &'static str {
         "Bidirectional"
     }
-
-    fn full_kind() -> String {
-        format!("Bidirectional({}, {})", A::full_kind(), B::full_kind())
-    }
 }
 
-impl<F: Scalar, A: Cell<F>, B: Cell<F>> Layer<F> for Bidirectional<A, B> {
-    type Weights = BidirectionalWeights<A::Weights, B::Weights>;
-    type Cache = BidirectionalCache<F, A, B>;
+impl<F: Scalar> Layer<F> for Bidirectional {
+    type Weights = BidirectionalWeights<F>;
+    type Cache = BidirectionalCache<F>;
 
     fn output_form(&self, input: Form) -> Result<Form> {
-        let (forward, backward) = (self.forward.output_form(input)?, self.backward.output_form(input)?);
+        let [forward, backward] = self.layers::<F>();
+        let (forward, backward) = (forward.output_form(input)?, backward.output_form(input)?);
         let features = (forward.features()?, backward.features()?);
         if forward.with_features(features.1) != backward {
             return Err(Error::InvalidOption {
@@ -366,38 +245,82 @@ impl<F: Scalar, A: Cell<F>, B: Cell<F>> Layer<F> for Bidirectional<A, B> {
     }
 
     fn takes_lookups(&self, pass: Pass<'_>) -> bool {
-        Layer::<F>::takes_lookups(&self.forward, pass) && Layer::<F>::takes_lookups(&self.backward, pass)
+        self.layers::<F>().into_iter().all(|layer| layer.takes_lookups(pass))
     }
 
     fn weight_options(&self, path: Path<'_>) -> WeightOptions {
+        let [forward, backward] = self.layers::<F>();
         path.split_first(|part, rest| match part {
-            "forward" => self.forward.weight_options(rest),
-            _ => self.backward.weight_options(rest),
+            "forward" => forward.weight_options(rest),
+            _ => backward.weight_options(rest),
         })
     }
 
-    fn build(&self, input: Form, init: &mut Init) -> Result<Self::Weights> {
-        Ok(BidirectionalWeights {
-            forward: self.forward.build(input, init)?,
-            backward: self.backward.build(input, init)?,
-        })
+    fn build(&self, input: Form, init: &mut Init) -> Result<BidirectionalWeights<F>> {
+        let [forward, backward] = self.layers::<F>();
+        Ok(BidirectionalWeights { forward: forward.build(input, init)?, backward: backward.build(input, init)? })
     }
 
-    fn forward(&self, w: &Self::Weights, x: &Tensor<F>, y: &mut Tensor<F>, cache: &mut Self::Cache, pass: Pass<'_>) {
-        self.forward_from(w, x, [None, None], y, [None, None], cache, pass);
+    /// A state holds the parts of the layer that runs forwards, then those of the other; the final state of the latter is that
+    /// at the first step.
+    fn forward(&self, w: &BidirectionalWeights<F>, forward: Forward<'_, F, BidirectionalCache<F>>) {
+        let Forward { x, y, cache, pass, mut state, .. } = forward;
+        let BidirectionalCache { layers: caches, outputs, states, .. } = cache;
+        let layers = self.layers::<F>();
+        if let Some(state) = &mut state {
+            take_apart(state_parts(layers[0], state.parts.len() / 2), state, states);
+        }
+        let passes = [pass, pass.for_part(1)];
+        for (number, w) in [&w.forward, &w.backward].into_iter().enumerate() {
+            let cache = caches[number].of(layers[number]);
+            let mut forward = Forward::new(x, &mut outputs[number], cache, passes[number]);
+            if state.is_some() {
+                forward = forward.state(&mut states[number]);
+            }
+            layers[number].forward(w, forward);
+        }
+        turn(&mut outputs[1]);
+        self.merge_mode.forward(outputs, y);
+        if let Some(state) = state {
+            put_together(states, state);
+        }
     }
 
     fn backward(
         &self,
-        w: &Self::Weights,
-        x: &Tensor<F>,
-        _: &Tensor<F>,
-        dy: &Tensor<F>,
-        dx: Option<&mut Tensor<F>>,
-        cache: &mut Self::Cache,
-        gradients: &mut Self::Weights,
-        pass: Pass<'_>,
+        w: &BidirectionalWeights<F>,
+        backward: Backward<'_, F, BidirectionalCache<F>, BidirectionalWeights<F>>,
     ) {
-        self.backward_from(w, x, dy, [None, None], dx, [None, None], cache, gradients, pass);
+        let Backward { x, dy, mut dx, cache, gradients, pass, mut dstate, .. } = backward;
+        let BidirectionalCache { layers: caches, outputs, doutputs, dx: more, states } = cache;
+        self.merge_mode.backward(outputs, dy, doutputs);
+        // Into the order of the layer, as it was put out.
+        turn(&mut doutputs[1]);
+        turn(&mut outputs[1]);
+        let layers = self.layers::<F>();
+        if let Some(dstate) = &mut dstate {
+            take_apart(state_parts(layers[0], dstate.parts.len() / 2), dstate, states);
+        }
+        let passes = [pass, pass.for_part(1)];
+        let sums = [&mut gradients.forward, &mut gradients.backward];
+        for (number, (w, sums)) in [&w.forward, &w.backward].into_iter().zip(sums).enumerate() {
+            let cache = caches[number].of(layers[number]);
+            let mut backward = Backward::new((x, &outputs[number]), &doutputs[number], cache, sums, passes[number]);
+            if let Some(dx) = &mut dx {
+                backward = backward.dx(if number == 0 { dx } else { &mut *more });
+            }
+            if dstate.is_some() {
+                backward = backward.dstate(&mut states[number]);
+            }
+            layers[number].backward(w, backward);
+        }
+        if let Some(dx) = dx {
+            dx.rows_mut().zip_mut_with(&more.rows(), |dx, &more| *dx += more);
+        }
+        if let Some(dstate) = dstate {
+            put_together(states, dstate);
+        }
     }
+
+    erase_layer!(F, Bidirectional);
 }

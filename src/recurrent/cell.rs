@@ -1,21 +1,24 @@
-//! The cell: one time step and its adjoint, for any recurrence; and the loops over time that drive it.
+//! The cell: one time step and its adjoint, for any recurrence.
 //!
-//! The loops here are the reference path: one call a step, nothing hoisted. A cell that can do better overrides
-//! [`Cell::run`] and [`Cell::run_back`], as [`Gated`](super::Gated) does; tests hold the two together.
+//! The loops over time that drive it are in `steps.rs`. A cell that can do better overrides [`Cell::run`] and
+//! [`Cell::run_back`], as [`Gated`](super::Gated) does; tests hold the two together.
 
-use ndarray::{Array3, ArrayView2, ArrayView3, ArrayViewMut2, ArrayViewMut3, Axis};
+use std::fmt::Debug;
+use std::sync::Arc;
 
+use ndarray::{ArrayView2, ArrayView3, ArrayViewMut2, ArrayViewMut3, Axis};
+
+use super::erased::DynCell;
 use super::inputs::Seen;
-use super::masks::{StepMasks, drop_for_gates, drop_output, first_columns, undrop};
-use super::state::{Series, SeriesMut, State, StateSeries, Views, ViewsMut, Widths};
+use super::masks::StepMasks;
+use super::rnn::Rnn;
+use super::series::{Series, SeriesMut, StateSeries};
+use super::steps::{Scratch, run_one_step, step_by_step, step_by_step_back};
 use crate::error::Result;
-use crate::initializer::Init;
-use crate::layer::{Describe, Pass};
-use crate::mask;
-use crate::params::{Params, Path};
-use crate::scalar::Scalar;
-use crate::tensor::resize;
-use crate::weight_options::WeightOptions;
+use crate::layer::{Describe, DynLayer, Params, Pass, Path, WeightOptions};
+use crate::numeric::Scalar;
+use crate::tensor::{State, Views, ViewsMut, Widths};
+use crate::weights::initializers::Init;
 
 /// One time step of a recurrent layer, and its adjoint.
 ///
@@ -23,10 +26,10 @@ use crate::weight_options::WeightOptions;
 /// with [`Step::previous`]; only it knows which is which. Everything that [`Cell::step_back`] hands back is *added* to
 /// what is there, so a term that a cell does not have needs no line.
 ///
-/// The [chapter](crate::recurrent#a-cell-step-by-step) writes one step by step, and [`conformance`](mod@crate::conformance) tests it.
+/// The [chapter](crate::recurrent#a-cell-step-by-step) writes one step by step, and [`conformance`](crate::testing::conformance) tests it.
 pub trait Cell<F: Scalar>: Describe {
     /// The weights: a struct with [`params!`](crate::params).
-    type Weights: Params<F> + Clone + std::fmt::Debug;
+    type Weights: Params<F> + Clone + Debug;
     /// What one step keeps for its adjoint; there is one for each step.
     type Cache: Default + Send + 'static;
     /// What an overridden [`Cell::run`] keeps for a whole sequence; `()` for a cell that has none.
@@ -55,7 +58,7 @@ pub trait Cell<F: Scalar>: Describe {
     fn build(&self, inputs: usize, init: &mut Init) -> Result<Self::Weights>;
 
     /// The regularizer and the constraint of the weight at this path: see
-    /// [`Layer::weight_options`](crate::Layer::weight_options).
+    /// [`Layer::weight_options`](crate::layer::Layer::weight_options).
     fn weight_options(&self, _path: Path<'_>) -> WeightOptions {
         WeightOptions::default()
     }
@@ -68,7 +71,6 @@ pub trait Cell<F: Scalar>: Describe {
         &self,
         weights: &Self::Weights,
         at: &Step<'_, F>,
-        next: Views<'_, F>,
         back: StepBack<'_, F>,
         cache: &mut Self::Cache,
         gradients: &mut Self::Weights,
@@ -105,10 +107,23 @@ pub trait Cell<F: Scalar>: Describe {
     ) {
         step_by_step_back(self, weights, run, memory, gradients);
     }
+
+    /// The cell without its type. Built-in cells have theirs made in the crate, where it is compiled; so have their layers.
+    #[doc(hidden)]
+    fn erase(self) -> Arc<dyn DynCell<F>> {
+        Arc::new(self)
+    }
+
+    /// The layer of this cell without its type.
+    #[doc(hidden)]
+    fn erase_layer(layer: Rnn<Self>) -> Arc<dyn DynLayer<F>> {
+        Arc::new(layer)
+    }
 }
 
 /// Where a step stands and what it reads.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Step<'a, F> {
     pub(crate) x: ArrayView3<'a, F>,
     pub(crate) h: Option<ArrayView3<'a, F>>,
@@ -119,7 +134,7 @@ pub struct Step<'a, F> {
     /// The time step, from 0 in the order in which the layer goes through them.
     pub t: usize,
     /// Whether this is training, and where a cell that draws masks of its own gets them: see [`Pass::dropout_mask`] with
-    /// [`MaskKind::Cell`](crate::MaskKind::Cell). The mask of a step, if there is one, is not among it, for the driver sees
+    /// [`MaskKind::Cell`](crate::layer::MaskKind::Cell). The mask of a step, if there is one, is not among it, for the driver sees
     /// to that.
     pub pass: Pass<'a>,
 }
@@ -139,9 +154,12 @@ impl<'a, F: Scalar> Step<'a, F> {
     }
 }
 
-/// The gradients of one step. All but `dnext` are to be added to.
+/// What one step has made, and its gradients. Those of what it read are to be added to.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct StepBack<'a, F> {
+    /// The states after the step.
+    pub next: Views<'a, F>,
     /// The gradient of the states after the step, all uses counted.
     pub dnext: Views<'a, F>,
     /// The gradient of the states before it, as they are carried.
@@ -163,14 +181,15 @@ impl<F: Scalar> StepBack<'_, F> {
         self.dh.index_axis_mut(Axis(0), gate)
     }
 
-    /// The same for a cell inside this one, whose states after the step have the gradient `dnext`.
-    pub fn inside<'b>(&'b mut self, dnext: Views<'b, F>) -> StepBack<'b, F> {
-        StepBack { dnext, dprevious: self.dprevious.reborrow(), dx: self.dx.view_mut(), dh: self.dh.view_mut() }
+    /// The same for a cell inside this one, which made the states `next`, whose gradient is `dnext`.
+    pub fn inside<'b>(&'b mut self, next: Views<'b, F>, dnext: Views<'b, F>) -> StepBack<'b, F> {
+        StepBack { next, dnext, dprevious: self.dprevious.reborrow(), dx: self.dx.view_mut(), dh: self.dh.view_mut() }
     }
 }
 
 /// A sequence to run.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Run<'a, F> {
     /// The inputs (T, B, D), dropped out already unless `masks` holds masks for them; or a table of them, see `tokens`.
     pub x: ArrayView3<'a, F>,
@@ -191,6 +210,7 @@ pub struct Run<'a, F> {
 
 /// A sequence to run back.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct RunBack<'a, F> {
     /// The inputs of the run.
     pub x: ArrayView3<'a, F>,
@@ -233,8 +253,8 @@ pub struct CellMemory<F: Scalar, C: Cell<F>> {
     /// The cell's own, for a whole sequence.
     pub workspace: C::Workspace,
     /// The states around a single step.
-    series: StateSeries<F>,
-    scratch: Scratch<F>,
+    pub(super) series: StateSeries<F>,
+    pub(super) scratch: Scratch<F>,
 }
 
 impl<F: Scalar, C: Cell<F>> std::fmt::Debug for CellMemory<F, C> {
@@ -251,122 +271,5 @@ impl<F: Scalar, C: Cell<F>> Default for CellMemory<F, C> {
             series: StateSeries::default(),
             scratch: Scratch::default(),
         }
-    }
-}
-
-/// Inputs and states of one step as each gate sees them, and their gradients.
-#[derive(Default)]
-struct Scratch<F> {
-    x: Array3<F>,
-    h: Array3<F>,
-    dx: Array3<F>,
-    dh: Array3<F>,
-    dprevious: State<F>,
-    dnext: State<F>,
-}
-
-/// A run of one step from a state to the next.
-pub(crate) fn run_one_step<F: Scalar, C: Cell<F>>(
-    cell: &C,
-    weights: &C::Weights,
-    x: ArrayView2<'_, F>,
-    state: &mut State<F>,
-    memory: &mut CellMemory<F, C>,
-) {
-    let mut states = std::mem::take(&mut memory.series);
-    states.reset(1, x.nrows(), cell.states(), false, Some(state));
-    // Copied only if it is a view that does not lie in one piece.
-    let x = x.as_standard_layout();
-    let (x, masks) = (x.view().insert_axis(Axis(0)), StepMasks::default());
-    let (states_to, pass) = (states.view_mut(), Pass::inference());
-    let run = Run { x, tokens: None, mask: None, states: states_to, outputs: None, masks, pass };
-    cell.run(weights, run, memory);
-    states.copy_after(1, state);
-    memory.series = states;
-}
-
-/// The reference loop, which [`Cell::run`] is by default: one [`Cell::step`] after the other. A cell with a run of its own
-/// falls back on it where that cannot do what is asked.
-pub fn step_by_step<F: Scalar, C: Cell<F>>(
-    cell: &C,
-    weights: &C::Weights,
-    mut run: Run<'_, F>,
-    memory: &mut CellMemory<F, C>,
-) {
-    let steps = run.x.dim().0;
-    let keeps_all = run.states.keeps_all();
-    let caches = if keeps_all { steps } else { 1 };
-    if memory.steps.len() < caches {
-        memory.steps.resize_with(caches, C::Cache::default);
-    }
-    let Scratch { x, h, .. } = &mut memory.scratch;
-    for t in 0..steps {
-        let (previous, mut next) = run.states.around(t);
-        let (input_masks, masks) = run.masks.at(t);
-        drop_for_gates(run.x.index_axis(Axis(0), t), input_masks, x);
-        let pass = run.pass.masked(None);
-        let at = Step { x: x.view(), h: drop_output(previous, masks, h), masks, previous, t, pass };
-        let cache = &mut memory.steps[if keeps_all { t } else { 0 }];
-        cell.step(weights, &at, next.reborrow(), cache);
-        if let Some(counts) = mask::step(&run.mask, t) {
-            next.keep(previous, counts);
-        }
-        if let Some(outputs) = &mut run.outputs {
-            outputs.index_axis_mut(Axis(0), t).assign(&next.view_mut(0));
-        }
-    }
-}
-
-/// The reference loop back, which [`Cell::run_back`] is by default: one [`Cell::step_back`] before the other.
-pub fn step_by_step_back<F: Scalar, C: Cell<F>>(
-    cell: &C,
-    weights: &C::Weights,
-    mut run: RunBack<'_, F>,
-    memory: &mut CellMemory<F, C>,
-    gradients: &mut C::Weights,
-) {
-    let (steps, batch, inputs) = run.x.dim();
-    let widths = cell.states();
-    let Scratch { x, h, dx, dh, dprevious, dnext } = &mut memory.scratch;
-    for t in (0..steps).rev() {
-        if let Some(doutputs) = &run.doutputs {
-            run.dstates.parts[0] += &doutputs.index_axis(Axis(0), t);
-        }
-        let previous = run.states.before(t);
-        let (input_masks, masks) = run.masks.at(t);
-        drop_for_gates(run.x.index_axis(Axis(0), t), input_masks, x);
-        resize(dx, (x.dim().0, batch, inputs));
-        dx.fill(F::zero());
-        let units = widths.as_slice()[0];
-        resize(dh, (masks.map_or(1, |masks| masks.dim().0), batch, units));
-        dh.fill(F::zero());
-        dprevious.reset(batch, widths);
-
-        let pass = run.pass.masked(None);
-        let at = Step { x: x.view(), h: drop_output(previous, masks, h), masks, previous, t, pass };
-        // Nothing comes back through a step that a mask leaves out.
-        let counts = mask::step(&run.mask, t);
-        if let Some(counts) = counts {
-            dnext.copy(run.dstates);
-            dnext.views_mut().clear(counts);
-        }
-        let back = StepBack {
-            dnext: if counts.is_some() { dnext.views() } else { run.dstates.views() },
-            dprevious: dprevious.views_mut(),
-            dx: dx.view_mut(),
-            dh: dh.view_mut(),
-        };
-        cell.step_back(weights, &at, run.states.before(t + 1), back, &mut memory.steps[t], gradients);
-
-        undrop(dh, first_columns(masks, units), dprevious.parts[0].view_mut());
-        if let Some(run_dx) = &mut run.dx {
-            let mut to = run_dx.index_axis_mut(Axis(0), t);
-            to.fill(F::zero());
-            undrop(dx, input_masks, to);
-        }
-        if let Some(counts) = counts {
-            dprevious.views_mut().keep(run.dstates.views(), counts);
-        }
-        std::mem::swap(run.dstates, dprevious);
     }
 }

@@ -9,8 +9,8 @@ use std::hint::select_unpredictable;
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3};
 
 use crate::kernels::gemm::{Rows, RowsMut, change_row};
-use crate::lane::{Kernel, Vector};
-use crate::scalar::Scalar;
+use crate::numeric::Scalar;
+use crate::numeric::{Kernel, Vector};
 use crate::tensor::{resize, resize_within, slice, slice_mut};
 
 /// The rows that samples see, in the order in which the cell gets them.

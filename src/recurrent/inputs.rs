@@ -9,8 +9,8 @@ use super::dropped_rows::DroppedRows;
 use super::masks::{GateMasks, fill_masks};
 use crate::kernels::gemm::{Rows, RowsMut, Start};
 use crate::layer::{MaskKind, Pass};
-use crate::mask::Mask;
-use crate::scalar::Scalar;
+use crate::numeric::Scalar;
+use crate::tensor::Mask;
 use crate::tensor::{Tensor, resize, reverse_steps};
 
 /// How the cell sees its inputs.

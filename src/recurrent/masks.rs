@@ -3,10 +3,10 @@
 
 use ndarray::{Array3, ArrayView2, ArrayView3, ArrayViewMut2, Axis, ShapeBuilder, Zip, s};
 
-use super::state::Views;
 use crate::kernels::gemm::{self, Rows, RowsMut, Start};
 use crate::layer::{MaskKind, Pass};
-use crate::scalar::Scalar;
+use crate::numeric::Scalar;
+use crate::tensor::Views;
 use crate::tensor::{resize, slice};
 
 /// The masks of a pass: the memory that [`StepMasks`] looks at. Empty arrays drop nothing.

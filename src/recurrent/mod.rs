@@ -34,11 +34,11 @@
 //!
 //! ds\[1\] holds the product of T − 1 factors (∂f/∂s)ᵀ. If they shrink it, the layer cannot learn from long ago; if they
 //! stretch it, it explodes. Cells with a state that is carried by an element-wise factor near 1 (the c of an LSTM, the h of
-//! a GRU) are the answer to the first, clipping ([`Clip`](crate::Clip)) to the second.
+//! a GRU) are the answer to the first, clipping ([`Clip`](crate::optimizers::Clip)) to the second.
 //!
 //! **Truncated** backpropagation stops the sum some steps back: states go on, gradients do not, and neither memory nor the
-//! time for an update grows with the sequence ([`Fit::truncated`](crate::Fit::truncated),
-//! [`Model::train_window`](crate::Model::train_window)).
+//! time for an update grows with the sequence ([`Fit::truncated`](crate::models::Fit::truncated),
+//! [`Model::train_window`](crate::models::Model::train_window)).
 //!
 //! **A step that a mask leaves out** is s\[t\] = s\[t−1\]: its adjoint hands ds on as it is and gives x and w nothing.
 //!
@@ -66,16 +66,16 @@
 //! | --- | --- |
 //! | the last output or those of all steps | [`Rnn::return_sequences`] |
 //! | states in and out, and their gradients | [`Rnn::forward_from`], [`Rnn::backward_from`], [`State`] |
-//! | masks of padding, also with gaps | [`Pass::masked`](crate::Pass::masked), [`Rnn::zero_output_for_mask`] |
+//! | masks of padding, also with gaps | [`Pass::masked`](crate::layer::Pass::masked), [`Rnn::zero_output_for_mask`] |
 //! | dropout of inputs and of the state, a mask for each gate | [`Rnn::dropout`], [`Rnn::recurrent_dropout`], [`Cell::masks`] |
 //! | the order of time | [`Rnn::go_backwards`] |
-//! | stacks, with any other layer | [`Sequential`](crate::Sequential) |
-//! | training in windows of long sequences | [`Fit::truncated`](crate::Fit::truncated) |
-//! | streams, one step or some at a time | [`Rnn::step`], [`Model::step`](crate::Model::step) |
-//! | one file for the model | [`Registry::gates`](crate::Registry::gates), [`Registry::cell`](crate::Registry::cell) |
-//! | threads, and the same bits on any number of them | [`Model::set_threads`](crate::Model::set_threads) |
+//! | stacks, with any other layer | [`Sequential`](crate::models::Sequential) |
+//! | training in windows of long sequences | [`Fit::truncated`](crate::models::Fit::truncated) |
+//! | streams, one step or some at a time | [`Rnn::step`], [`Model::step`](crate::models::Model::step) |
+//! | one file for the model | [`Registry::gates`](crate::io::Registry::gates), [`Registry::cell`](crate::io::Registry::cell) |
+//! | threads, and the same bits on any number of them | [`Model::set_threads`](crate::models::Model::set_threads) |
 //! | benchmarks beside the built-in cells | [`bench_cell!`](crate::bench_cell) |
-//! | a check of its gradients | [`gradcheck`](crate::gradcheck) |
+//! | a check of its gradients | [`gradcheck`](crate::testing::gradcheck) |
 //! | a test of all of this | [`conformance!`](crate::conformance!) |
 //!
 //! # A rule step by step
@@ -92,8 +92,14 @@
 //! 5. *Use* it like any other layer. The registry is needed to load what was saved.
 //!
 //! ```
-//! use bptt::{Adam, Dense, Describe, Fit, Form, Gated, Gates, Key, Lane, MeanSquaredError, Model, Pass, Registry, Rnn};
-//! use bptt::{Sequential, gradcheck};
+//! use bptt::prelude::*;
+//! use bptt::io::Registry;
+//! use bptt::layer::{Describe, Pass};
+//! use bptt::numeric::Lane;
+//! use bptt::random::Key;
+//! use bptt::recurrent::{Gated, Gates, Rnn};
+//! use bptt::models::Sequential;
+//! use bptt::testing::gradcheck;
 //! use ndarray::{Array1, Array3};
 //! use serde::{Deserialize, Serialize};
 //!
@@ -167,8 +173,15 @@
 //! 5. *Check* the step, then the layer.
 //!
 //! ```
-//! use bptt::{Cell, Describe, Form, Init, Initializer, Key, Lane, Pass, Result, Rnn, Scalar, Step, StepBack, Views};
-//! use bptt::{ViewsMut, Widths, gradcheck};
+//! use bptt::Result;
+//! use bptt::initializers::{Init, Initializer};
+//! use bptt::layer::{Describe, Pass};
+//! use bptt::numeric::{Lane, Scalar};
+//! use bptt::random::Key;
+//! use bptt::recurrent::{Cell, Rnn, Step, StepBack};
+//! use bptt::tensor::{Form, Views};
+//! use bptt::tensor::{ViewsMut, Widths};
+//! use bptt::testing::gradcheck;
 //! use ndarray::{Array1, Array2, Axis};
 //! use serde::{Deserialize, Serialize};
 //!
@@ -257,41 +270,31 @@
 //! Training keeps, for each step, the states (B·H each) and what the step saved (for gates B·N·H). Running keeps two
 //! slots of state, however long the sequence.
 //!
-//! Read `state`, `masks`, `cell`, `dropped_rows`, `inputs`, `rnn`, then `gates`, `gated`, `product`, `recurrence`, `fused`,
-//! `streaming`, then the cells, of which `reset_before` is a form of `gru`; `bidirectional` and `stacked` make one of two.
 
 mod bidirectional;
 mod cell;
+mod driver;
 mod dropped_rows;
-mod functions;
-mod fused;
-mod gated;
-mod gates;
-mod gru;
+pub(crate) mod erased;
+pub(crate) mod gated;
 mod inputs;
-mod lstm;
 mod masks;
-mod product;
-mod recurrence;
-mod reset_before;
+mod once;
 mod rnn;
-mod simple_rnn;
+mod series;
 mod stacked;
-mod state;
-mod streaming;
+mod steps;
 
 pub use bidirectional::{Bidirectional, BidirectionalCache, BidirectionalWeights, Merge};
-pub use cell::{Cell, CellMemory, Run, RunBack, Step, StepBack, step_by_step, step_by_step_back};
-pub use fused::GatedWorkspace;
-pub use gated::{Gated, GatedStep, GatedWeights};
-pub use gates::{Block, Gates};
-pub use gru::{Gru, GruCell, GruGates};
-pub use lstm::{Lstm, LstmGates};
+pub use cell::{Cell, CellMemory, Run, RunBack, Step, StepBack};
+pub(crate) use erased::AnyCell;
+pub use gated::{
+    Block, Gated, GatedStep, GatedWeights, GatedWorkspace, Gates, Gru, GruCell, GruGates, Lstm, LstmGates, SimpleGates,
+    SimpleRnn,
+};
 pub use masks::StepMasks;
 pub use rnn::{Rnn, RnnCache};
-pub use simple_rnn::{SimpleGates, SimpleRnn};
+pub(crate) use series::StateSeries;
+pub use series::{Series, SeriesMut};
 pub use stacked::{Stacked, StackedStep, StackedWeights, StackedWorkspace};
-pub use state::{MAX_STATES, Series, SeriesMut, State, Views, ViewsMut, Widths};
-
-pub(crate) use gates::{blocks, states};
-pub(crate) use state::StateSeries;
+pub use steps::{step_by_step, step_by_step_back};

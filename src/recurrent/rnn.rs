@@ -1,23 +1,19 @@
-//! The driver: makes a layer of a cell. It owns what all cells share: the states of a sequence, the order of time, dropout,
-//! and whether all outputs or the last one go on.
-//!
-//! Dropout without recurrent dropout has one mask for all gates, which is applied to the inputs before the cell sees them;
-//! with recurrent dropout every gate has its own, which only the step can apply. Both as in Keras.
+//! A layer of a cell. What it does is in `driver.rs`.
+
+use std::sync::Arc;
 
 use ndarray::{ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
-use super::cell::{Cell, CellMemory, Run, RunBack};
-use super::inputs::{Inputs, Order, Seen};
-use super::masks::DrawnMasks;
-use super::state::{State, StateSeries, Widths};
+use super::cell::{Cell, CellMemory};
+use super::driver::{Driver, DriverCache, RnnOptions};
+use super::once;
 use crate::error::Result;
-use crate::initializer::Init;
-use crate::layer::{Carry, Describe, Layer, MaskKind, Pass, check_count, check_rate};
-use crate::params::Path;
-use crate::scalar::Scalar;
-use crate::tensor::{Form, Tensor, slice_mut};
-use crate::weight_options::WeightOptions;
+use crate::layer::{Backward, Carry, Describe, DynLayer, Forward, Layer, Pass, Path, WeightOptions};
+use crate::numeric::Scalar;
+use crate::numeric::checks::{check_count, check_rate};
+use crate::tensor::{Form, State, Tensor, Widths};
+use crate::weights::initializers::Init;
 
 /// A recurrent layer over any [`Cell`].
 ///
@@ -44,61 +40,51 @@ use crate::weight_options::WeightOptions;
 ///
 /// Where the mask of the input ([`Pass::mask`]) leaves a step out, the state stays what it was, and with it the output.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, bound = "C: Describe")]
+#[serde(deny_unknown_fields)]
 pub struct Rnn<C> {
-    pub(crate) cell: C,
-    return_sequences: bool,
-    dropout: f64,
-    recurrent_dropout: f64,
-    dropout_per_step: bool,
-    #[serde(default)]
-    go_backwards: bool,
-    #[serde(default)]
-    zero_output_for_mask: bool,
+    cell: C,
+    options: RnnOptions,
 }
 
 impl<C> Rnn<C> {
     /// The layer of this cell.
     pub fn from_cell(cell: C) -> Self {
-        Rnn {
-            cell,
-            return_sequences: false,
-            dropout: 0.0,
-            recurrent_dropout: 0.0,
-            dropout_per_step: false,
-            go_backwards: false,
-            zero_output_for_mask: false,
-        }
+        Rnn { cell, options: RnnOptions::default() }
+    }
+
+    fn with_options(mut self, change: impl FnOnce(&mut RnnOptions)) -> Self {
+        change(&mut self.options);
+        self
     }
 
     /// Whether every step's output is handed on, or only the last.
     pub fn return_sequences(self, return_sequences: bool) -> Self {
-        Rnn { return_sequences, ..self }
+        self.with_options(|options| options.return_sequences = return_sequences)
     }
 
     /// The part of the inputs that is dropped in training.
     pub fn dropout(self, dropout: f64) -> Self {
-        Rnn { dropout, ..self }
+        self.with_options(|options| options.dropout = dropout)
     }
 
     /// The part of the state that is dropped, in training, from what the recurrent kernel multiplies.
     pub fn recurrent_dropout(self, recurrent_dropout: f64) -> Self {
-        Rnn { recurrent_dropout, ..self }
+        self.with_options(|options| options.recurrent_dropout = recurrent_dropout)
     }
 
     /// Whether the input's mask is drawn anew at each time step, as tf.keras 2 did.
     pub fn dropout_per_step(self, dropout_per_step: bool) -> Self {
-        Rnn { dropout_per_step, ..self }
+        self.with_options(|options| options.dropout_per_step = dropout_per_step)
     }
 
     /// Whether the last step comes first. The outputs of all steps then start with that of the last one.
     pub fn go_backwards(self, go_backwards: bool) -> Self {
-        Rnn { go_backwards, ..self }
+        self.with_options(|options| options.go_backwards = go_backwards)
     }
 
     /// Whether steps that the mask leaves out put out zero instead of the output before them.
     pub fn zero_output_for_mask(self, zero_output_for_mask: bool) -> Self {
-        Rnn { zero_output_for_mask, ..self }
+        self.with_options(|options| options.zero_output_for_mask = zero_output_for_mask)
     }
 
     /// The cell.
@@ -113,55 +99,31 @@ impl<C> Rnn<C> {
 
     /// The layer as one direction of two: as in Keras, it puts out zero where a mask leaves a step out.
     pub(super) fn in_direction(self, backwards: bool) -> Self {
-        Rnn { go_backwards: backwards, zero_output_for_mask: self.return_sequences, ..self }
+        let zero = self.options.return_sequences;
+        self.go_backwards(backwards).zero_output_for_mask(zero)
     }
 
     /// Changes the cell's options.
     pub(crate) fn with_cell(self, change: impl FnOnce(C) -> C) -> Self {
-        Rnn { cell: change(self.cell), ..self }
+        Rnn { cell: change(self.cell), options: self.options }
     }
 }
 
 /// What a recurrent layer keeps from a forward to its backward pass.
 pub struct RnnCache<F: Scalar, C: Cell<F>> {
-    states: StateSeries<F>,
-    inputs: Inputs<F>,
-    /// The gradient of the outputs without those that were set to zero.
-    doutputs: Tensor<F>,
-    step_masks: DrawnMasks<F>,
-    dstates: State<F>,
+    driver: DriverCache<F>,
     memory: CellMemory<F, C>,
 }
 
 impl<F: Scalar, C: Cell<F>> Default for RnnCache<F, C> {
     fn default() -> Self {
-        RnnCache {
-            states: StateSeries::default(),
-            inputs: Inputs::default(),
-            doutputs: Tensor::default(),
-            step_masks: DrawnMasks::default(),
-            dstates: State { parts: Vec::new() },
-            memory: CellMemory::default(),
-        }
+        RnnCache { driver: DriverCache::default(), memory: CellMemory::default() }
     }
 }
 
 impl<F: Scalar, C: Cell<F>> std::fmt::Debug for RnnCache<F, C> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("RnnCache").field("memory", &self.memory).finish_non_exhaustive()
-    }
-}
-
-/// Sets the rows of outputs to zero that a mask leaves out: of all steps, or of the last one.
-fn clear_left_out<F: Scalar>(seen: Seen<'_, F>, outputs: &mut Tensor<F>) {
-    let Some(mask) = seen.mask else { return };
-    let last = mask.nrows().saturating_sub(1);
-    let first = if matches!(outputs, Tensor::Sequence(_)) { 0 } else { last };
-    let mut rows = outputs.rows_mut();
-    for (counts, mut row) in mask.outer_iter().skip(first).flatten().zip(rows.outer_iter_mut()) {
-        if !counts {
-            row.fill(F::zero());
-        }
     }
 }
 
@@ -180,7 +142,12 @@ impl<C: Describe> Rnn<C> {
     /// A loop over it is a run over the whole sequence:
     ///
     /// ```
-    /// use bptt::{Form, Init, Key, Layer, Lstm, Pass, RnnCache, State, Tensor};
+    /// use bptt::initializers::Init;
+    /// use bptt::layer::{Forward, Layer, Pass};
+    /// use bptt::layers::Lstm;
+    /// use bptt::random::Key;
+    /// use bptt::recurrent::RnnCache;
+    /// use bptt::tensor::{Form, State, Tensor};
     /// use ndarray::{Array3, Axis};
     ///
     /// let layer = Lstm::new(8);
@@ -192,8 +159,8 @@ impl<C: Describe> Rnn<C> {
     ///     layer.step(&weights, x, &mut state, &mut cache);
     /// }
     ///
-    /// let mut whole = Tensor::default();
-    /// layer.forward(&weights, &Tensor::Sequence(x), &mut whole, &mut RnnCache::default(), Pass::inference());
+    /// let (x, mut whole, mut cache) = (Tensor::Sequence(x), Tensor::default(), RnnCache::default());
+    /// layer.forward(&weights, Forward::new(&x, &mut whole, &mut cache, Pass::inference()));
     /// for (streamed, whole) in state.parts[0].iter().zip(whole.rows()) {
     ///     assert!((streamed - whole).abs() < 1e-6);
     /// }
@@ -219,175 +186,18 @@ impl<C: Describe> Rnn<C> {
         }
     }
 
-    /// [`Layer::forward`] from a given state (zero if `None`); writes the final one into `last`, which has the size of
-    /// the batch already.
-    ///
-    /// A sequence without steps leaves the state as it is: the last output is that of the initial state. A batch without
-    /// samples gives outputs without rows.
-    ///
-    /// # Panics
-    ///
-    /// If `initial` or `last` has not one (B, width) matrix for each state of the cell.
-    #[allow(clippy::too_many_arguments, reason = "those of Layer::forward and the two states")]
-    pub fn forward_from<F: Scalar>(
-        &self,
-        weights: &C::Weights,
-        x: &Tensor<F>,
-        initial: Option<&State<F>>,
-        y: &mut Tensor<F>,
-        last: Option<&mut State<F>>,
-        cache: &mut RnnCache<F, C>,
-        pass: Pass<'_>,
-    ) where
-        C: Cell<F>,
-    {
-        let got = Seen::of(x, pass.mask);
-        let (steps, batch) = got.steps();
-        let widths = self.cell.states();
-        let units = widths.as_slice()[0];
-        for state in initial.into_iter().chain(last.as_deref()) {
-            state.expect_size(batch, widths);
-        }
-        cache.states.reset(steps, batch, widths, pass.training, initial);
-        cache.inputs.arrange(got, self.order(pass), pass);
-        self.draw_masks(got, cache, pass);
-        let seen = cache.inputs.seen(got);
-        let run = Run {
-            x: seen.x,
-            tokens: seen.tokens,
-            mask: seen.mask,
-            states: cache.states.view_mut(),
-            outputs: self.return_sequences.then(|| y.as_sequence(steps, batch, units).view_mut()),
-            masks: cache.step_masks.view(),
-            pass: pass.masked(None),
-        };
-        // Cells need not know of sequences in which there is nothing to do.
-        if steps > 0 && batch > 0 {
-            self.cell.run(weights, run, &mut cache.memory);
-        }
-        if !self.return_sequences {
-            let y = y.as_vector(batch, units);
-            if batch > 0 {
-                y.assign(&cache.states.view().before(steps).view(0));
-            }
-        }
-        if self.zero_output_for_mask {
-            clear_left_out(seen, y);
-        }
-        if let Some(last) = last {
-            cache.states.copy_after(steps, last);
-        }
-    }
-
-    /// [`Layer::backward`] that also takes the gradient of the final state (zero if `None`) and writes that of the
-    /// initial one into `dinitial`, which has the size of the batch already.
-    ///
-    /// # Panics
-    ///
-    /// If no forward pass of training was made with this cache, or if `dlast` or `dinitial` has not one (B, width) matrix
-    /// for each state of the cell.
-    #[allow(clippy::too_many_arguments, reason = "those of Layer::backward and the two states")]
-    pub fn backward_from<F: Scalar>(
-        &self,
-        weights: &C::Weights,
-        x: &Tensor<F>,
-        dy: &Tensor<F>,
-        dlast: Option<&State<F>>,
-        dx: Option<&mut Tensor<F>>,
-        dinitial: Option<&mut State<F>>,
-        cache: &mut RnnCache<F, C>,
-        gradients: &mut C::Weights,
-        pass: Pass<'_>,
-    ) where
-        C: Cell<F>,
-    {
-        assert!(cache.states.view().keeps_all(), "a backward pass needs a forward pass of training before it");
-        let got = Seen::of(x, pass.mask);
-        let (steps, batch) = got.steps();
-        for state in dlast.into_iter().chain(dinitial.as_deref()) {
-            state.expect_size(batch, self.cell.states());
-        }
-        cache.dstates.reset(batch, self.cell.states());
-        if let Some(dlast) = dlast {
-            for (sum, part) in cache.dstates.parts.iter_mut().zip(&dlast.parts) {
-                *sum += part;
-            }
-        }
-        let seen = cache.inputs.seen(got);
-        let dy = if self.zero_output_for_mask && seen.mask.is_some() {
-            cache.doutputs.copy(dy);
-            clear_left_out(seen, &mut cache.doutputs);
-            &cache.doutputs
-        } else {
-            dy
-        };
-        let doutputs = match dy {
-            Tensor::Sequence(dy) => Some(dy.view()),
-            _ => {
-                cache.dstates.parts[0] += &dy.rows();
-                None
-            }
-        };
-        let mut dx = dx.map(|dx| seen.size_gradient(dx));
-        let run = RunBack {
-            x: seen.x,
-            tokens: seen.tokens,
-            mask: seen.mask,
-            states: cache.states.view(),
-            masks: cache.step_masks.view(),
-            pass: pass.masked(None),
-            doutputs,
-            dx: dx.as_mut().map(|dx| dx.view_mut()),
-            dstates: &mut cache.dstates,
-        };
-        if steps > 0 && batch > 0 {
-            self.cell.run_back(weights, run, &mut cache.memory, gradients);
-        } else if let Some(dx) = &mut dx {
-            // Nobody saw a row of a table.
-            dx.fill(F::zero());
-        }
-        if let Some(dx) = dx {
-            cache.inputs.give_back(x, dx);
-        }
-        if let Some(dinitial) = dinitial {
-            for (to, part) in dinitial.parts.iter_mut().zip(&cache.dstates.parts) {
-                to.assign(part);
-            }
-        }
-    }
-
-    /// How the cell sees its inputs. If all gates share the dropout mask, it is applied once, before the cell.
-    fn order(&self, pass: Pass<'_>) -> Order {
-        let drops = pass.training && self.dropout > 0.0 && self.recurrent_dropout == 0.0;
-        Order { backwards: self.go_backwards, dropout: drops.then_some((self.dropout, self.dropout_per_step)) }
-    }
-
-    /// Draws the masks that only a step can apply.
-    fn draw_masks<F: Scalar>(&self, got: Seen<'_, F>, cache: &mut RnnCache<F, C>, pass: Pass<'_>)
+    fn driver<F: Scalar>(&self) -> Driver<'_>
     where
         C: Cell<F>,
     {
-        cache.step_masks.clear();
-        if pass.training && self.recurrent_dropout > 0.0 {
-            let ((steps, batch), features) = (got.steps(), got.x.dim().2);
-            let gates = self.cell.masks();
-            let width = self.cell.dropped_width();
-            if self.dropout > 0.0 {
-                let periods = if self.dropout_per_step { steps } else { 1 };
-                cache.step_masks.draw(MaskKind::Input, self.dropout, (periods, gates, batch, features), pass);
-            }
-            cache.step_masks.draw(MaskKind::State, self.recurrent_dropout, (1, gates, batch, width), pass);
-        }
+        let Rnn { cell, options } = self;
+        Driver { options, widths: cell.states(), gates: cell.masks(), dropped_width: cell.dropped_width() }
     }
 }
 
 impl<C: Describe> Describe for Rnn<C> {
     fn kind() -> &'static str {
         C::kind()
-    }
-
-    fn full_kind() -> String {
-        C::full_kind()
     }
 }
 
@@ -396,52 +206,25 @@ impl<F: Scalar, C: Cell<F>> Layer<F> for Rnn<C> {
     type Cache = RnnCache<F, C>;
 
     fn output_form(&self, input: Form) -> Result<Form> {
-        check_rate("dropout", self.dropout)?;
-        check_rate("recurrent_dropout", self.recurrent_dropout)?;
+        check_rate("dropout", self.options.dropout)?;
+        check_rate("recurrent_dropout", self.options.recurrent_dropout)?;
         let (steps, _) = input.expect_sequence()?;
         self.cell.states().check()?;
         let features = self.cell.states().as_slice()[0];
         check_count("units", features)?;
-        Ok(if self.return_sequences { Form::Sequence { steps, features } } else { Form::Vector { features } })
+        let all = self.options.return_sequences;
+        Ok(if all { Form::Sequence { steps, features } } else { Form::Vector { features } })
     }
 
     fn takes_lookups(&self, pass: Pass<'_>) -> bool {
         // Inputs are no rows of a table any more where each step sees them otherwise, or each gate.
-        let differ = self.dropout > 0.0 && (self.dropout_per_step || self.recurrent_dropout > 0.0);
+        let RnnOptions { dropout, dropout_per_step, recurrent_dropout, .. } = self.options;
+        let differ = dropout > 0.0 && (dropout_per_step || recurrent_dropout > 0.0);
         !(pass.training && differ) && self.cell.takes_lookups()
     }
 
     fn carry(&self) -> Carry {
-        if self.go_backwards { Carry::Everything } else { Carry::State(self.cell.states()) }
-    }
-
-    fn resume(
-        &self,
-        w: &C::Weights,
-        x: &Tensor<F>,
-        y: &mut Tensor<F>,
-        state: &mut State<F>,
-        kept: usize,
-        cache: &mut Self::Cache,
-        pass: Pass<'_>,
-    ) {
-        match x {
-            // A step by itself has a way of its own, which is much shorter.
-            Tensor::Sequence(steps) if steps.dim().0 == 1 && !pass.training && pass.mask.is_none() => {
-                self.step(w, steps.index_axis(Axis(0), 0), state, cache);
-                let (batch, units) = state.parts[0].dim();
-                let y = if self.return_sequences {
-                    slice_mut(y.as_sequence(1, batch, units))
-                } else {
-                    slice_mut(y.as_vector(batch, units))
-                };
-                state.copy_output(y);
-            }
-            _ => {
-                self.forward_from(w, x, Some(state), y, None, cache, pass);
-                cache.states.copy_after(kept, state);
-            }
-        }
+        if self.options.go_backwards { Carry::Everything } else { Carry::State(self.cell.states()) }
     }
 
     fn weight_options(&self, path: Path<'_>) -> WeightOptions {
@@ -452,21 +235,32 @@ impl<F: Scalar, C: Cell<F>> Layer<F> for Rnn<C> {
         self.cell.build(input.expect_sequence()?.1, init)
     }
 
-    fn forward(&self, w: &C::Weights, x: &Tensor<F>, y: &mut Tensor<F>, cache: &mut Self::Cache, pass: Pass<'_>) {
-        self.forward_from(w, x, None, y, None, cache, pass);
+    /// A sequence without steps leaves the state as it is: the last output is that of the initial state. A batch without
+    /// samples gives outputs without rows.
+    fn forward(&self, weights: &C::Weights, forward: Forward<'_, F, Self::Cache>) {
+        let Forward { x, y, cache, pass, state, kept } = forward;
+        match (x, state) {
+            // A step by itself has a way of its own, which is much shorter.
+            (Tensor::Sequence(steps), Some(state)) if steps.dim().0 == 1 && !pass.training && pass.mask.is_none() => {
+                self.step(weights, steps.index_axis(Axis(0), 0), state, cache);
+                once::write_output(&self.options, state, y);
+            }
+            (x, state) => {
+                let RnnCache { driver, memory } = cache;
+                let forward = Forward { x, y, cache: driver, pass, state, kept };
+                once::forward(self.driver(), forward, &mut |run| self.cell.run(weights, run, memory));
+            }
+        }
     }
 
-    fn backward(
-        &self,
-        w: &C::Weights,
-        x: &Tensor<F>,
-        _: &Tensor<F>,
-        dy: &Tensor<F>,
-        dx: Option<&mut Tensor<F>>,
-        cache: &mut Self::Cache,
-        gradients: &mut C::Weights,
-        pass: Pass<'_>,
-    ) {
-        self.backward_from(w, x, dy, None, dx, None, cache, gradients, pass);
+    fn backward(&self, weights: &C::Weights, backward: Backward<'_, F, Self::Cache, C::Weights>) {
+        let Backward { x, y, dy, dx, cache: RnnCache { driver, memory }, gradients, pass, dstate } = backward;
+        let (pass, gradients_elsewhere) = (pass.shorten(), &mut ());
+        let backward = Backward { x, y, dy, dx, cache: driver, gradients: gradients_elsewhere, pass, dstate };
+        once::backward(self.driver(), backward, &mut |run| self.cell.run_back(weights, run, memory, gradients));
+    }
+
+    fn erase(self) -> Arc<dyn DynLayer<F>> {
+        C::erase_layer(self)
     }
 }

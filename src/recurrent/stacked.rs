@@ -7,19 +7,20 @@
 //! The output of a cell is its state 0, so the states of the second come first. Over whole sequences each cell runs with its
 //! own [`Cell::run`], one after the other, which is the same sum.
 
+use std::sync::Arc;
+
 use ndarray::{Array3, ArrayView2, Axis, s};
 use serde::{Deserialize, Serialize};
 
 use super::cell::{Cell, CellMemory, Run, RunBack, Step, StepBack};
+use super::erased::{AnyCell, DynCell};
 use super::masks::{StepMasks, drop_output, first_columns, undrop};
-use super::state::{State, Views, ViewsMut, Widths};
+use super::rnn::Rnn;
 use crate::error::Result;
-use crate::initializer::Init;
-use crate::layer::{Describe, Pass};
-use crate::params::Path;
-use crate::scalar::Scalar;
-use crate::tensor::{resize, slice, slice_mut};
-use crate::weight_options::WeightOptions;
+use crate::layer::{AnyCache, AnyWeights, Describe, DynLayer, Pass, Path, WeightOptions};
+use crate::numeric::{Scalar, erased_here};
+use crate::tensor::{State, ViewsMut, Widths, resize, slice, slice_mut};
+use crate::weights::initializers::Init;
 
 /// Two cells, one on top of the other, as a cell: Keras' `StackedRNNCells`. For more than two, nest them; all together have at
 /// most [`MAX_STATES`](super::MAX_STATES) states, such as two LSTM cells have.
@@ -36,7 +37,8 @@ use crate::weight_options::WeightOptions;
 /// `first` and `second`, each with those of its cell, such as `stacked/first/kernel`.
 ///
 /// ```
-/// use bptt::{Form, Gru, Lstm, Rnn, Sequential, Stacked};
+/// use bptt::prelude::*;
+/// use bptt::recurrent::{Rnn, Stacked};
 /// let cell = Stacked::new(Lstm::new(8).into_cell(), Gru::new(4).into_cell());
 /// let model = Sequential::new().add(Rnn::from_cell(cell).dropout(0.2)).build(Form::sequence(None, 3), 1)?;
 /// assert_eq!(model.weight("stacked/second/kernel")?.shape(), [8, 12]);
@@ -47,46 +49,39 @@ use crate::weight_options::WeightOptions;
 /// ```
 #[doc(alias = "StackedRNNCells")]
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, bound = "A: Describe, B: Describe")]
-pub struct Stacked<A, B> {
-    first: A,
-    second: B,
+#[serde(deny_unknown_fields)]
+pub struct Stacked {
+    first: AnyCell,
+    second: AnyCell,
 }
 
-impl<A, B> Stacked<A, B> {
+impl Stacked {
     /// The cell that runs `second` on the output of `first`.
-    pub fn new(first: A, second: B) -> Self {
-        Stacked { first, second }
+    pub fn new<A: Cell<f32> + Cell<f64>, B: Cell<f32> + Cell<f64>>(first: A, second: B) -> Self {
+        Stacked { first: AnyCell::new(first), second: AnyCell::new(second) }
     }
 }
 
 /// The weights of [`Stacked`].
 #[derive(Clone, Debug)]
-pub struct StackedWeights<A, B> {
+pub struct StackedWeights<F: Scalar> {
     /// Those of the first cell.
-    pub first: A,
+    pub first: AnyWeights<F>,
     /// Those of the second.
-    pub second: B,
+    pub second: AnyWeights<F>,
 }
-crate::params!(StackedWeights<A, B> { first, second });
+crate::params!(StackedWeights { first, second });
 
 /// What a step of [`Stacked`] keeps: what both cells keep, and room for what passes between them.
-#[derive(Debug)]
-pub struct StackedStep<F, A, B> {
-    first: A,
-    second: B,
+#[derive(Debug, Default)]
+pub struct StackedStep<F: Scalar> {
+    first: AnyCache,
+    second: AnyCache,
     /// The first cell's output as each gate sees it, and its gradient.
     h: Array3<F>,
     dh: Array3<F>,
     /// The gradient of the first cell's output, (1, B, H).
     dbetween: Array3<F>,
-}
-
-impl<F, A: Default, B: Default> Default for StackedStep<F, A, B> {
-    fn default() -> Self {
-        let empty = || Array3::from_shape_vec((0, 0, 0), Vec::new()).expect("an empty array holds no numbers");
-        StackedStep { first: A::default(), second: B::default(), h: empty(), dh: empty(), dbetween: empty() }
-    }
 }
 
 /// The pass of the second cell: what it draws is not what the first one draws.
@@ -95,142 +90,147 @@ fn second_pass<'b, 'a: 'b>(pass: Pass<'a>) -> Pass<'b> {
 }
 
 /// What [`Stacked`] keeps for a whole sequence: what both cells keep, and what passes between them.
-#[derive(Debug)]
-pub struct StackedWorkspace<F: Scalar, A: Cell<F>, B: Cell<F>> {
-    first: Part<F, A>,
-    second: Part<F, B>,
+#[derive(Debug, Default)]
+pub struct StackedWorkspace<F: Scalar> {
+    first: Part<F>,
+    second: Part<F>,
     /// The first cell's outputs (T, B, H) and their gradient.
     between: Array3<F>,
     dbetween: Array3<F>,
 }
 
-#[derive(Debug)]
-struct Part<F: Scalar, C: Cell<F>> {
-    memory: CellMemory<F, C>,
+#[derive(Debug, Default)]
+struct Part<F: Scalar> {
+    memory: AnyCache,
     /// Holds the state of this cell alone while it is changed.
     state: State<F>,
 }
 
-impl<F: Scalar, C: Cell<F>> Default for Part<F, C> {
-    fn default() -> Self {
-        Part { memory: CellMemory::default(), state: State::default() }
-    }
-}
-
-impl<F: Scalar, A: Cell<F>, B: Cell<F>> Default for StackedWorkspace<F, A, B> {
-    fn default() -> Self {
-        StackedWorkspace {
-            first: Part::default(),
-            second: Part::default(),
-            between: Array3::default((0, 0, 0)),
-            dbetween: Array3::default((0, 0, 0)),
-        }
-    }
-}
-
-impl<A: Describe, B: Describe> Describe for Stacked<A, B> {
+impl Describe for Stacked {
     fn kind() -> &'static str {
         "Stacked"
     }
-
-    fn full_kind() -> String {
-        format!("Stacked({}, {})", A::full_kind(), B::full_kind())
-    }
 }
 
-impl<F: Scalar, A: Cell<F>, B: Cell<F>> Cell<F> for Stacked<A, B> {
-    type Weights = StackedWeights<A::Weights, B::Weights>;
-    type Cache = StackedStep<F, A::Cache, B::Cache>;
-    type Workspace = StackedWorkspace<F, A, B>;
+impl<F: Scalar> Cell<F> for Stacked {
+    type Weights = StackedWeights<F>;
+    type Cache = StackedStep<F>;
+    type Workspace = StackedWorkspace<F>;
 
     fn states(&self) -> Widths {
-        self.second.states().and(self.first.states())
+        let (first, second) = self.cells::<F>();
+        second.states().and(first.states())
     }
 
     fn masks(&self) -> usize {
-        self.first.masks().max(self.second.masks())
+        let (first, second) = self.cells::<F>();
+        first.masks().max(second.masks())
     }
 
     fn dropped_width(&self) -> usize {
-        self.second.dropped_width() + self.first.dropped_width()
+        let (first, second) = self.cells::<F>();
+        second.dropped_width() + first.dropped_width()
     }
 
     fn weight_options(&self, path: Path<'_>) -> WeightOptions {
+        let (first, second) = self.cells::<F>();
         path.split_first(|part, rest| match part {
-            "first" => self.first.weight_options(rest),
-            _ => self.second.weight_options(rest),
+            "first" => first.weight_options(rest),
+            _ => second.weight_options(rest),
         })
     }
 
-    fn build(&self, inputs: usize, init: &mut Init) -> Result<Self::Weights> {
-        let between = self.first.states().as_slice()[0];
-        Ok(StackedWeights { first: self.first.build(inputs, init)?, second: self.second.build(between, init)? })
+    fn build(&self, inputs: usize, init: &mut Init) -> Result<StackedWeights<F>> {
+        let (first, second) = self.cells::<F>();
+        first.states().check()?;
+        second.states().check()?;
+        let between = first.states().as_slice()[0];
+        Ok(StackedWeights { first: first.build(inputs, init)?, second: second.build(between, init)? })
     }
 
-    fn step(&self, w: &Self::Weights, at: &Step<'_, F>, next: ViewsMut<'_, F>, cache: &mut Self::Cache) {
+    fn step(&self, w: &StackedWeights<F>, at: &Step<'_, F>, next: ViewsMut<'_, F>, cache: &mut StackedStep<F>) {
+        let (first, second) = self.cells::<F>();
         let (next_second, mut next_first) = next.split_at(self.upper::<F>());
-        let (second, first) = self.split(at, &mut cache.h);
-        self.first.step(&w.first, &first, next_first.reborrow(), &mut cache.first);
+        let StackedStep { first: first_cache, second: second_cache, h, .. } = cache;
+        let (at_second, at_first) = self.split(at, h);
+        first.step(&w.first, &at_first, next_first.reborrow(), first_cache.get_or_make(|| first.cache()));
         let between = next_first.view_mut(0);
-        let second = Step { x: between.view().insert_axis(Axis(0)), ..second };
-        self.second.step(&w.second, &second, next_second, &mut cache.second);
+        let at_second = Step { x: between.view().insert_axis(Axis(0)), ..at_second };
+        second.step(&w.second, &at_second, next_second, second_cache.get_or_make(|| second.cache()));
     }
 
     fn step_back(
         &self,
-        w: &Self::Weights,
+        w: &StackedWeights<F>,
         at: &Step<'_, F>,
-        next: Views<'_, F>,
         back: StepBack<'_, F>,
-        cache: &mut Self::Cache,
-        gradients: &mut Self::Weights,
+        cache: &mut StackedStep<F>,
+        gradients: &mut StackedWeights<F>,
     ) {
+        let (first, second) = self.cells::<F>();
         let upper = self.upper::<F>();
         let StackedStep { first: first_cache, second: second_cache, h, dh, dbetween } = cache;
-        let (second, first) = self.split(at, h);
-        let (next_second, next_first) = next.split_at(upper);
+        let (at_second, at_first) = self.split(at, h);
+        let (next_second, next_first) = back.next.split_at(upper);
         let (dnext_second, dnext_first) = back.dnext.split_at(upper);
         let (dprevious_second, mut dprevious_first) = back.dprevious.split_at(upper);
 
         let between = next_first.view(0).insert_axis(Axis(0));
         resize(dbetween, between.raw_dim());
         slice_mut(dbetween).copy_from_slice(dnext_first.slice(0));
-        let back_second =
-            StepBack { dnext: dnext_second, dprevious: dprevious_second, dx: dbetween.view_mut(), dh: back.dh };
-        let second = Step { x: between, ..second };
-        self.second.step_back(&w.second, &second, next_second, back_second, second_cache, &mut gradients.second);
+        let back_second = StepBack {
+            next: next_second,
+            dnext: dnext_second,
+            dprevious: dprevious_second,
+            dx: dbetween.view_mut(),
+            dh: back.dh,
+        };
+        let at_second = Step { x: between, ..at_second };
+        let second_cache = second_cache.get_or_make(|| second.cache());
+        second.step_back(&w.second, &at_second, back_second, second_cache, &mut gradients.second);
 
         let units = between.dim().2;
-        resize(dh, (first.h.map_or(1, |h| h.dim().0), between.dim().1, units));
+        resize(dh, (at_first.h.map_or(1, |h| h.dim().0), between.dim().1, units));
         dh.fill(F::zero());
         let back_first = StepBack {
+            next: next_first,
             dnext: dnext_first.with_first(slice(dbetween)),
             dprevious: dprevious_first.reborrow(),
             dx: back.dx,
             dh: dh.view_mut(),
         };
-        self.first.step_back(&w.first, &first, next_first, back_first, first_cache, &mut gradients.first);
-        undrop(dh, first_columns(first.masks, units), dprevious_first.view_mut(0));
+        let first_cache = first_cache.get_or_make(|| first.cache());
+        first.step_back(&w.first, &at_first, back_first, first_cache, &mut gradients.first);
+        undrop(dh, first_columns(at_first.masks, units), dprevious_first.view_mut(0));
     }
 
     fn takes_lookups(&self) -> bool {
-        self.first.takes_lookups()
+        self.cells::<F>().0.takes_lookups()
     }
 
-    fn advance(&self, w: &Self::Weights, x: ArrayView2<'_, F>, state: &mut State<F>, memory: &mut CellMemory<F, Self>) {
-        let StackedWorkspace { first, second, .. } = &mut memory.workspace;
-        self.exchange(state, &mut first.state, &mut second.state);
-        self.first.advance(&w.first, x, &mut first.state, &mut first.memory);
-        self.second.advance(&w.second, first.state.parts[0].view(), &mut second.state, &mut second.memory);
-        self.exchange(state, &mut first.state, &mut second.state);
+    fn advance(
+        &self,
+        w: &StackedWeights<F>,
+        x: ArrayView2<'_, F>,
+        state: &mut State<F>,
+        memory: &mut CellMemory<F, Self>,
+    ) {
+        let (first, second) = self.cells::<F>();
+        let StackedWorkspace { first: of_first, second: of_second, .. } = &mut memory.workspace;
+        self.exchange(state, &mut of_first.state, &mut of_second.state);
+        first.advance(&w.first, x, &mut of_first.state, of_first.memory.get_or_make(|| first.memory()));
+        let between = of_first.state.parts[0].view();
+        second.advance(&w.second, between, &mut of_second.state, of_second.memory.get_or_make(|| second.memory()));
+        self.exchange(state, &mut of_first.state, &mut of_second.state);
     }
 
-    fn run(&self, w: &Self::Weights, run: Run<'_, F>, memory: &mut CellMemory<F, Self>) {
+    fn run(&self, w: &StackedWeights<F>, run: Run<'_, F>, memory: &mut CellMemory<F, Self>) {
+        let (first, second) = self.cells::<F>();
         let (steps, batch) = run.steps();
         let (second_masks, first_masks) = self.split_masks(run.masks);
         let (second_states, first_states) = run.states.split_at(self.upper::<F>());
-        let StackedWorkspace { first, second, between, .. } = &mut memory.workspace;
-        resize(between, (steps, batch, self.first.states().as_slice()[0]));
+        let StackedWorkspace { first: of_first, second: of_second, between, .. } = &mut memory.workspace;
+        resize(between, (steps, batch, first.states().as_slice()[0]));
         let first_run = Run {
             x: run.x,
             tokens: run.tokens,
@@ -240,7 +240,7 @@ impl<F: Scalar, A: Cell<F>, B: Cell<F>> Cell<F> for Stacked<A, B> {
             masks: first_masks,
             pass: run.pass.masked(None),
         };
-        self.first.run(&w.first, first_run, &mut first.memory);
+        first.run(&w.first, first_run, of_first.memory.get_or_make(|| first.memory()));
         let second_run = Run {
             x: between.view(),
             tokens: None,
@@ -250,21 +250,22 @@ impl<F: Scalar, A: Cell<F>, B: Cell<F>> Cell<F> for Stacked<A, B> {
             masks: second_masks,
             pass: second_pass(run.pass),
         };
-        self.second.run(&w.second, second_run, &mut second.memory);
+        second.run(&w.second, second_run, of_second.memory.get_or_make(|| second.memory()));
     }
 
     fn run_back(
         &self,
-        w: &Self::Weights,
+        w: &StackedWeights<F>,
         run: RunBack<'_, F>,
         memory: &mut CellMemory<F, Self>,
-        gradients: &mut Self::Weights,
+        gradients: &mut StackedWeights<F>,
     ) {
+        let (first, second) = self.cells::<F>();
         let (second_masks, first_masks) = self.split_masks(run.masks);
         let (second_states, first_states) = run.states.split_at(self.upper::<F>());
-        let StackedWorkspace { first, second, between, dbetween } = &mut memory.workspace;
+        let StackedWorkspace { first: of_first, second: of_second, between, dbetween } = &mut memory.workspace;
         resize(dbetween, between.raw_dim());
-        self.exchange(run.dstates, &mut first.state, &mut second.state);
+        self.exchange(run.dstates, &mut of_first.state, &mut of_second.state);
         let second_run = RunBack {
             x: between.view(),
             tokens: None,
@@ -274,9 +275,10 @@ impl<F: Scalar, A: Cell<F>, B: Cell<F>> Cell<F> for Stacked<A, B> {
             pass: second_pass(run.pass),
             doutputs: run.doutputs,
             dx: Some(dbetween.view_mut()),
-            dstates: &mut second.state,
+            dstates: &mut of_second.state,
         };
-        self.second.run_back(&w.second, second_run, &mut second.memory, &mut gradients.second);
+        let memory = of_second.memory.get_or_make(|| second.memory());
+        second.run_back(&w.second, second_run, memory, &mut gradients.second);
         let first_run = RunBack {
             x: run.x,
             tokens: run.tokens,
@@ -286,51 +288,51 @@ impl<F: Scalar, A: Cell<F>, B: Cell<F>> Cell<F> for Stacked<A, B> {
             pass: run.pass.masked(None),
             doutputs: Some(dbetween.view()),
             dx: run.dx,
-            dstates: &mut first.state,
+            dstates: &mut of_first.state,
         };
-        self.first.run_back(&w.first, first_run, &mut first.memory, &mut gradients.first);
-        self.exchange(run.dstates, &mut first.state, &mut second.state);
+        let memory = of_first.memory.get_or_make(|| first.memory());
+        first.run_back(&w.first, first_run, memory, &mut gradients.first);
+        self.exchange(run.dstates, &mut of_first.state, &mut of_second.state);
+    }
+
+    fn erase(self) -> Arc<dyn DynCell<F>> {
+        erased_here!(F, self, Stacked => Arc<dyn DynCell<F>>, Arc::new)
+    }
+
+    fn erase_layer(layer: Rnn<Self>) -> Arc<dyn DynLayer<F>> {
+        erased_here!(F, layer, Rnn<Stacked> => Arc<dyn DynLayer<F>>, Arc::new)
     }
 }
 
-impl<A: Describe, B: Describe> Stacked<A, B> {
+impl Stacked {
+    fn cells<F: Scalar>(&self) -> (&dyn DynCell<F>, &dyn DynCell<F>) {
+        (self.first.get(), self.second.get())
+    }
+
     /// How many states the second cell has: the first of all.
-    fn upper<F: Scalar>(&self) -> usize
-    where
-        B: Cell<F>,
-    {
-        self.second.states().as_slice().len()
+    fn upper<F: Scalar>(&self) -> usize {
+        self.second.get::<F>().states().as_slice().len()
     }
 
     /// The masks of the second cell and of the first, to which those of the inputs belong.
-    fn split_masks<'a, F: Scalar>(&self, all: StepMasks<'a, F>) -> (StepMasks<'a, F>, StepMasks<'a, F>)
-    where
-        B: Cell<F>,
-    {
-        (all.of_state(), all.after_column(self.second.dropped_width()))
+    fn split_masks<'a, F: Scalar>(&self, all: StepMasks<'a, F>) -> (StepMasks<'a, F>, StepMasks<'a, F>) {
+        (all.of_state(), all.after_column(self.second.get::<F>().dropped_width()))
     }
 
     /// The step of the second cell, but for its input, and that of the first, whose dropped output is written into `h`.
-    fn split<'a, F: Scalar>(&self, at: &'a Step<'_, F>, h: &'a mut Array3<F>) -> (Step<'a, F>, Step<'a, F>)
-    where
-        A: Cell<F>,
-        B: Cell<F>,
-    {
+    fn split<'a, F: Scalar>(&self, at: &'a Step<'_, F>, h: &'a mut Array3<F>) -> (Step<'a, F>, Step<'a, F>) {
         let (second, first) = at.previous.split_at(self.upper::<F>());
         let (x, h_second, all) =
             (at.x.view(), at.h.as_ref().map(|h| h.view()), at.masks.as_ref().map(|masks| masks.view()));
-        let masks = all.map(|masks| masks.slice_move(s![.., .., self.second.dropped_width()..]));
+        let columns = self.second.get::<F>().dropped_width();
+        let masks = all.map(|masks| masks.slice_move(s![.., .., columns..]));
         let first =
             Step { x, h: drop_output(first, masks, h), masks, previous: first, t: at.t, pass: at.pass.masked(None) };
         (Step { x, h: h_second, masks: all, previous: second, t: at.t, pass: second_pass(at.pass) }, first)
     }
 
     /// Lets the parts of the whole state and those of each cell's own change places: to take it apart and put it together.
-    fn exchange<F: Scalar>(&self, whole: &mut State<F>, first: &mut State<F>, second: &mut State<F>)
-    where
-        A: Cell<F>,
-        B: Cell<F>,
-    {
+    fn exchange<F: Scalar>(&self, whole: &mut State<F>, first: &mut State<F>, second: &mut State<F>) {
         second.parts.resize_with(self.upper::<F>(), Default::default);
         first.parts.resize_with(whole.parts.len() - second.parts.len(), Default::default);
         let parts = second.parts.iter_mut().chain(&mut first.parts);

@@ -21,18 +21,17 @@ use std::path::PathBuf;
 use ndarray::{Array1, ArrayView1};
 use serde::{Deserialize, Serialize};
 
+use super::CallbackState;
 use super::epochs::Session;
-use super::history::{Figure, History};
-use crate::callbacks::CallbackState;
 use crate::error::{CheckpointProblem, Error, Result};
-use crate::layer::check_count;
+use crate::files::tensors::{NewTensors, ReadTensors, Reading};
+use crate::files::whole::check_writable;
+use crate::history::{Figure, History};
 use crate::logging::tell;
-use crate::optimizer::OptimizerState;
-use crate::random::Key;
-use crate::scalar::Scalar;
-use crate::sequential::Draws;
-use crate::tensor_file::{NewTensors, ReadTensors, Reading};
-use crate::whole_file::check_writable;
+use crate::model::Draws;
+use crate::numeric::Scalar;
+use crate::numeric::checks::check_count;
+use crate::optimizers::OptimizerState;
 
 /// The version that this code writes, and the newest that it reads.
 const FORMAT: u64 = 1;
@@ -53,10 +52,11 @@ const FORMAT: u64 = 1;
 /// `fit` returns [`Error::Io`] if the file cannot be written or read, and [`Error::Backup`] if it is another training's
 /// or not whole; a `save_freq` of 0 is an [`Error::InvalidOption`].
 ///
-/// Give it to [`Fit::backup`](crate::Fit::backup); the file `run.backup` is there only while the first call is under way:
+/// Give it to [`Fit::backup`](crate::models::Fit::backup); the file `run.backup` is there only while the first call is under way:
 ///
 /// ```
-/// use bptt::{Adam, BackupAndRestore, Dense, Fit, Form, MeanSquaredError, Sequential};
+/// use bptt::prelude::*;
+/// use bptt::models::BackupAndRestore;
 /// use ndarray::array;
 /// # let file = std::env::temp_dir().join(format!("bptt-doc-{}.backup", std::process::id()));
 ///
@@ -144,6 +144,9 @@ impl BackupAndRestore {
         for (number, callback) in session.callbacks.iter().enumerate() {
             let mut names = Vec::new();
             for (name, numbers) in callback.state().into_entries() {
+                if names.contains(&name) {
+                    return Err(Error::DuplicateState { name });
+                }
                 tensors.add_row(format!("callbacks/{number}/{name}"), Array1::from(numbers));
                 names.push(name);
             }
@@ -155,14 +158,14 @@ impl BackupAndRestore {
             tensors.add_row(format!("history/{number}"), pairs.flatten().collect::<Array1<f64>>());
         }
         tensors.add_row("history/seconds".into(), ArrayView1::from(session.history.seconds()));
-        let Draws { key, shuffles } = session.model.draws;
+        let Draws { seed, shuffles } = session.model.draws;
         let description = Description {
             format: FORMAT,
             epoch: session.epoch as u64,
             batch: session.batch as u64,
             batches: session.batches.map(|batches| batches as u64),
             stop: session.stop && !session.interrupted,
-            key: key.bits(),
+            seed,
             shuffles,
             optimizer_batches: optimizer.batches,
             learning_rate: optimizer.learning_rate.map(f64::to_bits),
@@ -170,8 +173,8 @@ impl BackupAndRestore {
             callbacks,
             figures: session.history.names().into_iter().map(String::from).collect(),
         };
-        let broken = |source| Error::Options { kind: "the training".into(), source };
-        tensors.write(&self.path, Some(serde_json::to_value(description).map_err(broken)?))?;
+        let description = serde_json::to_value(description).map_err(|source| Error::options("the training", source))?;
+        tensors.write(&self.path, Some(description))?;
         tell!(debug, "wrote {} after {} epochs and {} batches", self.path.display(), session.epoch, session.batch);
         Ok(())
     }
@@ -194,7 +197,7 @@ struct Description {
     /// Of an epoch, if that was known: in another one the place would be another.
     batches: Option<u64>,
     stop: bool,
-    key: u64,
+    seed: u64,
     shuffles: u64,
     optimizer_batches: u64,
     /// The bits of the rate, unless a schedule gives it.
@@ -282,7 +285,7 @@ impl<F: Scalar> Saved<F> {
             epoch: description.epoch as usize,
             batch: description.batch as usize,
             stop: description.stop,
-            draws: Draws { key: Key::from_bits(description.key), shuffles: description.shuffles },
+            draws: Draws { seed: description.seed, shuffles: description.shuffles },
             weights,
             optimizer,
             figures,

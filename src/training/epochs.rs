@@ -10,50 +10,22 @@ use std::ops::Range;
 use std::time::Instant;
 
 use super::backup::{BackupAndRestore, Saved};
-use super::data::Samples;
+use super::callback::Callback;
 use super::evaluate::evaluate;
 use super::feed::{Feed, Rows};
 use super::figures::Figures;
 use super::fit::Fit;
-use super::history::{History, Logs};
+use super::single::check_windows;
 use super::step::{Work, apply_gradients, run_batch};
-use super::targets::ArrangedTargets;
+use super::view::Training;
 use super::window::Window;
-use crate::callbacks::Callback;
+use crate::data::{ArrangedTargets, Samples};
 use crate::error::{Error, Result};
+use crate::history::{History, Logs};
 use crate::logging::tell;
-use crate::scalar::Scalar;
-use crate::sequential::{Model, Workspace};
-
-/// Training as a callback sees it.
-#[derive(Debug)]
-pub struct Training<'a, F: Scalar> {
-    /// The model, between two steps.
-    pub model: &'a mut Model<F>,
-    /// How many epochs are planned.
-    pub epochs: usize,
-    /// How many batches an epoch has, if that is known.
-    pub batches: Option<usize>,
-    /// The figures of the epochs that are over.
-    pub history: &'a History,
-    stop: &'a mut bool,
-    interrupted: &'a mut bool,
-}
-
-impl<F: Scalar> Training<'_, F> {
-    /// Ends training: from the end of a batch the epoch is cut short, but its validation and callbacks still run.
-    pub fn stop(&mut self) {
-        *self.stop = true;
-    }
-
-    /// Ends training at once, but not for good: an epoch that is under way is left out of the history, without validation and
-    /// `on_epoch_end`; `on_train_end` is called. A [backup](crate::Fit::backup) is written and stays, so that the same call of
-    /// `fit` goes on with the next batch as if there had been no interruption.
-    pub fn interrupt(&mut self) {
-        *self.stop = true;
-        *self.interrupted = true;
-    }
-}
+use crate::model::Model;
+use crate::network::Workspace;
+use crate::numeric::Scalar;
 
 /// What to look at after epochs without learning from it: some rows of samples.
 pub(super) struct Validation<'v, F> {
@@ -72,7 +44,7 @@ impl<'v, F: Scalar> Validation<'v, F> {
 /// A training under way.
 pub(super) struct Session<'m, 'c, F: Scalar> {
     pub(super) model: &'m mut Model<F>,
-    pub(super) callbacks: Vec<&'c mut dyn Callback<F>>,
+    pub(super) callbacks: Vec<&'c mut dyn Callback>,
     pub(super) history: History,
     /// Epochs that are over.
     pub(super) epoch: usize,
@@ -122,7 +94,7 @@ pub(super) fn train<F: Scalar>(
     let started = Instant::now();
     model.compiled.as_ref().ok_or(Error::NotCompiled)?.optimizer.check()?;
     if let Some((every, through)) = fit.truncated {
-        model.check_windows()?;
+        check_windows(model)?;
         // Refuses wrong ones before the first step.
         drop(Window::all(1, every, through)?);
     }
@@ -167,9 +139,9 @@ pub(super) fn train<F: Scalar>(
             let figures = evaluate(network, compiled, threads, workspaces, samples, targets, rows.clone())?;
             figures.iter().for_each(|(name, value)| logs.set(&format!("val_{name}"), value));
         }
-        let epoch = session.epoch;
+        let epoch = session.epoch + 1;
         session.each(|callback, training| callback.on_epoch_end(epoch, &mut logs, training))?;
-        tell!(debug, "epoch {}: {:?} in {seconds:.3} s", epoch + 1, logs);
+        tell!(debug, "epoch {epoch}: {logs:?} in {seconds:.3} s");
         session.history.push(&logs, seconds);
         session.epoch += 1;
         session.batch = 0;
@@ -191,9 +163,10 @@ pub(super) fn train<F: Scalar>(
 
 impl<F: Scalar> Session<'_, '_, F> {
     /// Calls each callback.
-    fn each(&mut self, mut call: impl FnMut(&mut dyn Callback<F>, &mut Training<'_, F>) -> Result<()>) -> Result<()> {
+    fn each(&mut self, mut call: impl FnMut(&mut dyn Callback, &mut Training<'_>) -> Result<()>) -> Result<()> {
         let Session { model, callbacks, history, stop, interrupted, epochs, batches, .. } = self;
-        let mut training = Training { model, epochs: *epochs, batches: *batches, history, stop, interrupted };
+        let mut training =
+            Training { model: &mut **model, epochs: *epochs, batches: *batches, history, stop, interrupted };
         callbacks.iter_mut().try_for_each(|callback| call(&mut **callback, &mut training))
     }
 
@@ -201,7 +174,7 @@ impl<F: Scalar> Session<'_, '_, F> {
     fn take_up(&mut self, saved: Saved<F>) -> Result<()> {
         if saved.batch > 0 {
             // It was called for this epoch, before the state was saved that callbacks now take up.
-            let epoch = saved.epoch;
+            let epoch = saved.epoch + 1;
             self.each(|callback, training| callback.on_epoch_begin(epoch, training))?;
         }
         saved.apply(self)
@@ -210,7 +183,7 @@ impl<F: Scalar> Session<'_, '_, F> {
     /// Runs the batches of an epoch, or those that are left of it.
     fn epoch(&mut self, feed: &mut dyn Feed<F>, limit: usize, backup: Option<&BackupAndRestore>) -> Result<Logs> {
         if self.batch == 0 {
-            let epoch = self.epoch;
+            let epoch = self.epoch + 1;
             self.each(|callback, training| callback.on_epoch_begin(epoch, training))?;
             self.model.begin_shuffle();
             self.figures.reset();
@@ -224,7 +197,7 @@ impl<F: Scalar> Session<'_, '_, F> {
             self.learn(rows)?;
             self.batch += 1;
             self.figures.write(&mut logs);
-            let batch = self.batch - 1;
+            let batch = self.batch;
             self.each(|callback, training| callback.on_batch_end(batch, &logs, training))?;
             // After a stop for good, the epoch's end is what is written.
             if let Some(backup) = backup

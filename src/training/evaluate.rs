@@ -2,17 +2,17 @@
 
 use std::ops::Range;
 
-use super::SHARD;
-use super::data::Samples;
 use super::figures::Figures;
-use super::history::Logs;
-use super::step::{Work, run_batch};
-use super::targets::ArrangedTargets;
-use super::threads::Threads;
-use crate::error::Result;
+use super::once;
+use super::step::{SHARD, Work, run_batch};
+use crate::data::{ArrangedTargets, Samples, Targets};
+use crate::error::{Error, Result};
+use crate::history::Logs;
 use crate::layer::Pass;
-use crate::scalar::Scalar;
-use crate::sequential::{Compiled, Network, Workspace};
+use crate::model::{Compiled, Model};
+use crate::network::{Network, Workspace};
+use crate::numeric::Scalar;
+use crate::threads::Threads;
 
 /// Samples that are in work at the same time: enough shards for many threads.
 const BLOCK: usize = 32 * SHARD;
@@ -38,4 +38,28 @@ pub(crate) fn evaluate<F: Scalar>(
     let mut logs = Logs::default();
     figures.write(&mut logs);
     Ok(logs)
+}
+
+/// [`Model::evaluate`].
+pub(super) fn evaluate_model<F: Scalar>(
+    model: &Model<F>,
+    samples: Samples<'_, F>,
+    targets: Targets<'_>,
+) -> Result<Logs> {
+    let compiled = model.compiled.as_ref().ok_or(Error::NotCompiled)?;
+    samples.check(&model.network)?;
+    let targets = ArrangedTargets::new(&targets, &samples, model.network.output(), &*compiled.loss)?;
+    let rows = 0..samples.len();
+    evaluate(&model.network, compiled, &model.threads, &mut Vec::new(), &samples, &targets, rows)
+}
+
+impl<F: Scalar> Model<F> {
+    /// Loss and metrics over data, without dropout; the loss with the penalties of regularizers.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotCompiled`] before [`Model::compile`], and those of [`Model::fit`] for data that do not fit.
+    pub fn evaluate<'a>(&self, samples: impl Into<Samples<'a, F>>, targets: impl Into<Targets<'a>>) -> Result<Logs> {
+        once::evaluate(self, samples.into(), targets.into())
+    }
 }

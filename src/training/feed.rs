@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::Scope;
 
-use super::data::Samples;
-use super::targets::{ArrangedTargets, Targets};
-use crate::batches::{Batch, Batches};
+use crate::data::Samples;
+use crate::data::{ArrangedTargets, Targets};
+use crate::data::{Batch, Batches};
 use crate::error::{Error, Result};
-use crate::loss::Loss;
+use crate::losses::Loss;
+use crate::network::Network;
+use crate::numeric::Scalar;
 use crate::random::Key;
-use crate::scalar::Scalar;
-use crate::sequential::Network;
 
 /// Some rows of samples to learn from.
 pub(super) struct Rows<'a, F> {

@@ -1,11 +1,12 @@
 //! The figures of some batches: the mean loss with its penalties, and the metrics.
 
-use super::history::Logs;
 use crate::error::Result;
-use crate::loss::mean;
+use crate::history::Logs;
+use crate::losses::mean;
 use crate::metrics::Running;
-use crate::scalar::Scalar;
-use crate::sequential::{Compiled, Network, Workspace};
+use crate::model::Compiled;
+use crate::network::{Network, Workspace};
+use crate::numeric::Scalar;
 
 /// Figures that run over the batches of an epoch, or of an evaluation.
 #[derive(Debug)]

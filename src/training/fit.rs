@@ -4,17 +4,16 @@ use std::collections::BTreeMap;
 use std::thread;
 
 use super::backup::BackupAndRestore;
-use super::data::Samples;
+use super::callback::Callback;
 use super::epochs::{Validation, train};
 use super::feed::{ArrayFeed, Loader, SourceFeed, Supply};
-use super::history::History;
-use super::targets::{ArrangedTargets, Targets};
-use crate::batches::Batches;
-use crate::callbacks::Callback;
+use super::once;
+use crate::data::{ArrangedTargets, Batches, Samples, Targets};
 use crate::error::{Error, Result};
-use crate::layer::check_count;
-use crate::scalar::Scalar;
-use crate::sequential::Model;
+use crate::history::History;
+use crate::model::Model;
+use crate::numeric::Scalar;
+use crate::numeric::checks::check_count;
 
 /// How to train: everything that [`Model::fit`] wants to know besides the data.
 ///
@@ -31,7 +30,7 @@ use crate::sequential::Model;
 /// | `validation_freq` | 1 | epochs from one validation to the next |
 /// | `callback` | none | what to call along the way; may be given several times |
 /// | `backup` | none | a file from which an interrupted training goes on |
-pub struct Fit<'a, F> {
+pub struct Fit<'a, F = f32> {
     pub(super) epochs: usize,
     batch_size: Option<usize>,
     shuffle: Option<bool>,
@@ -41,7 +40,7 @@ pub struct Fit<'a, F> {
     validation: Option<(Samples<'a, F>, Targets<'a>)>,
     validation_split: Option<f64>,
     pub(super) validation_freq: usize,
-    pub(super) callbacks: Vec<&'a mut dyn Callback<F>>,
+    pub(super) callbacks: Vec<&'a mut dyn Callback>,
     pub(super) backup: Option<BackupAndRestore>,
 }
 
@@ -100,7 +99,7 @@ impl<'a, F: Scalar> Fit<'a, F> {
     }
 
     /// Learns `every` k₁ steps from the newest k₁ outputs, with gradients that go back `through` the last k₂ steps: see
-    /// [`Window`](crate::Window). States start at zero with each batch and are carried from window to window; the model needs
+    /// [`Window`](crate::models::Window). States start at zero with each batch and are carried from window to window; the model needs
     /// an output for each step.
     #[doc(alias = "stateful")]
     pub fn truncated(self, every: usize, through: usize) -> Self {
@@ -113,7 +112,8 @@ impl<'a, F: Scalar> Fit<'a, F> {
     /// validation data have none. Targets that tell no class are an [`Error::Target`].
     ///
     /// ```
-    /// use bptt::{Activation, BinaryCrossentropy, Dense, Fit, Form, Recall, Sequential, Sgd};
+    /// use bptt::prelude::*;
+    /// use bptt::metrics::Recall;
     /// use ndarray::array;
     /// let layers = Sequential::new().add(Dense::new(1).activation(Activation::Sigmoid));
     /// let mut model = layers.build(Form::vector(1), 42)?;
@@ -138,7 +138,7 @@ impl<'a, F: Scalar> Fit<'a, F> {
     /// `shuffle` says. The first ⌊n·(1 − share)⌋ of n are learnt from.
     ///
     /// ```
-    /// use bptt::{Dense, Fit, Form, MeanSquaredError, Sequential, Sgd};
+    /// use bptt::prelude::*;
     /// use ndarray::{Array1, Array2};
     /// let mut model = Sequential::new().add(Dense::new(1)).build(Form::vector(1), 1)?;
     /// model.compile(Sgd::new(0.1), MeanSquaredError);
@@ -157,7 +157,7 @@ impl<'a, F: Scalar> Fit<'a, F> {
     }
 
     /// Adds a callback after those that are there.
-    pub fn callback(mut self, callback: &'a mut dyn Callback<F>) -> Self {
+    pub fn callback(mut self, callback: &'a mut dyn Callback) -> Self {
         self.callbacks.push(callback);
         self
     }
@@ -200,31 +200,7 @@ impl<F: Scalar> Model<F> {
         targets: impl Into<Targets<'a>>,
         fit: Fit<'_, F>,
     ) -> Result<History> {
-        let (samples, targets) = (samples.into(), targets.into());
-        fit.check()?;
-        let compiled = self.compiled.as_ref().ok_or(Error::NotCompiled)?;
-        samples.check(&self.network)?;
-        let targets = ArrangedTargets::new(&targets, &samples, self.network.output(), &*compiled.loss)?;
-        // A copy, for the samples that are kept back for validation have no weights of classes.
-        let weighed = (!fit.class_weight.is_empty()).then(|| targets.weighed(&fit.class_weight)).transpose()?;
-        let given = self.arrange_validation(&fit)?;
-        let mut validation = given.as_ref().map(|(samples, targets)| Validation::new(samples.view(), targets));
-        let mut learnt = samples.len();
-        if let Some(share) = fit.validation_split {
-            learnt = (samples.len() as f64 * (1.0 - share)).floor() as usize;
-            if validation.is_some() || !(1..samples.len()).contains(&learnt) {
-                let allowed = "above 0 and below 1, leave samples on both sides, and not stand beside validation data";
-                return Err(Error::InvalidOption { option: "validation_split", value: share.to_string(), allowed });
-            }
-            validation = Some(Validation { rows: learnt..samples.len(), ..Validation::new(samples.view(), &targets) });
-        }
-        let (batch_size, shuffle) = (fit.batch_size.unwrap_or(32), fit.shuffle.unwrap_or(true));
-        train(
-            self,
-            &mut ArrayFeed::new(samples.view(), weighed.as_ref().unwrap_or(&targets), learnt, batch_size, shuffle),
-            validation,
-            fit,
-        )
+        once::fit(self, samples.into(), targets.into(), fit)
     }
 
     /// Trains on the batches of a source, and returns the figures of each epoch: for data that do not fit in memory.
@@ -238,36 +214,81 @@ impl<F: Scalar> Model<F> {
     /// `batch_size`, `shuffle` and `validation_split`, which are for arrays; [`Error::Empty`] if an epoch has no batch.
     #[doc(alias = "fit_generator")]
     pub fn fit_batches(&mut self, source: &mut dyn Batches<F>, fit: Fit<'_, F>) -> Result<History> {
-        fit.check()?;
-        let for_arrays = [
-            ("batch_size", fit.batch_size.is_some()),
-            ("shuffle", fit.shuffle.is_some()),
-            ("validation_split", fit.validation_split.is_some()),
-        ];
-        if let Some(&(option, _)) = for_arrays.iter().find(|(_, given)| *given) {
-            let allowed = "left out: batches are as the source makes them";
-            return Err(Error::InvalidOption { option, value: "given".into(), allowed });
-        }
-        let given = self.arrange_validation(&fit)?;
-        let validation = given.as_ref().map(|(samples, targets)| Validation::new(samples.view(), targets));
-        let (batches, class_weight) = (source.count(), fit.class_weight.clone());
-        if self.threads.is_single() {
-            return train(self, &mut SourceFeed::new(Supply::Here(source), batches, class_weight), validation, fit);
-        }
-        thread::scope(|scope| {
-            let loader = Loader::start_in(scope, source);
-            train(self, &mut SourceFeed::new(Supply::Loader(loader), batches, class_weight), validation, fit)
-        })
+        once::fit_batches(self, source, fit)
     }
+}
 
-    /// The validation data, checked.
-    fn arrange_validation<'v>(&self, fit: &Fit<'v, F>) -> Result<Option<(Samples<'v, F>, ArrangedTargets<F>)>> {
-        let Some((samples, targets)) = &fit.validation else { return Ok(None) };
-        let compiled = self.compiled.as_ref().ok_or(Error::NotCompiled)?;
-        let arranged = samples
-            .check(&self.network)
-            .and_then(|()| ArrangedTargets::new(targets, samples, self.network.output(), &*compiled.loss));
-        let arranged = arranged.map_err(|source| Error::Validation { source: Box::new(source) })?;
-        Ok(Some((*samples, arranged)))
+/// [`Model::fit`].
+pub(super) fn fit<F: Scalar>(
+    model: &mut Model<F>,
+    samples: Samples<'_, F>,
+    targets: Targets<'_>,
+    fit: Fit<'_, F>,
+) -> Result<History> {
+    fit.check()?;
+    let compiled = model.compiled.as_ref().ok_or(Error::NotCompiled)?;
+    samples.check(&model.network)?;
+    let targets = ArrangedTargets::new(&targets, &samples, model.network.output(), &*compiled.loss)?;
+    // A copy, for the samples that are kept back for validation have no weights of classes.
+    let weighed = (!fit.class_weight.is_empty()).then(|| targets.weighed(&fit.class_weight)).transpose()?;
+    let given = arrange_validation(model, &fit)?;
+    let mut validation = given.as_ref().map(|(samples, targets)| Validation::new(samples.view(), targets));
+    let mut learnt = samples.len();
+    if let Some(share) = fit.validation_split {
+        learnt = (samples.len() as f64 * (1.0 - share)).floor() as usize;
+        if validation.is_some() || !(1..samples.len()).contains(&learnt) {
+            let allowed = "above 0 and below 1, leave samples on both sides, and not stand beside validation data";
+            return Err(Error::InvalidOption { option: "validation_split", value: share.to_string(), allowed });
+        }
+        validation = Some(Validation { rows: learnt..samples.len(), ..Validation::new(samples.view(), &targets) });
     }
+    let (batch_size, shuffle) = (fit.batch_size.unwrap_or(32), fit.shuffle.unwrap_or(true));
+    train(
+        model,
+        &mut ArrayFeed::new(samples.view(), weighed.as_ref().unwrap_or(&targets), learnt, batch_size, shuffle),
+        validation,
+        fit,
+    )
+}
+
+/// [`Model::fit_batches`].
+pub(super) fn fit_batches<F: Scalar>(
+    model: &mut Model<F>,
+    source: &mut dyn Batches<F>,
+    fit: Fit<'_, F>,
+) -> Result<History> {
+    fit.check()?;
+    let for_arrays = [
+        ("batch_size", fit.batch_size.is_some()),
+        ("shuffle", fit.shuffle.is_some()),
+        ("validation_split", fit.validation_split.is_some()),
+    ];
+    if let Some(&(option, _)) = for_arrays.iter().find(|(_, given)| *given) {
+        let allowed = "left out: batches are as the source makes them";
+        return Err(Error::InvalidOption { option, value: "given".into(), allowed });
+    }
+    let given = arrange_validation(model, &fit)?;
+    let validation = given.as_ref().map(|(samples, targets)| Validation::new(samples.view(), targets));
+    let (batches, class_weight) = (source.count(), fit.class_weight.clone());
+    if model.threads.is_single() {
+        return train(model, &mut SourceFeed::new(Supply::Here(source), batches, class_weight), validation, fit);
+    }
+    thread::scope(|scope| {
+        let loader = Loader::start_in(scope, source);
+        train(model, &mut SourceFeed::new(Supply::Loader(loader), batches, class_weight), validation, fit)
+    })
+}
+
+/// The validation data, checked.
+fn arrange_validation<'v, F: Scalar>(
+    model: &Model<F>,
+    fit: &Fit<'v, F>,
+) -> Result<Option<(Samples<'v, F>, ArrangedTargets<F>)>> {
+    let Some((samples, targets)) = &fit.validation else { return Ok(None) };
+    let compiled = model.compiled.as_ref().ok_or(Error::NotCompiled)?;
+    let arranged = samples
+        .check(&model.network)
+        .and_then(|()| ArrangedTargets::new(targets, samples, model.network.output(), &*compiled.loss));
+    let arranged = arranged.map_err(|source| Error::Validation { source: Box::new(source) })?;
+    Ok(Some((*samples, arranged)))
 }

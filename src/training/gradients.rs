@@ -2,19 +2,19 @@
 
 use ndarray::ArrayD;
 
-use super::data::{Samples, batch_first};
+use super::once;
 use super::step::left_out;
-use super::targets::{ArrangedTargets, Targets};
+use crate::data::{ArrangedTargets, Samples, Targets, batch_first};
 use crate::error::{Error, Result};
 use crate::layer::Pass;
-use crate::loss::mean;
-use crate::scalar::Scalar;
-use crate::sequential::Model;
+use crate::losses::mean;
+use crate::model::Model;
+use crate::numeric::Scalar;
 
 /// What [`Model::gradients`] finds for a batch.
 #[derive(Clone, Debug)]
 pub struct Gradients<F> {
-    /// The mean loss, with the penalties of [regularizers](crate::Regularizer).
+    /// The mean loss, with the penalties of [regularizers](crate::regularizers::Regularizer).
     pub loss: f64,
     /// The model's outputs, batch first: (N, K) or (N, T, K).
     pub outputs: ArrayD<F>,
@@ -28,7 +28,7 @@ impl<F: Scalar> Model<F> {
     /// The loss of a batch and its gradients, in training mode, with the dropout masks of the next step.
     ///
     /// ```
-    /// use bptt::{Dense, Form, MeanSquaredError, Sequential, Sgd};
+    /// use bptt::prelude::*;
     /// use ndarray::array;
     /// let mut model = Sequential::new().add(Dense::new(1)).build(Form::vector(2), 42)?;
     /// model.compile(Sgd::new(0.1), MeanSquaredError);
@@ -47,42 +47,41 @@ impl<F: Scalar> Model<F> {
         samples: impl Into<Samples<'a, F>>,
         targets: impl Into<Targets<'a>>,
     ) -> Result<Gradients<F>> {
-        self.gradients_with(samples.into(), targets.into(), self.training_pass()?)
+        once::gradients(self, samples.into(), targets.into(), self.training_pass()?)
     }
+}
 
-    /// [`Model::gradients`] with a pass of the caller's.
-    #[doc(hidden)]
-    pub fn gradients_with(
-        &self,
-        samples: Samples<'_, F>,
-        targets: Targets<'_>,
-        pass: Pass<'_>,
-    ) -> Result<Gradients<F>> {
-        let compiled = self.compiled.as_ref().ok_or(Error::NotCompiled)?;
-        samples.check(&self.network)?;
-        let targets = ArrangedTargets::new(&targets, &samples, self.network.output(), &*compiled.loss)?;
-        let left_out = left_out(&self.network, &*compiled.loss);
-        let rows: Vec<usize> = (0..samples.len()).collect();
-        let mut workspace = self.network.workspace();
-        samples.load(0..samples.len(), 0..samples.steps(), &mut workspace);
-        targets.load(&rows, None, &mut workspace);
-        self.network.forward(&mut workspace, left_out.is_some(), None, pass);
-        self.network.backward(&mut workspace, &*compiled.loss, left_out.is_some(), true, pass);
+/// [`Model::gradients`] with a pass of the caller's.
+pub(super) fn gradients<F: Scalar>(
+    model: &Model<F>,
+    samples: Samples<'_, F>,
+    targets: Targets<'_>,
+    pass: Pass<'_>,
+) -> Result<Gradients<F>> {
+    let compiled = model.compiled.as_ref().ok_or(Error::NotCompiled)?;
+    samples.check(&model.network)?;
+    let targets = ArrangedTargets::new(&targets, &samples, model.network.output(), &*compiled.loss)?;
+    let left_out = left_out(&model.network, &*compiled.loss);
+    let rows: Vec<usize> = (0..samples.len()).collect();
+    let mut workspace = model.network.workspace();
+    samples.load(0..samples.len(), 0..samples.steps(), &mut workspace);
+    targets.load(&rows, None, &mut workspace);
+    model.network.forward(&mut workspace, left_out.is_some(), None, pass);
+    model.network.backward(&mut workspace, &*compiled.loss, left_out.is_some(), true, pass);
 
-        let output_rows = workspace.rows();
-        let scale = F::of(1.0 / output_rows.max(1) as f64);
-        let mut weights = Vec::new();
-        self.network.for_each_gradient(&mut workspace, |_, _, mut gradient| gradient.mapv_inplace(|g| g * scale));
-        self.network.add_penalty_gradients(&mut workspace);
-        self.network.for_each_gradient(&mut workspace, |_, path, gradient| {
-            weights.push((path.to_string(), gradient.to_owned()));
-        });
-        let samples =
-            if samples.are_tokens() { None } else { Some(batch_first(&workspace.gradients[0]).mapv(|g| g * scale)) };
-        workspace.finish_outputs(left_out);
-        let output = workspace.activations.last().map(batch_first);
-        let outputs = output.ok_or(Error::Empty { what: "the model", mend: "add at least one layer" })?;
-        let loss = mean(workspace.loss, output_rows) + self.network.penalty();
-        Ok(Gradients { loss, outputs, weights, samples })
-    }
+    let output_rows = workspace.rows();
+    let scale = F::of(1.0 / output_rows.max(1) as f64);
+    let mut weights = Vec::new();
+    model.network.for_each_gradient(&mut workspace, |_, _, mut gradient| gradient.mapv_inplace(|g| g * scale));
+    model.network.add_penalty_gradients(&mut workspace);
+    model.network.for_each_gradient(&mut workspace, |_, path, gradient| {
+        weights.push((path.to_string(), gradient.to_owned()));
+    });
+    let samples =
+        if samples.are_tokens() { None } else { Some(batch_first(&workspace.gradients[0]).mapv(|g| g * scale)) };
+    workspace.finish_outputs(left_out);
+    let output = workspace.activations.last().map(batch_first);
+    let outputs = output.ok_or(Error::Empty { what: "the model", mend: "add at least one layer" })?;
+    let loss = mean(workspace.loss, output_rows) + model.network.penalty();
+    Ok(Gradients { loss, outputs, weights, samples })
 }

@@ -2,15 +2,15 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::data::Samples;
-use super::step::{Room, Work, apply_gradients, rows_of, run_batch};
-use super::targets::Targets;
+use super::once;
+use super::step::{Work, apply_gradients, rows_of, run_batch};
 use super::window::Window;
+use crate::data::{Samples, Targets};
 use crate::error::{Error, Result};
 use crate::layer::Pass;
-use crate::loss::mean;
-use crate::scalar::Scalar;
-use crate::sequential::{Compiled, Model, ModelState};
+use crate::losses::mean;
+use crate::model::{Compiled, Model, ModelState, Room};
+use crate::numeric::Scalar;
 use crate::tensor::Form;
 
 impl<F: Scalar> Model<F> {
@@ -27,17 +27,17 @@ impl<F: Scalar> Model<F> {
         samples: impl Into<Samples<'a, F>>,
         targets: impl Into<Targets<'a>>,
     ) -> Result<f64> {
-        let samples = samples.into();
         let pass = self.training_pass()?;
-        self.train_batch_with(samples, targets.into(), pass)
+        once::train_batch(self, samples.into(), targets.into(), pass)
     }
 
     /// One step of the optimizer on one window of long sequences, going on from a state and leaving in it the one from which
     /// the next window starts; the loss of the window's newest outputs before the step.
-    /// [`Fit::truncated`](crate::Fit::truncated) as a plain loop:
+    /// [`Fit::truncated`](crate::models::Fit::truncated) as a plain loop:
     ///
     /// ```
-    /// use bptt::{Adam, Dense, Form, Lstm, MeanSquaredError, Sequential, Window};
+    /// use bptt::prelude::*;
+    /// use bptt::models::Window;
     /// use ndarray::Array3;
     ///
     /// let layers = Sequential::new().add(Lstm::new(4).return_sequences(true)).add(Dense::new(1));
@@ -63,56 +63,70 @@ impl<F: Scalar> Model<F> {
         window: &Window,
         state: &mut ModelState<F>,
     ) -> Result<f64> {
-        let samples = samples.into();
-        self.check_windows()?;
-        samples.check_part(&self.network)?;
-        state.check(&self.network, samples.len())?;
-        let Window { steps, newest, kept } = window;
-        if steps.is_empty() || steps.end > samples.steps() || *newest > steps.len() || *kept > steps.len() {
-            let allowed = "some of the steps that the samples have";
-            return Err(Error::InvalidOption { option: "window", value: format!("{window:?}"), allowed });
-        }
-        let pass = self.training_pass()?;
-        self.train_part(samples, targets.into(), Some((window, state)), pass)
+        once::train_window(self, samples.into(), targets.into(), window, state)
     }
+}
 
-    /// Refuses windows for a model without an output for each step, or with layers that need the whole sequence.
-    pub(super) fn check_windows(&self) -> Result<()> {
-        let output = self.network.output();
-        if !matches!(output, Form::Sequence { .. }) {
-            return Err(Error::Windows { got: output });
-        }
-        self.state(0).map(drop)
+/// [`Model::train_window`].
+pub(super) fn train_window<F: Scalar>(
+    model: &mut Model<F>,
+    samples: Samples<'_, F>,
+    targets: Targets<'_>,
+    window: &Window,
+    state: &mut ModelState<F>,
+) -> Result<f64> {
+    check_windows(model)?;
+    samples.check_part(&model.network)?;
+    state.check(&model.network, samples.len())?;
+    let Window { steps, newest, kept } = window;
+    if steps.is_empty() || steps.end > samples.steps() || *newest > steps.len() || *kept > steps.len() {
+        let allowed = "some of the steps that the samples have";
+        return Err(Error::InvalidOption { option: "window", value: format!("{window:?}"), allowed });
     }
+    let pass = model.training_pass()?;
+    train_part(model, samples, targets, Some((window, state)), pass)
+}
 
-    /// [`Model::train_batch`] with a pass of the caller's.
-    #[doc(hidden)]
-    pub fn train_batch_with(&mut self, samples: Samples<'_, F>, targets: Targets<'_>, pass: Pass<'_>) -> Result<f64> {
-        samples.check(&self.network)?;
-        self.train_part(samples, targets, None, pass)
+/// Refuses windows for a model without an output for each step, or with layers that need the whole sequence.
+pub(super) fn check_windows<F: Scalar>(model: &Model<F>) -> Result<()> {
+    let output = model.network.output();
+    if !matches!(output, Form::Sequence { .. }) {
+        return Err(Error::Windows { got: output.to_string() });
     }
+    model.state(0).map(drop)
+}
 
-    fn train_part(
-        &mut self,
-        samples: Samples<'_, F>,
-        targets: Targets<'_>,
-        part: Option<(&Window, &mut ModelState<F>)>,
-        pass: Pass<'_>,
-    ) -> Result<f64> {
-        let Compiled { optimizer, loss, room, .. } = self.compiled.as_mut().ok_or(Error::NotCompiled)?;
-        optimizer.check()?;
-        let Room { workspaces, targets: arranged, rows } = room.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let output = self.network.output();
-        let output = if part.is_some() { output.any_length() } else { output };
-        arranged.arrange(&targets, &samples, output, &**loss)?;
-        rows.clear();
-        rows.extend(0..samples.len());
-        let (window, state) = part.map(|(window, state)| (window, Mutex::new(state))).unzip();
-        let work = Work { samples: samples.view(), targets: arranged, rows, window, state: state.as_ref() };
-        let shards = run_batch(&self.network, &**loss, &self.threads, workspaces, work, pass);
-        let sum: f64 = shards.iter().map(|shard| shard.loss).sum();
-        let loss = mean(sum, rows_of(shards)) + self.network.penalty();
-        apply_gradients(&mut self.network, optimizer, shards)?;
-        Ok(loss)
-    }
+/// [`Model::train_batch`] with a pass of the caller's.
+pub(super) fn train_batch<F: Scalar>(
+    model: &mut Model<F>,
+    samples: Samples<'_, F>,
+    targets: Targets<'_>,
+    pass: Pass<'_>,
+) -> Result<f64> {
+    samples.check(&model.network)?;
+    train_part(model, samples, targets, None, pass)
+}
+
+fn train_part<F: Scalar>(
+    model: &mut Model<F>,
+    samples: Samples<'_, F>,
+    targets: Targets<'_>,
+    part: Option<(&Window, &mut ModelState<F>)>,
+    pass: Pass<'_>,
+) -> Result<f64> {
+    let Compiled { optimizer, loss, room, .. } = model.compiled.as_mut().ok_or(Error::NotCompiled)?;
+    optimizer.check()?;
+    let Room { workspaces, targets: arranged, rows } = room.get_mut().unwrap_or_else(PoisonError::into_inner);
+    let output = model.network.output();
+    let output = if part.is_some() { output.any_length() } else { output };
+    arranged.arrange(&targets, &samples, output, &**loss)?;
+    rows.clear();
+    rows.extend(0..samples.len());
+    let (window, state) = part.map(|(window, state)| (window, Mutex::new(state))).unzip();
+    let work = Work { samples: samples.view(), targets: arranged, rows, window, state: state.as_ref() };
+    let shards = run_batch(&model.network, &**loss, &model.threads, workspaces, work, pass);
+    let sum: f64 = shards.iter().map(|shard| shard.loss).sum();
+    let loss = mean(sum, rows_of(shards)) + model.network.penalty();
+    apply_gradients(&mut model.network, optimizer, shards)?;
+    Ok(loss)
 }

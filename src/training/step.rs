@@ -2,18 +2,26 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::data::Samples;
-use super::shard_of;
-use super::targets::ArrangedTargets;
-use super::threads::Threads;
 use super::window::Window;
-use crate::activation::Activation;
+use crate::activations::Activation;
+use crate::data::{ArrangedTargets, Samples};
 use crate::error::Result;
 use crate::layer::Pass;
-use crate::loss::Loss;
-use crate::optimizer::{Learner, Optimizer, VisitGradients, VisitWeights};
-use crate::scalar::Scalar;
-use crate::sequential::{ModelState, Network, Part, Workspace};
+use crate::losses::Loss;
+use crate::model::ModelState;
+use crate::network::{Network, Part, Workspace};
+use crate::numeric::Scalar;
+use crate::optimizers::{Learner, Optimizer, VisitGradients, VisitWeights};
+use crate::threads::Threads;
+
+/// Samples in a shard of a large batch: enough for the products of a step.
+pub(super) const SHARD: usize = 32;
+
+/// Samples in each shard of a batch of so many, the last of which may have fewer. A batch too small for two whole shards is
+/// halved, so that it feeds two threads; eight samples or fewer are not worth it.
+pub(super) fn shard_of(batch: usize) -> usize {
+    batch.div_ceil(2).clamp(8, SHARD)
+}
 
 /// What the loss leaves out of the network: its last activation, if it absorbs it.
 pub(crate) fn left_out<F: Scalar>(network: &Network<F>, loss: &dyn Loss<F>) -> Option<Activation> {
@@ -30,19 +38,6 @@ pub(crate) struct Work<'a, F> {
     pub(crate) window: Option<&'a Window>,
     /// Where such a window starts from; else from what the window before it left.
     pub(crate) state: Option<&'a Mutex<&'a mut ModelState<F>>>,
-}
-
-/// What single steps of training change besides the model, kept from one to the next.
-pub(crate) struct Room<F> {
-    pub(crate) workspaces: Vec<Workspace<F>>,
-    pub(crate) targets: ArrangedTargets<F>,
-    pub(crate) rows: Vec<usize>,
-}
-
-impl<F: Scalar> Default for Room<F> {
-    fn default() -> Self {
-        Room { workspaces: Vec::new(), targets: ArrangedTargets::default(), rows: Vec::new() }
-    }
 }
 
 /// Runs a batch, one workspace a shard; with a training pass computes each shard's gradients too. Returns the shards.
@@ -138,5 +133,15 @@ impl<F: Scalar> Learner<F> for Trained<'_, F> {
 
     fn visit_weights(&mut self, visit: VisitWeights<'_, F>) {
         self.network.update(self.sum, visit);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_batch_is_whole_shards_or_two_halves() {
+        for (batch, shard) in [(1, 8), (8, 8), (15, 8), (17, 9), (32, 16), (63, 32), (64, 32), (1000, 32)] {
+            assert_eq!(super::shard_of(batch), shard, "of {batch}");
+        }
     }
 }

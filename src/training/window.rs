@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::error::{Error, Result};
-use crate::layer::check_count;
+use crate::numeric::checks::check_count;
 
 /// Some steps of a longer sequence to learn from by themselves: truncated backpropagation through time (Williams and
 /// Peng 1990).
@@ -12,7 +12,7 @@ use crate::layer::check_count;
 /// A window is those k₂ steps, run forward from the state before them.
 ///
 /// ```
-/// use bptt::Window;
+/// use bptt::models::Window;
 /// let windows: Vec<_> = Window::all(10, 4, 6)?.map(|window| (window.steps, window.newest)).collect();
 /// assert_eq!(windows, [(0..4, 4), (2..8, 4), (4..10, 2)]);
 /// # Ok::<(), bptt::Error>(())

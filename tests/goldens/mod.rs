@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use bptt::Scalar;
+use bptt::numeric::Scalar;
 use ndarray::{ArrayD, IxDyn};
 use serde_json::Value;
 

@@ -4,8 +4,9 @@
 //! losses, and weights and order are drawn here again as NumPy draws them.
 
 use bptt::datasets::imdb::LoadData;
+use bptt::numeric::Scalar;
+use bptt::prelude::*;
 use bptt::preprocessing::pad_sequences;
-use bptt::{Activation, BinaryCrossentropy, Dense, Embedding, Form, Lstm, Model, RmsProp, Scalar, Sequential};
 use ndarray::{ArrayD, Axis};
 use rand_mt::Mt;
 use serde_json::Value;

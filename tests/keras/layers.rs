@@ -1,10 +1,14 @@
 //! The layers that a case names, with their options.
 
-use bptt::{
-    Activate, Activation, Bidirectional, Constraint, Dense, Dropout, Embedding, GlobalAveragePooling1D,
-    GlobalMaxPooling1D, Gru, LayerNormalization, Lstm, Masking, Merge, Regularizer, RepeatVector, Residual, Rnn,
-    Scalar, Sequential, SimpleRnn, Stacked, TimeDistributed,
+use bptt::constraints::Constraint;
+use bptt::layers::{
+    Activate, GlobalAveragePooling1D, GlobalMaxPooling1D, LayerNormalization, Masking, Merge, RepeatVector, Residual,
+    TimeDistributed,
 };
+use bptt::numeric::Scalar;
+use bptt::prelude::*;
+use bptt::recurrent::{Rnn, Stacked};
+use bptt::regularizers::Regularizer;
 use serde_json::Value;
 
 fn activation(options: &Value, key: &str) -> Activation {

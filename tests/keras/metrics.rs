@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use bptt::{Auc, Average, F1Score, Fit, MeanMetric, Metric, Model, Precision, Recall, Scalar, Sequential, Targets};
+use bptt::data::Targets;
+use bptt::metrics::{Auc, Average, F1Score, Metric, Precision, Recall};
+use bptt::numeric::Scalar;
+use bptt::prelude::*;
 use ndarray::ArrayD;
 use serde_json::Value;
 

@@ -1,9 +1,13 @@
 //! Recurrent layers from given states, held against Keras' `initial_state` and `return_state`.
 
-use bptt::{
-    Bidirectional, BidirectionalCache, BidirectionalWeights, Cell, Form, Init, Key, Layer, Params, Pass, Path, Rnn,
-    RnnCache, Scalar, State, Tensor,
-};
+use bptt::initializers::Init;
+use bptt::layer::{Layer, Params, Pass, Path};
+use bptt::layers::Bidirectional;
+use bptt::layers::weights::{BidirectionalCache, BidirectionalWeights};
+use bptt::numeric::Scalar;
+use bptt::random::Key;
+use bptt::recurrent::{Cell, Rnn, RnnCache};
+use bptt::tensor::{Form, State, Tensor};
 use ndarray::{Array2, Array3, ArrayD, Axis};
 use serde_json::Value;
 

@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use bptt::batches::{Batch, Batches, Bucketed, Inputs, NpyBatches, Shuffled, from_iterator};
-use bptt::{
-    Activation, Adam, BinaryCrossentropy, Dense, Embedding, Error, Fit, Form, Key, Lstm, MeanMetric, Model, Sequential,
-};
+use bptt::Error;
+use bptt::data::{Batch, Batches, Bucketed, Inputs, NpyBatches, Shuffled, from_iterator};
+use bptt::prelude::*;
+use bptt::random::Key;
 use ndarray::{Array1, Array2, ArrayD, Axis, array, s};
 use ndarray_rand::rand::Rng;
 
@@ -30,7 +30,10 @@ fn model(steps: Option<usize>, threads: usize) -> Model {
 }
 
 /// The weights and the history of a training.
-fn train(threads: usize, fit: impl FnOnce(&mut Model) -> bptt::Result<bptt::History>) -> (Vec<ArrayD<f32>>, String) {
+fn train(
+    threads: usize,
+    fit: impl FnOnce(&mut Model) -> bptt::Result<bptt::models::History>,
+) -> (Vec<ArrayD<f32>>, String) {
     let mut model = model(Some(5), threads);
     let history = fit(&mut model).unwrap().to_csv();
     (model.weight_names().iter().map(|name| model.weight(name).unwrap()).collect(), history)

@@ -4,13 +4,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use bptt::Result;
+use bptt::callbacks::Training;
 use bptt::callbacks::{
     Callback, CsvLogger, LambdaCallback, LearningRateScheduler, ModelCheckpoint, ReduceLROnPlateau, TerminateOnNaN,
 };
-use bptt::{
-    Adam, BackupAndRestore, Dense, ExponentialDecay, Fit, Form, Logs, MeanSquaredError, Model, Optimizer, Result,
-    Sequential, Sgd, Training,
-};
+use bptt::models::{BackupAndRestore, Logs};
+use bptt::optimizers::{ExponentialDecay, Optimizer};
+use bptt::prelude::*;
 use ndarray::{Array1, Array2, array};
 
 fn model(optimizer: impl Into<Optimizer<f64>>) -> Model<f64> {

@@ -6,10 +6,11 @@
 use std::path::Path;
 
 use bptt::callbacks::ModelCheckpoint;
-use bptt::{
-    Activation, Adam, BinaryCrossentropy, Clip, Dense, Ema, Embedding, Fit, Form, Key, Layer, Lstm, MaskKind,
-    MeanMetric, Model, Optimizer, Pass, Sequential, Tensor,
-};
+use bptt::layer::{Layer, MaskKind, Pass};
+use bptt::optimizers::{Clip, Ema, Optimizer};
+use bptt::prelude::*;
+use bptt::random::Key;
+use bptt::tensor::Tensor;
 use ndarray::{Array1, Array2, Array3, ArrayD, Axis};
 use ndarray_rand::rand::Rng;
 
@@ -157,7 +158,7 @@ fn a_sample_has_the_same_mask_in_every_shard() {
 fn dropped_inputs(layer: &Lstm) -> Array3<bool> {
     let (steps, batch, features) = (6, 4, 40);
     let form = Form::sequence(steps, features);
-    let weights = Layer::<f64>::build(layer, form, &mut bptt::Init::new(Key::new(4))).unwrap();
+    let weights = Layer::<f64>::build(layer, form, &mut bptt::initializers::Init::new(Key::new(4))).unwrap();
     let pass = Pass::training(Key::new(9));
     let (x, mut y, mut dx) =
         (Tensor::Sequence(Array3::ones((steps, batch, features))), Tensor::default(), Tensor::default());

@@ -3,12 +3,16 @@
 //!
 //! Nothing here may panic, and nothing may train before it fails.
 
+use bptt::Result;
 use bptt::callbacks::ModelCheckpoint;
-use bptt::{
-    Activation, Auc, BinaryCrossentropy, CategoricalCrossentropy, Clip, Constraint, Dense, Dropout, Embedding, F1Score,
-    Fit, Form, Gru, Huber, Layer, Loss, Lstm, MeanMetric, MeanSquaredError, Metric, Model, Optimizer, Poisson,
-    Precision, Recall, Regularizer, Result, Sequential, Sgd, SimpleRnn, SparseCategoricalCrossentropy, Targets,
-};
+use bptt::constraints::Constraint;
+use bptt::data::Targets;
+use bptt::layer::Layer;
+use bptt::losses::{CategoricalCrossentropy, Huber, Loss, Poisson};
+use bptt::metrics::{Auc, F1Score, Metric, Precision, Recall};
+use bptt::optimizers::{Clip, Optimizer};
+use bptt::prelude::*;
+use bptt::regularizers::Regularizer;
 use ndarray::{Array1, Array2, Array3, array};
 
 #[track_caller]

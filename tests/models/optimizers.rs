@@ -2,11 +2,14 @@
 //! callbacks and dropout. The numbers themselves are held against Keras in `tests/keras.rs`.
 
 use bptt::callbacks::Callback;
-use bptt::{
-    Adagrad, Adam, AdamW, CosineDecay, CosineDecayRestarts, Dense, Dropout, Ema, Error, ExponentialDecay, Fit, Form,
-    InverseTimeDecay, Logs, MeanSquaredError, Model, Nadam, OneCycle, Optimizer, PiecewiseConstantDecay,
-    PolynomialDecay, Result, Schedule, Sequential, Sgd, Training,
+use bptt::callbacks::Training;
+use bptt::models::Logs;
+use bptt::optimizers::{
+    Adagrad, AdamW, CosineDecay, CosineDecayRestarts, Ema, ExponentialDecay, InverseTimeDecay, Nadam, OneCycle,
+    Optimizer, PiecewiseConstantDecay, PolynomialDecay, Schedule,
 };
+use bptt::prelude::*;
+use bptt::{Error, Result};
 use ndarray::{Array1, Array2, ArrayD, s};
 
 const NAMES: [&str; 4] = ["dense/kernel", "dense/bias", "dense_1/kernel", "dense_1/bias"];

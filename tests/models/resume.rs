@@ -4,13 +4,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use bptt::batches::{Batch, from_iterator};
+use bptt::callbacks::Training;
 use bptt::callbacks::{Callback, CsvLogger, EarlyStopping, ModelCheckpoint, ReduceLROnPlateau};
-use bptt::{
-    Activation, Adagrad, Adam, AdamW, BackupAndRestore, BinaryCrossentropy, Dense, Ema, Embedding, Error,
-    ExponentialDecay, Fit, Form, Gru, History, Key, Logs, MeanMetric, Model, Nadam, Optimizer, Result, RmsProp, Scalar,
-    Sequential, Sgd, Training,
-};
+use bptt::data::{Batch, from_iterator};
+use bptt::models::{BackupAndRestore, History, Logs};
+use bptt::numeric::Scalar;
+use bptt::optimizers::{Adagrad, AdamW, Ema, ExponentialDecay, Nadam, Optimizer};
+use bptt::prelude::*;
+use bptt::random::Key;
+use bptt::{Error, Result};
 use ndarray::{Array1, Array2, Axis, s};
 use ndarray_rand::rand::Rng;
 

@@ -1,10 +1,11 @@
 //! Going on from a state: streams, windows of truncated backpropagation, and the state as a value.
 
-use bptt::{
-    Activate, Activation, Adam, Bidirectional, Dense, Embedding, Fit, Form, GlobalAveragePooling1D, Gru,
-    LayerNormalization, Lstm, MeanSquaredError, Model, Predictor, RepeatVector, Residual, Rnn, Scalar, Sequential, Sgd,
-    SimpleRnn, Stacked, TimeDistributed, Window, instructions,
-};
+use bptt::instructions;
+use bptt::layers::{Activate, GlobalAveragePooling1D, LayerNormalization, RepeatVector, Residual, TimeDistributed};
+use bptt::models::{Predictor, Window};
+use bptt::numeric::Scalar;
+use bptt::prelude::*;
+use bptt::recurrent::{Rnn, Stacked};
 use ndarray::{Array2, Array3, ArrayD, Axis, s};
 
 fn sequences<F: Scalar>(samples: usize, steps: usize, features: usize) -> Array3<F> {
@@ -182,7 +183,7 @@ fn window_loss(
     x: &Array3<f64>,
     y: &Array3<f64>,
     window: &Window,
-    state: &bptt::ModelState<f64>,
+    state: &bptt::models::ModelState<f64>,
 ) -> f64 {
     let output = model.step(&x.slice(s![.., window.steps.clone(), ..]).to_owned(), &mut state.clone()).unwrap();
     let newest = window.steps.len() - window.newest;

@@ -1,10 +1,14 @@
 //! [`Optimizer::step`] on weights that no model holds: the same bits as a model's training, and what it refuses.
 
-use bptt::{
-    Adam, Clip, CosineDecay, Dense, DenseCache, DenseWeights, Ema, Error, Form, Init, Key, Layer, Loss,
-    MeanSquaredError, Model, Nadam, Optimizer, Params, Pass, Path, RmsProp, Sequential, Sgd, Tensor, params,
-    zeros_like,
-};
+use bptt::initializers::Init;
+use bptt::layer::{Layer, Params, Pass, Path, zeros_like};
+use bptt::layers::weights::{DenseCache, DenseWeights};
+use bptt::losses::Loss;
+use bptt::optimizers::{Clip, CosineDecay, Ema, Nadam, Optimizer};
+use bptt::prelude::*;
+use bptt::random::Key;
+use bptt::tensor::Tensor;
+use bptt::{Error, params};
 use ndarray::{Array2, ArrayD, ShapeBuilder, array};
 
 #[derive(Clone, Debug)]
@@ -22,7 +26,7 @@ fn data() -> (Array2<f64>, Array2<f64>) {
 }
 
 fn layers() -> (Dense, Dense) {
-    (Dense::new(2).activation(bptt::Activation::Tanh), Dense::new(1))
+    (Dense::new(2).activation(bptt::activations::Activation::Tanh), Dense::new(1))
 }
 
 /// All tensors, to be compared.

@@ -176,11 +176,11 @@ fn a_bag_of_words_reads_the_label_in_part_only() {
 #[test]
 fn the_lstm_experiment_passes_80_percent() {
     use bptt::callbacks::Callback;
+    use bptt::callbacks::Training;
+    use bptt::models::Logs;
+    use bptt::numeric::Scalar;
+    use bptt::prelude::*;
     use bptt::preprocessing::{pad_sequences, train_test_split};
-    use bptt::{
-        Activation, BinaryCrossentropy, Dense, Embedding, Fit, Form, Logs, Lstm, MeanMetric, RmsProp, Scalar,
-        Sequential, Training,
-    };
 
     /// Stops as soon as the accuracy is reached.
     struct Reached;

@@ -7,9 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
-use bptt::{
-    Activation, Adam, BinaryCrossentropy, Dense, Embedding, Fit, Form, Loss, Lstm, MeanSquaredError, Model, Sequential,
-};
+use bptt::losses::Loss;
+use bptt::prelude::*;
 use ndarray::{Array1, Array2, ArrayD, s};
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};

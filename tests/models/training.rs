@@ -5,11 +5,16 @@
 
 use std::sync::{Arc, Mutex};
 
+use bptt::Result;
 use bptt::callbacks::Callback;
-use bptt::{
-    Activation, Adam, BinaryCrossentropy, Dense, Embedding, Fit, Form, Gru, Key, Logs, Loss, Lstm, MeanMetric,
-    MeanSquaredError, Metric, Model, Optimizer, Result, Rule, Scalar, Sequential, Sgd, Training,
-};
+use bptt::callbacks::Training;
+use bptt::losses::Loss;
+use bptt::metrics::Metric;
+use bptt::models::Logs;
+use bptt::numeric::Scalar;
+use bptt::optimizers::{Optimizer, Rule};
+use bptt::prelude::*;
+use bptt::random::Key;
 use ndarray::{Array1, Array2, Array3, Axis, array};
 use ndarray_rand::rand::Rng;
 

@@ -6,11 +6,18 @@
 use std::fs;
 use std::path::{Path as FilePath, PathBuf};
 
-use bptt::{
-    Activation, Adam, Bidirectional, BinaryCrossentropy, Cell, Constraint, Dense, Describe, Embedding, Fit, Form, Gru,
-    Init, Initializer, Key, Lstm, MeanSquaredError, Model, Path, Registry, Regularizer, Residual, Result, Rnn, Scalar,
-    Sequential, Sgd, SimpleRnn, Stacked, Step, StepBack, TimeDistributed, Views, ViewsMut, WeightOptions, Widths,
-};
+use bptt::Result;
+use bptt::constraints::Constraint;
+use bptt::initializers::{Init, Initializer};
+use bptt::io::Registry;
+use bptt::layer::{Describe, Path, WeightOptions};
+use bptt::layers::{Residual, TimeDistributed};
+use bptt::numeric::Scalar;
+use bptt::prelude::*;
+use bptt::random::Key;
+use bptt::recurrent::{Cell, Rnn, Stacked, Step, StepBack};
+use bptt::regularizers::Regularizer;
+use bptt::tensor::{Views, ViewsMut, Widths};
 use ndarray::{Array1, Array2, Array3, Axis, array};
 use ndarray_rand::rand::Rng;
 use serde::{Deserialize, Serialize};

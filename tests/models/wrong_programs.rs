@@ -1,11 +1,16 @@
 //! Programs as someone writes them who is new to the crate, each with one thing wrong, and the whole message that it gives:
 //! what was wrong, where, and how to mend it. What `errors` has besides are many values of one mistake.
 
-use bptt::{
-    Bidirectional, CategoricalCrossentropy, Cell, Dense, Describe, Embedding, Fit, Form, GlobalAveragePooling1D, Gru,
-    Init, LayerNormalization, Lstm, MeanSquaredError, Merge, Model, RepeatVector, Residual, Result, Rnn, Scalar,
-    Sequential, Sgd, Stacked, Step, StepBack, TimeDistributed, Views, ViewsMut, Widths, Window,
-};
+use bptt::Result;
+use bptt::initializers::Init;
+use bptt::layer::Describe;
+use bptt::layers::{GlobalAveragePooling1D, LayerNormalization, Merge, RepeatVector, Residual, TimeDistributed};
+use bptt::losses::CategoricalCrossentropy;
+use bptt::models::Window;
+use bptt::numeric::Scalar;
+use bptt::prelude::*;
+use bptt::recurrent::{Cell, Rnn, Stacked, Step, StepBack};
+use bptt::tensor::{Views, ViewsMut, Widths};
 use ndarray::{Array2, Array3, array};
 use serde::{Deserialize, Serialize};
 

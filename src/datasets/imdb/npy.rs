@@ -9,7 +9,7 @@ use std::io::Read;
 
 use super::npz::Member;
 use super::problem::NpzProblem;
-use crate::npy;
+use crate::files::npy;
 
 /// The most reviews of one set: 2^20. The real file has 25,000.
 pub(super) const MAX_REVIEWS: u64 = 1 << 20;
@@ -70,9 +70,9 @@ pub(super) fn read_labels<R: Read>(mut member: Member<R>) -> Result<Vec<u8>, Npz
 
 #[cfg(test)]
 mod tests {
-    use super::{Header, MAX_REVIEWS, read_header, read_labels};
     use crate::datasets::imdb::npz::Member;
     use crate::datasets::imdb::problem::NpzProblem;
+    use crate::datasets::imdb::{Header, MAX_REVIEWS, read_header, read_labels};
 
     fn npy(version: u8, header: &str, elements: &[u8]) -> Vec<u8> {
         let mut bytes = b"\x93NUMPY".to_vec();

@@ -5,7 +5,7 @@
 //!
 //! Read next: `npz.rs`, which meets the first of these.
 
-use crate::npy::HeaderProblem;
+use crate::files::npy::HeaderProblem;
 
 /// Why an npz file of reviews was refused. [`Error::Npz`](crate::Error::Npz) says in which file and member.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

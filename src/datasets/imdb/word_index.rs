@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::vocabulary::{Pairs, VocabularyProblem, part};
+use crate::files::vocabulary::{Pairs, VocabularyProblem, part};
 
 /// The words of the reviews and their ranks: what Keras' `imdb.get_word_index` gives.
 ///
@@ -92,7 +92,7 @@ fn parse(json: &str) -> std::result::Result<WordIndex, VocabularyProblem> {
 
 #[cfg(test)]
 mod tests {
-    use super::WordIndex;
+    use crate::datasets::imdb::WordIndex;
 
     #[test]
     fn files_that_are_no_word_index() {

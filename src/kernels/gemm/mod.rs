@@ -39,7 +39,7 @@ pub(crate) use transposed::{Room, add_transposed_product};
 use ndarray::linalg::general_mat_mul;
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use crate::scalar::Scalar;
+use crate::numeric::Scalar;
 
 /// Rows of numbers at equal distances: a matrix, or some of its columns.
 #[derive(Clone, Copy, Debug)]

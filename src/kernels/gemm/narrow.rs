@@ -7,7 +7,7 @@
 
 use super::tile::{ByRow, Left, add_outer_product};
 use super::{Rows, RowsMut, Start};
-use crate::lane::Vector;
+use crate::numeric::Vector;
 
 /// The width of C.
 const COLUMNS: usize = 8;

@@ -5,8 +5,8 @@ use super::rows::RowsProduct;
 use super::stream::{stream, suits};
 use super::tile::{ByRow, panels_of, tiles};
 use super::{Rows, RowsMut, Start, write};
-use crate::lane::{Kernel, Vector};
-use crate::scalar::Scalar;
+use crate::numeric::Scalar;
+use crate::numeric::{Kernel, Vector};
 
 /// Up to this many rows are multiplied by the weights as they are: packing would cost more than it saves.
 pub(crate) const FEW: usize = 3;

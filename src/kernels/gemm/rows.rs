@@ -2,8 +2,8 @@
 //! elements, and sums of rows.
 
 use super::{Rows, RowsMut, Start};
-use crate::lane::{Kernel, Vector};
-use crate::scalar::Scalar;
+use crate::numeric::Scalar;
+use crate::numeric::{Kernel, Vector};
 
 /// C ← C + A·B for B as it is: each row of A goes once through all of B.
 pub(super) struct RowsProduct<'a, F> {

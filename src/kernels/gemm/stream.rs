@@ -5,7 +5,7 @@
 //! GFLOP/s on one core, 3,200 of them from 81 to 109.
 
 use super::{Rows, RowsMut, Start};
-use crate::lane::Vector;
+use crate::numeric::Vector;
 
 /// How many rows of B are in registers, up to three vectors each.
 const DEPTH: usize = 8;

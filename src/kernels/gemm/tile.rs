@@ -1,7 +1,7 @@
 //! A tile of a product: its sums in registers, once through k.
 
 use super::{Rows, RowsMut, Start};
-use crate::lane::Vector;
+use crate::numeric::Vector;
 
 /// Vectors in a tile's row.
 const TILE_VECTORS: usize = 3;

@@ -2,8 +2,8 @@
 
 use super::tile::{ByColumn, panels_of, tiles};
 use super::{Rows, RowsMut, Start};
-use crate::lane::{Kernel, Vector};
-use crate::scalar::Scalar;
+use crate::numeric::Scalar;
+use crate::numeric::{Kernel, Vector};
 
 /// Rows of A and D whose products are summed in one go: as many as stay in the second-level cache once packed.
 const DEPTH: usize = 1024;

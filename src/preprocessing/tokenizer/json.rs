@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Tokenizer, Word};
 use crate::error::{Error, Result};
-use crate::vocabulary::{Pairs, VocabularyProblem, part};
-use crate::whole_file;
+use crate::files::vocabulary::{Pairs, VocabularyProblem, part};
+use crate::files::whole;
 
 /// The name of Keras' class.
 const CLASS_NAME: &str = "Tokenizer";
@@ -69,7 +69,7 @@ impl Tokenizer {
     /// # Ok::<(), bptt::Error>(())
     /// ```
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        whole_file::write(path.as_ref(), self.to_json()?.as_bytes())
+        whole::write(path.as_ref(), self.to_json()?.as_bytes())
     }
 
     /// Reads what [`save`](Self::save) or Keras' `to_json` wrote.
@@ -90,7 +90,7 @@ impl Tokenizer {
     ///
     /// [`Error::Options`] if there is no JSON of it, which does not occur.
     pub fn to_json(&self) -> Result<String> {
-        self.json().map_err(|source| Error::Options { kind: CLASS_NAME.into(), source })
+        self.json().map_err(|source| Error::options(CLASS_NAME, source))
     }
 
     /// Reads the content of a file, as [`load`](Self::load) does.

@@ -4,10 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use bptt::{
-    Activation, BinaryCrossentropy, Dense, Embedding, Fit, Form, Gru, Init, Initializer, Key, Layer, Lstm, Model,
-    Params, Pass, Path as Name, RmsProp, Rnn, RnnCache, Sequential, Sgd, SimpleRnn, State, Tensor,
-};
+use bptt::prelude::*;
+use bptt::initializers::{Init, Initializer};
+use bptt::layer::{Layer, Params, Pass, Path as Name};
+use bptt::random::Key;
+use bptt::recurrent::{Rnn, RnnCache};
+use bptt::tensor::{State, Tensor};
 use harness::{
     Answer, BATCH, Cell, Experiment, FEATURES, Failure, Optimizer, Options, RESET_BEFORE, Ready, Reviews, STREAM_STEPS,
     Tensors, Trainer, UNITS, Work, sum_of_squares, train_epochs,
@@ -231,7 +233,7 @@ fn train<L: Layer<f32>>(layer: L, file: &str, options: &Options) -> Result<Answe
 /// Single steps of one sample: a layer run over sequences of one step, from the state that the step before left.
 fn stream<C>(layer: Rnn<C>, file: &str, files: &Path) -> Result<Answer, Failure>
 where
-    C: bptt::Cell<f32>,
+    C: bptt::recurrent::Cell<f32>,
 {
     let tensors = Tensors::read(files, file)?;
     let weights = weights(&layer, &tensors)?;

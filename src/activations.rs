@@ -1,0 +1,139 @@
+//! Activation functions, and their derivatives told from the output.
+//!
+//! Every function here has a derivative that its own output determines (tanh′ = 1 − tanh², and so on), so a layer keeps
+//! its output for the backward pass and nothing else. Definitions as in Keras 3; `softmax` couples a whole row and
+//! therefore belongs to [`Dense`](crate::layers::Dense) alone.
+
+use ndarray::{ArrayView2, ArrayViewMut2, Zip};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::numeric::Lane;
+use crate::numeric::Scalar;
+
+/// The function applied to what a layer has summed up.
+///
+/// | name | y = |
+/// | --- | --- |
+/// | `Linear` | x |
+/// | `Relu` | max(0, x) |
+/// | `Sigmoid` | 1 / (1 + e^−x) |
+/// | `Tanh` | tanh x |
+/// | `HardSigmoid` | x/6 + 1/2, kept within 0 and 1 |
+/// | `Softplus` | ln(1 + eˣ) |
+/// | `Softsign` | x / (1 + \|x\|) |
+/// | `Elu` | x for x > 0, else eˣ − 1 |
+/// | `Softmax` | eˣ over the sum of eˣ of the row |
+///
+/// ```
+/// use bptt::activations::Activation;
+/// assert_eq!(Activation::HardSigmoid.apply(0.0_f64), 0.5);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Activation {
+    /// The value itself.
+    Linear,
+    /// max(0, x).
+    Relu,
+    /// The logistic function.
+    Sigmoid,
+    /// The hyperbolic tangent.
+    Tanh,
+    /// Three straight lines near the logistic function.
+    HardSigmoid,
+    /// A smooth `Relu`.
+    Softplus,
+    /// x / (1 + |x|).
+    Softsign,
+    /// `Relu` with an exponential below zero.
+    Elu,
+    /// A distribution over the row; for [`Dense`](crate::layers::Dense) only.
+    Softmax,
+}
+
+impl Activation {
+    /// The function of each element. `Softmax` is no function of one element and leaves it as it is.
+    #[inline(always)]
+    pub fn apply<L: Lane>(self, x: L) -> L {
+        let zero = x.splat(0.0);
+        let one = x.splat(1.0);
+        match self {
+            Activation::Linear | Activation::Softmax => x,
+            Activation::Relu => zero.if_above(x, zero, x),
+            Activation::Sigmoid => x.sigmoid(),
+            Activation::Tanh => x.tanh(),
+            Activation::HardSigmoid => (x * x.splat(1.0 / 6.0) + x.splat(0.5)).max(zero).min(one),
+            // ln(1 + eˣ) without overflow.
+            Activation::Softplus => x.max(zero) + (-x.abs()).exp().map(Scalar::ln_1p),
+            Activation::Softsign => x / (one + x.abs()),
+            Activation::Elu => x.if_above(zero, x, x.exp() - one),
+        }
+    }
+
+    /// `dy` times the derivative, from the output `y` of [`apply`](Activation::apply).
+    #[inline(always)]
+    pub fn backward<L: Lane>(self, y: L, dy: L) -> L {
+        let zero = y.splat(0.0);
+        let one = y.splat(1.0);
+        match self {
+            Activation::Linear | Activation::Softmax => dy,
+            Activation::Relu => y.if_above(zero, dy, zero),
+            Activation::Sigmoid => dy * y * (one - y),
+            Activation::Tanh => dy * (one - y * y),
+            Activation::HardSigmoid => y.if_above(zero, one.if_above(y, dy * y.splat(1.0 / 6.0), zero), zero),
+            // 1 − e^−y is the sigmoid of x.
+            Activation::Softplus => dy * (one - (-y).exp()),
+            Activation::Softsign => {
+                let rest = one - y.abs();
+                dy * rest * rest
+            }
+            Activation::Elu => y.if_above(zero, dy, dy * (y + one)),
+        }
+    }
+
+    /// Refuses `Softmax` where each element stands alone.
+    pub(crate) fn expect_elementwise(self, option: &'static str) -> Result<()> {
+        match self {
+            Activation::Softmax => Err(Error::InvalidOption {
+                option,
+                value: "softmax".into(),
+                allowed: "a function of single elements (softmax needs a whole row: use it on a Dense layer)",
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Applies the function to rows in place, softmax over each row.
+    pub(crate) fn apply_rows<F: Scalar>(self, mut rows: ArrayViewMut2<'_, F>) {
+        if self == Activation::Softmax {
+            for mut row in rows.rows_mut() {
+                // Subtracting the largest changes nothing in the quotient and keeps exp from overflowing.
+                let largest = row.fold(F::neg(F::one() / F::zero()), |a, &b| Lane::max(a, b));
+                row.mapv_inplace(|x| Lane::exp(x - largest));
+                let sum = row.sum();
+                row.mapv_inplace(|x| x / sum);
+            }
+        } else if self != Activation::Linear {
+            rows.mapv_inplace(|x| self.apply(x));
+        }
+    }
+
+    /// Writes into `dz` the gradient before the function, from the rows `y` after it and their gradient `dy`.
+    pub(crate) fn backward_rows<F: Scalar>(
+        self,
+        y: ArrayView2<'_, F>,
+        dy: ArrayView2<'_, F>,
+        mut dz: ArrayViewMut2<'_, F>,
+    ) {
+        if self == Activation::Softmax {
+            for ((y, dy), mut dz) in y.rows().into_iter().zip(dy.rows()).zip(dz.rows_mut()) {
+                let inner = y.dot(&dy);
+                Zip::from(&mut dz).and(&y).and(&dy).for_each(|dz, &y, &dy| *dz = y * (dy - inner));
+            }
+        } else {
+            Zip::from(&mut dz).and(&y).and(&dy).for_each(|dz, &y, &dy| *dz = self.backward(y, dy));
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The weights and caches of the layers, for those who run a layer without a model.
+//!
+//! Those of recurrent layers are their cells': [`GatedWeights`](crate::recurrent::GatedWeights),
+//! [`RnnCache`](crate::recurrent::RnnCache). A wrapper's are [`AnyWeights`](crate::layer::AnyWeights), of the layer in it.
+
+pub use super::dense::{DenseCache, DenseWeights};
+pub use super::dropout::DropoutCache;
+pub use super::embedding::EmbeddingWeights;
+pub use super::global_pooling::GlobalMaxPooling1DCache;
+pub use super::layer_normalization::{LayerNormalizationCache, LayerNormalizationWeights};
+pub use super::residual::ResidualCache;
+pub use super::time_distributed::TimeDistributedCache;
+pub use crate::recurrent::{BidirectionalCache, BidirectionalWeights};

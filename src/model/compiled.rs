@@ -1,0 +1,68 @@
+//! What training needs besides the network: an optimizer, a loss and metrics.
+
+use std::fmt;
+use std::sync::Mutex;
+
+use crate::data::ArrangedTargets;
+use crate::error::Result;
+use crate::losses::Loss;
+use crate::metrics::{Metric, Metrics, Running};
+use crate::network::Workspace;
+use crate::numeric::Scalar;
+use crate::optimizers::Optimizer;
+use crate::tensor::Form;
+
+/// What [`Model::compile`] adds to a model.
+pub struct Compiled<F: Scalar> {
+    pub(crate) optimizer: Optimizer<F>,
+    pub(crate) loss: Box<dyn Loss<F>>,
+    pub(crate) metrics: Metrics<F>,
+    /// In a mutex only so that threads may share the model: training, which has it for itself, never locks it.
+    pub(crate) room: Mutex<Room<F>>,
+}
+
+impl<F: Scalar> fmt::Debug for Compiled<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Compiled")
+            .field("optimizer", &self.optimizer)
+            .field("loss", &self.loss)
+            .field("metrics", &self.metrics)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<F: Scalar> Compiled<F> {
+    /// Adds a metric, whose figures stand under its name.
+    pub fn metric(&mut self, metric: impl Metric<F> + 'static) -> &mut Self {
+        self.metrics.plain.push(metric.share());
+        self
+    }
+
+    /// Adds a metric in which rows count by their weights: those of [`Targets`], and in training those of
+    /// [`Fit::class_weight`](crate::models::Fit::class_weight). If another one has its name, its figures stand under `weighted_` and
+    /// the name, as in Keras.
+    #[doc(alias = "weighted_metrics")]
+    pub fn weighted_metric(&mut self, metric: impl Metric<F> + 'static) -> &mut Self {
+        self.metrics.weighted.push(metric.share());
+        self
+    }
+
+    /// The metrics at the start of an epoch.
+    pub(crate) fn start_metrics(&self, output: Form) -> Result<Running<F>> {
+        let outputs = output.features()?;
+        self.metrics.start(outputs, self.loss.target_width(outputs))
+    }
+}
+
+/// What single steps of training change besides the model, kept from one to the next.
+pub(crate) struct Room<F: Scalar> {
+    pub(crate) workspaces: Vec<Workspace<F>>,
+    pub(crate) targets: ArrangedTargets<F>,
+    pub(crate) rows: Vec<usize>,
+}
+
+impl<F: Scalar> Default for Room<F> {
+    fn default() -> Self {
+        Room { workspaces: Vec::new(), targets: ArrangedTargets::default(), rows: Vec::new() }
+    }
+}

@@ -1,0 +1,26 @@
+//! Number types, and the lanes that gate rules compute on.
+//!
+//! | item | what it is |
+//! | --- | --- |
+//! | [`Scalar`] | `f32` to train and to run, `f64` to check gradients |
+//! | [`Lane`] | one number, or a vector of them that the processor handles at once |
+//!
+//! ```
+//! use bptt::numeric::Lane;
+//! fn complement<L: Lane>(z: L) -> L {
+//!     z.splat(1.0) - z
+//! }
+//! assert_eq!(complement(0.25_f64), 0.75);
+//! ```
+
+mod both;
+pub(crate) mod checks;
+pub(crate) mod instructions;
+mod lane;
+mod scalar;
+
+pub(crate) use both::{Both, compiled_once, erased_here};
+pub use lane::Lane;
+pub(crate) use lane::{Kernel, Vector};
+pub(crate) use scalar::Number;
+pub use scalar::Scalar;

@@ -1,0 +1,148 @@
+//! The number type of a model: `f32` to train and to run, `f64` to check gradients.
+//!
+//! [`Scalar`] is sealed. It names the few functions that the crate needs, so that no `num_traits::Float` stands beside
+//! [`Lane`](super::Lane) and makes `x.exp()` ambiguous. What only the crate uses is in the sealed part: `vectorize`, the one place
+//! where an instruction set is chosen, and `choose`, by which code is compiled once (`both.rs`).
+//!
+//! Read `lane.rs` next.
+
+use std::fmt::{Debug, Display};
+
+#[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
+use fearless_simd::dispatch;
+use fearless_simd::{Simd, f32x8, f32x16};
+use ndarray::{LinalgScalar, ScalarOperand};
+use num_traits::{FromPrimitive, NumAssign, ToPrimitive};
+
+use super::instructions::Path;
+use super::{Both, Kernel, Vector};
+
+/// What the crate itself needs of a number type; that nobody else can name it seals [`Scalar`].
+pub trait Number: Vector<Scalar = Self, Token = ()> + Sized {
+    /// Its name in a file of tensors.
+    const DTYPE: safetensors::Dtype;
+    /// Appends the value's bytes, least significant first.
+    fn push_bytes(self, bytes: &mut Vec<u8>);
+    /// Reads a value back from [`Number::push_bytes`]; `bytes` holds exactly one value.
+    fn from_bytes(bytes: &[u8]) -> Self;
+    /// Runs `kernel` on the widest lanes that pay for rows of `width` numbers, compiled for this processor.
+    fn vectorize<K: Kernel<Self>>(width: usize, kernel: K)
+    where
+        Self: Scalar;
+    /// What is there for this number type.
+    fn choose<B: Both + ?Sized>(both: &B) -> &B::For<Self>
+    where
+        Self: Scalar;
+}
+
+/// `f32` or `f64`: what weights, inputs and gradients are made of.
+pub trait Scalar:
+    Number
+    + LinalgScalar
+    + ScalarOperand
+    + NumAssign
+    + FromPrimitive
+    + ToPrimitive
+    + PartialOrd
+    + Debug
+    + Display
+    + Default
+    + Send
+    + Sync
+{
+    /// The nearest value to `value`.
+    fn of(value: f64) -> Self;
+    /// The value as `f64`, exactly.
+    fn widen(self) -> f64;
+    /// The square root.
+    fn sqrt(self) -> Self;
+    /// The natural logarithm.
+    fn ln(self) -> Self;
+    /// ln(1 + self), exact near zero.
+    fn ln_1p(self) -> Self;
+    /// Neither infinite nor NaN.
+    fn is_finite(self) -> bool;
+}
+
+macro_rules! scalar {
+    ($type:ident, $dtype:ident, $choose:ident, |$width:ident, $kernel:ident| $vectorize:block) => {
+        impl Scalar for $type {
+            fn of(value: f64) -> Self {
+                value as $type
+            }
+            fn widen(self) -> f64 {
+                f64::from(self)
+            }
+            fn sqrt(self) -> Self {
+                $type::sqrt(self)
+            }
+            fn ln(self) -> Self {
+                $type::ln(self)
+            }
+            fn ln_1p(self) -> Self {
+                $type::ln_1p(self)
+            }
+            fn is_finite(self) -> bool {
+                $type::is_finite(self)
+            }
+        }
+
+        impl Number for $type {
+            const DTYPE: safetensors::Dtype = safetensors::Dtype::$dtype;
+
+            fn push_bytes(self, bytes: &mut Vec<u8>) {
+                bytes.extend_from_slice(&self.to_le_bytes());
+            }
+            fn from_bytes(bytes: &[u8]) -> Self {
+                let mut one = [0; size_of::<$type>()];
+                one.copy_from_slice(bytes);
+                $type::from_le_bytes(one)
+            }
+            fn vectorize<K: Kernel<Self>>($width: usize, mut $kernel: K) $vectorize
+            fn choose<B: Both + ?Sized>(both: &B) -> &B::For<Self> {
+                both.$choose()
+            }
+        }
+    };
+}
+
+// Where the processor has vectors of 16, they are taken for rows that fill them; a row of 8 or 24 fills vectors of 8.
+scalar!(f32, F32, single, |width, kernel| {
+    let Path::Vectors(level) = Path::current() else { return kernel.run::<f32>(()) };
+    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+    {
+        if let Some(avx512) = level.as_avx512() {
+            if width.is_multiple_of(16) || width > 48 {
+                return avx512.vectorize(
+                    #[inline(always)]
+                    || kernel.run::<f32x16<_>>(avx512),
+                );
+            }
+            return avx512.vectorize(
+                #[inline(always)]
+                || kernel.run::<f32x8<_>>(avx512),
+            );
+        }
+        if let Some(avx2) = level.as_avx2() {
+            return avx2.vectorize(
+                #[inline(always)]
+                || kernel.run::<f32x8<_>>(avx2),
+            );
+        }
+        if let Some(sse2) = level.as_sse2() {
+            return sse2.vectorize(
+                #[inline(always)]
+                || kernel.run::<f32x8<_>>(sse2),
+            );
+        }
+        kernel.run::<f32>(())
+    }
+    #[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
+    {
+        let _ = width;
+        dispatch!(level, simd => kernel.run::<f32x8<_>>(simd))
+    }
+});
+
+// Double precision is for checking: the functions of std, one number at a time.
+scalar!(f64, F64, double, |_width, kernel| { kernel.run::<f64>(()) });

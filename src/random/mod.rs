@@ -1,0 +1,74 @@
+//! Random draws that depend on what they are for, never on the order in which they are made.
+//!
+//! A [`Key`] is a number into which the purpose, the layer, the training step and the sample are folded one after the
+//! other; a generator starts from the key that results. So a dropout mask is the same however a batch was cut into
+//! shards and whichever thread drew it, and one more layer changes nothing in the others.
+//!
+//! Folding is SplitMix64's finaliser (Steele, Lea and Flood, 2014); the generator is xoshiro256++.
+
+pub(crate) mod numpy;
+
+use ndarray_rand::rand::seq::SliceRandom;
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::SeedableRng;
+
+/// Where a random draw takes its numbers from: a seed with purposes folded into it.
+///
+/// ```
+/// use bptt::random::Key;
+/// let key = Key::new(42);
+/// assert_eq!(key.fold(7), Key::new(42).fold(7));
+/// assert_ne!(key.fold(7), key.fold(8));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key(u64);
+
+impl Key {
+    /// The key of a seed.
+    pub fn new(seed: u64) -> Self {
+        Key(mix(seed))
+    }
+
+    /// The key for a part of what this one is for: a layer of a model, a sample of a batch.
+    pub fn fold(self, part: u64) -> Self {
+        // The odd constant (2⁶⁴ over the golden ratio) keeps (a, b) apart from (b, a).
+        Key(mix(self.0.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ mix(part.wrapping_add(0x9E37_79B9_7F4A_7C15))))
+    }
+
+    /// A generator that starts here.
+    pub fn generator(self) -> Xoshiro256PlusPlus {
+        Xoshiro256PlusPlus::seed_from_u64(self.0)
+    }
+
+    /// The numbers below `count` in random order.
+    pub(crate) fn permutation(self, count: usize) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..count).collect();
+        order.shuffle(&mut self.generator());
+        order
+    }
+}
+
+fn mix(mut z: u64) -> u64 {
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn permutations_hold_every_number_once_and_differ_by_key() {
+        let mut first = Key::new(1).permutation(1000);
+        let second = Key::new(2).permutation(1000);
+        assert_ne!(first, second);
+        first.sort_unstable();
+        assert!(first.into_iter().eq(0..1000));
+    }
+
+    #[test]
+    fn folding_is_not_symmetric() {
+        assert_ne!(Key::new(0).fold(1).fold(2), Key::new(0).fold(2).fold(1));
+    }
+}

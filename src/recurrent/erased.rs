@@ -1,0 +1,195 @@
+//! Cells without their types: how a cell that is made of others holds them.
+
+use std::fmt::{self, Debug};
+use std::sync::Arc;
+
+use ndarray::ArrayView2;
+use serde::ser::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+
+use super::cell::{Cell, CellMemory, Run, RunBack, Step, StepBack};
+use crate::error::{Error, Result};
+use crate::layer::{AnyWeights, DynCache, Path, SavedPart, WeightOptions, deserialize_part};
+use crate::numeric::{Both, Scalar};
+use crate::tensor::{State, ViewsMut, Widths};
+use crate::weights::initializers::Init;
+
+/// [`Cell`] without its types.
+pub trait DynCell<F: Scalar>: Debug + Send + Sync {
+    /// Its kind.
+    fn kind(&self) -> &'static str;
+    /// The options as they are saved.
+    fn options(&self) -> Result<Value>;
+    /// [`Cell::states`].
+    fn states(&self) -> Widths;
+    /// [`Cell::masks`].
+    fn masks(&self) -> usize;
+    /// [`Cell::dropped_width`].
+    fn dropped_width(&self) -> usize;
+    /// [`Cell::takes_lookups`].
+    fn takes_lookups(&self) -> bool;
+    /// [`Cell::build`].
+    fn build(&self, inputs: usize, init: &mut Init) -> Result<AnyWeights<F>>;
+    /// [`Cell::weight_options`].
+    fn weight_options(&self, path: Path<'_>) -> WeightOptions;
+    /// A new [`Cell::Cache`].
+    fn cache(&self) -> Box<DynCache>;
+    /// A new [`CellMemory`].
+    fn memory(&self) -> Box<DynCache>;
+    /// [`Cell::step`] with a cache.
+    fn step(&self, weights: &AnyWeights<F>, at: &Step<'_, F>, next: ViewsMut<'_, F>, cache: &mut DynCache);
+    /// [`Cell::step_back`] with a cache.
+    fn step_back(
+        &self,
+        weights: &AnyWeights<F>,
+        at: &Step<'_, F>,
+        back: StepBack<'_, F>,
+        cache: &mut DynCache,
+        gradients: &mut AnyWeights<F>,
+    );
+    /// [`Cell::advance`] with a memory.
+    fn advance(&self, weights: &AnyWeights<F>, x: ArrayView2<'_, F>, state: &mut State<F>, memory: &mut DynCache);
+    /// [`Cell::run`] with a memory.
+    fn run(&self, weights: &AnyWeights<F>, run: Run<'_, F>, memory: &mut DynCache);
+    /// [`Cell::run_back`] with a memory.
+    fn run_back(
+        &self,
+        weights: &AnyWeights<F>,
+        run: RunBack<'_, F>,
+        memory: &mut DynCache,
+        gradients: &mut AnyWeights<F>,
+    );
+}
+
+/// Why a downcast does not fail.
+const SAME_CELL: &str = "caches stay with the cell that made them";
+
+fn memory_of<F: Scalar, C: Cell<F>>(memory: &mut DynCache) -> &mut CellMemory<F, C> {
+    memory.downcast_mut().expect(SAME_CELL)
+}
+
+impl<F: Scalar, C: Cell<F>> DynCell<F> for C {
+    fn kind(&self) -> &'static str {
+        C::kind()
+    }
+
+    fn options(&self) -> Result<Value> {
+        serde_json::to_value(self).map_err(|source| Error::options(C::kind(), source))
+    }
+
+    fn states(&self) -> Widths {
+        Cell::states(self)
+    }
+
+    fn masks(&self) -> usize {
+        Cell::masks(self)
+    }
+
+    fn dropped_width(&self) -> usize {
+        Cell::dropped_width(self)
+    }
+
+    fn takes_lookups(&self) -> bool {
+        Cell::takes_lookups(self)
+    }
+
+    fn build(&self, inputs: usize, init: &mut Init) -> Result<AnyWeights<F>> {
+        Ok(AnyWeights::new(Cell::build(self, inputs, init)?))
+    }
+
+    fn weight_options(&self, path: Path<'_>) -> WeightOptions {
+        Cell::weight_options(self, path)
+    }
+
+    fn cache(&self) -> Box<DynCache> {
+        Box::new(C::Cache::default())
+    }
+
+    fn memory(&self) -> Box<DynCache> {
+        Box::new(CellMemory::<F, C>::default())
+    }
+
+    fn step(&self, weights: &AnyWeights<F>, at: &Step<'_, F>, next: ViewsMut<'_, F>, cache: &mut DynCache) {
+        Cell::step(self, weights.typed(), at, next, cache.downcast_mut().expect(SAME_CELL));
+    }
+
+    fn step_back(
+        &self,
+        weights: &AnyWeights<F>,
+        at: &Step<'_, F>,
+        back: StepBack<'_, F>,
+        cache: &mut DynCache,
+        gradients: &mut AnyWeights<F>,
+    ) {
+        let cache = cache.downcast_mut().expect(SAME_CELL);
+        Cell::step_back(self, weights.typed(), at, back, cache, gradients.typed_mut());
+    }
+
+    fn advance(&self, weights: &AnyWeights<F>, x: ArrayView2<'_, F>, state: &mut State<F>, memory: &mut DynCache) {
+        Cell::advance(self, weights.typed(), x, state, memory_of::<F, C>(memory));
+    }
+
+    fn run(&self, weights: &AnyWeights<F>, run: Run<'_, F>, memory: &mut DynCache) {
+        Cell::run(self, weights.typed(), run, memory_of::<F, C>(memory));
+    }
+
+    fn run_back(
+        &self,
+        weights: &AnyWeights<F>,
+        run: RunBack<'_, F>,
+        memory: &mut DynCache,
+        gradients: &mut AnyWeights<F>,
+    ) {
+        Cell::run_back(self, weights.typed(), run, memory_of::<F, C>(memory), gradients.typed_mut());
+    }
+}
+
+/// A cell for either number type, without its types.
+#[derive(Clone)]
+pub(crate) struct AnyCell {
+    single: Arc<dyn DynCell<f32>>,
+    double: Arc<dyn DynCell<f64>>,
+}
+
+impl Debug for AnyCell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Debug::fmt(&self.single, f)
+    }
+}
+
+impl Both for AnyCell {
+    type For<F: Scalar> = Arc<dyn DynCell<F>>;
+    fn single(&self) -> &Arc<dyn DynCell<f32>> {
+        &self.single
+    }
+    fn double(&self) -> &Arc<dyn DynCell<f64>> {
+        &self.double
+    }
+}
+
+impl AnyCell {
+    /// A cell without its types.
+    pub(crate) fn new<C: Cell<f32> + Cell<f64>>(cell: C) -> Self {
+        AnyCell { single: Cell::<f32>::erase(cell.clone()), double: Cell::<f64>::erase(cell) }
+    }
+
+    /// The cell for this number type.
+    pub(crate) fn get<F: Scalar>(&self) -> &dyn DynCell<F> {
+        &**F::choose(self)
+    }
+}
+
+/// Saved as a [`SavedPart`].
+impl Serialize for AnyCell {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let options = self.single.options().map_err(S::Error::custom)?;
+        SavedPart { kind: self.single.kind().into(), options }.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for AnyCell {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        deserialize_part(deserializer)
+    }
+}

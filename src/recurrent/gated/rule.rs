@@ -1,0 +1,47 @@
+//! A gates rule without its type: the loops over the elements of a step, which are all that is compiled for each rule.
+
+use std::fmt::Debug;
+
+use super::gates::Gates;
+use super::pointwise::{Backward, Forward, StepBackward, StepForward};
+use super::streaming::{Advance, Streamed};
+use crate::error::Result;
+use crate::numeric::{Kernel, Scalar};
+
+/// [`Gates`] without its type.
+pub trait Rule<F: Scalar>: Debug + Sync {
+    /// The rule over one step, on vectors or as the reference on plain numbers.
+    fn forward(&self, step: StepForward<'_, F>, vectors: bool);
+    /// Its derivative.
+    fn backward(&self, step: StepBackward<'_, F>, vectors: bool);
+    /// A step of a few samples from their inputs.
+    fn advance(&self, step: Streamed<'_, F>);
+    /// [`Gates::initial_bias`].
+    fn initial_bias(&self, block: usize) -> Option<f64>;
+    /// [`Gates::check`].
+    fn check(&self) -> Result<()>;
+}
+
+impl<F: Scalar, G: Gates> Rule<F> for G {
+    fn forward(&self, step: StepForward<'_, F>, vectors: bool) {
+        let mut forward = Forward { gates: self, step };
+        if vectors { forward.vectorize() } else { forward.run::<F>(()) }
+    }
+
+    fn backward(&self, step: StepBackward<'_, F>, vectors: bool) {
+        let mut backward = Backward { gates: self, step };
+        if vectors { backward.vectorize() } else { backward.run::<F>(()) }
+    }
+
+    fn advance(&self, step: Streamed<'_, F>) {
+        Advance { gates: self, step }.vectorize();
+    }
+
+    fn initial_bias(&self, block: usize) -> Option<f64> {
+        Gates::initial_bias(self, block)
+    }
+
+    fn check(&self) -> Result<()> {
+        Gates::check(self)
+    }
+}

@@ -1,0 +1,89 @@
+//! One step of a few samples without training: the fast path of a gated cell when inputs come one at a time.
+//!
+//! Nothing is hoisted or packed, for each weight is used once a sample: the step is one pass over W and U. What matters at
+//! 8 units is everything else, so it is all one kernel, and the next states change places with the present ones instead of
+//! being copied.
+
+use ndarray::ArrayView2;
+
+use super::gates::Gates;
+use super::pointwise::{self, Forward, StepForward};
+use super::{GatedCell, GatedWeights, GatedWorkspace, SequenceRoom, Shape};
+use crate::kernels::gemm::{self, Rows, RowsMut};
+use crate::numeric::instructions::Path;
+use crate::numeric::{Kernel, Scalar, Vector};
+use crate::tensor::{State, Views, ViewsMut, resize, slice, slice_mut};
+
+/// A step of a few samples.
+#[derive(Debug)]
+pub struct Streamed<'a, F> {
+    w: &'a GatedWeights<F>,
+    x: Rows<'a, F>,
+    units: usize,
+    z: &'a mut [F],
+    previous: Views<'a, F>,
+    next: ViewsMut<'a, F>,
+}
+
+/// The same with its rule.
+pub(super) struct Advance<'a, F, G> {
+    pub(super) gates: &'a G,
+    pub(super) step: Streamed<'a, F>,
+}
+
+impl<F: Scalar, G: Gates> Advance<'_, F, G> {
+    /// Runs it on vectors.
+    pub(super) fn vectorize(self) {
+        let Shape { units, blocks, .. } = Shape::of::<G>(self.step.units);
+        F::vectorize(pointwise::width(units, self.step.z.len() / (blocks * units)), self);
+    }
+}
+
+impl<F: Scalar, G: Gates> Kernel<F> for Advance<'_, F, G> {
+    #[inline(always)]
+    fn run<V: Vector<Scalar = F>>(&mut self, token: V::Token) {
+        let Advance { gates, step } = self;
+        let Streamed { w, x, units, ref mut z, previous, ref mut next } = *step;
+        let shape = Shape::of::<G>(units);
+        let (width, recurrent) = (shape.width(), shape.kernel_width());
+        // Here, so that it is written by vectors: what numbers wrote one by one, a vector has to wait for.
+        z.chunks_exact_mut(width).for_each(
+            #[inline(always)]
+            |row| w.write_bias(shape, row),
+        );
+        for (from, to) in shape.input_spans().into_iter().filter(|(from, _)| !from.is_empty()) {
+            let columns = Rows::new(slice(&w.kernel), recurrent).columns(from.start, from.end);
+            gemm::add_rows::<V>(token, x, columns, RowsMut::new(z, width).columns(to.start, to.end));
+        }
+        let h = Rows::new(previous.slice(0), units);
+        let u = Rows::new(slice(&w.recurrent_kernel), recurrent);
+        gemm::add_rows::<V>(token, h, u, RowsMut::new(z, width).columns(0, recurrent));
+        let step = StepForward { units, z, previous, next: next.reborrow(), counts: None };
+        Forward { gates: *gates, step }.run::<V>(token);
+    }
+}
+
+/// Replaces the state by the next one; false, with nothing done, if these samples cannot take this way.
+pub(in crate::recurrent) fn advance<F: Scalar>(
+    cell: GatedCell<'_, F>,
+    w: &GatedWeights<F>,
+    x: ArrayView2<'_, F>,
+    state: &mut State<F>,
+    workspace: &mut GatedWorkspace<F>,
+) -> bool {
+    let takes = x.nrows() <= gemm::FEW
+        && state.parts.iter().all(|part| part.is_standard_layout())
+        && !Path::current().is_reference();
+    let Some(x) = x.as_slice().filter(|_| takes) else { return false };
+    let (shape, units) = (cell.shape, cell.shape.units);
+    let (batch, inputs) = (state.parts[0].nrows(), w.kernel.nrows());
+    assert!(x.len() == batch * inputs, "the weights take {inputs} inputs a sample, not {}", x.len() / batch);
+    let x = Rows::new(x, inputs);
+    let SequenceRoom { z, spare, .. } = &mut workspace.sequence;
+    resize(z, (1, batch, shape.width()));
+    spare.resize(batch, shape.widths());
+    let (z, previous, next) = (slice_mut(z), state.views(), spare.views_mut());
+    cell.rule.advance(Streamed { w, x, units, z, previous, next });
+    std::mem::swap(state, spare);
+    true
+}

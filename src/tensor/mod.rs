@@ -1,0 +1,210 @@
+//! What flows between layers: a small enum of arrays, and its shape without the batch.
+//!
+//! Inside a model time comes first: `(T, B)` tokens, `(T, B, D)` sequences, so that one step of a whole batch lies in
+//! one piece of memory. The public edge (`fit`, `predict`) is batch-first, as in Keras.
+//!
+//! Tensors are written over and over: [`resize`] keeps the memory they have, so that after the first batch nothing is
+//! allocated.
+
+mod form;
+pub(crate) mod mask;
+mod memory;
+mod state;
+
+pub use form::Form;
+pub use mask::Mask;
+pub use memory::resize;
+pub(crate) use memory::{
+    CACHE_LINE, clear_row, copy_row, each_row, each_row_mut, resize_within, reverse_steps, slice, slice_mut,
+};
+pub(crate) use state::copy;
+pub use state::{MAX_STATES, State, Views, ViewsMut, Widths};
+
+use ndarray::{Array2, Array3, ArrayView2, ArrayViewMut2};
+
+/// What a layer takes and gives: a whole batch, or a shard of one. Arrays are in standard layout.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Tensor<F> {
+    /// Token ids (T, B).
+    Tokens(Array2<u32>),
+    /// Rows of features (B, D).
+    Vector(Array2<F>),
+    /// Sequences (T, B, D).
+    Sequence(Array3<F>),
+    /// Sequences (T, B, D) whose steps are rows of a table, not looked up yet. Only a layer that
+    /// [takes lookups](crate::layer::Layer::takes_lookups) gets them.
+    Lookup(Lookup<F>),
+}
+
+/// A sequence (T, B, D) as token ids and the table whose rows they stand for: step t of sample b is
+/// `table[0, tokens[t, b]]`. Its gradient is that of the table, as a sequence (1, V, D).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Lookup<F> {
+    /// The token ids (T, B).
+    pub tokens: Array2<u32>,
+    /// The table (1, V, D).
+    pub table: Array3<F>,
+}
+
+impl<F> Default for Tensor<F> {
+    fn default() -> Self {
+        Tensor::Vector(Array2::from_shape_vec((0, 0), Vec::new()).expect("an empty array holds no numbers"))
+    }
+}
+
+impl<F: Clone + Default> Tensor<F> {
+    /// The number of samples B.
+    pub fn batch(&self) -> usize {
+        match self {
+            Tensor::Tokens(tokens) => tokens.ncols(),
+            Tensor::Vector(rows) => rows.nrows(),
+            Tensor::Sequence(steps) => steps.dim().1,
+            Tensor::Lookup(lookup) => lookup.tokens.ncols(),
+        }
+    }
+
+    /// The token ids; panics if it holds numbers, which a built model rules out.
+    pub fn tokens(&self) -> &Array2<u32> {
+        match self {
+            Tensor::Tokens(tokens) => tokens,
+            _ => panic!("a layer that takes token ids was run on numbers"),
+        }
+    }
+
+    /// The sequence (T, B, D); panics if it is none, which a built model rules out.
+    pub fn sequence(&self) -> &Array3<F> {
+        match self {
+            Tensor::Sequence(steps) => steps,
+            _ => panic!("a layer that takes a sequence was run on something else"),
+        }
+    }
+
+    /// All rows of features: (B, D) of a vector, (T·B, D) of a sequence. Panics on tokens.
+    pub fn rows(&self) -> ArrayView2<'_, F> {
+        match self {
+            Tensor::Vector(rows) => rows.view(),
+            Tensor::Sequence(steps) => {
+                let (t, b, d) = steps.dim();
+                steps.view().into_shape_with_order((t * b, d)).expect("sequences are in standard layout")
+            }
+            Tensor::Tokens(_) | Tensor::Lookup(_) => panic!("token ids have no rows of features"),
+        }
+    }
+
+    /// The same rows, to be written.
+    pub fn rows_mut(&mut self) -> ArrayViewMut2<'_, F> {
+        match self {
+            Tensor::Vector(rows) => rows.view_mut(),
+            Tensor::Sequence(steps) => {
+                let (t, b, d) = steps.dim();
+                steps.view_mut().into_shape_with_order((t * b, d)).expect("sequences are in standard layout")
+            }
+            Tensor::Tokens(_) | Tensor::Lookup(_) => panic!("token ids have no rows of features"),
+        }
+    }
+
+    /// The numbers of all rows of features, and how many a row has. Panics on tokens.
+    pub(crate) fn in_one_piece(&self) -> (&[F], usize) {
+        match self {
+            Tensor::Vector(rows) => (slice(rows), rows.ncols()),
+            Tensor::Sequence(steps) => (slice(steps), steps.dim().2),
+            Tensor::Tokens(_) | Tensor::Lookup(_) => panic!("token ids have no rows of features"),
+        }
+    }
+
+    /// The same, to be written.
+    pub(crate) fn in_one_piece_mut(&mut self) -> (&mut [F], usize) {
+        match self {
+            Tensor::Vector(rows) => {
+                let width = rows.ncols();
+                (slice_mut(rows), width)
+            }
+            Tensor::Sequence(steps) => {
+                let width = steps.dim().2;
+                (slice_mut(steps), width)
+            }
+            Tensor::Tokens(_) | Tensor::Lookup(_) => panic!("token ids have no rows of features"),
+        }
+    }
+
+    /// Makes it a vector of this size, with any content, and hands it out to be written.
+    pub fn as_vector(&mut self, batch: usize, features: usize) -> &mut Array2<F> {
+        if !matches!(self, Tensor::Vector(_)) {
+            *self = Tensor::default();
+        }
+        match self {
+            Tensor::Vector(rows) => {
+                resize(rows, (batch, features));
+                rows
+            }
+            _ => unreachable!("it was made a vector above"),
+        }
+    }
+
+    /// Makes it a sequence of this size, with any content, and hands it out to be written.
+    pub fn as_sequence(&mut self, steps: usize, batch: usize, features: usize) -> &mut Array3<F> {
+        self.as_sequence_within((steps, batch, features), 0)
+    }
+
+    /// [`Tensor::as_sequence`] in memory for `most` numbers.
+    pub(crate) fn as_sequence_within(&mut self, shape: (usize, usize, usize), most: usize) -> &mut Array3<F> {
+        if !matches!(self, Tensor::Sequence(_)) {
+            *self = Tensor::Sequence(Array3::default((0, 0, 0)));
+        }
+        match self {
+            Tensor::Sequence(sequence) => {
+                resize_within(sequence, shape, most);
+                sequence
+            }
+            _ => unreachable!("it was made a sequence above"),
+        }
+    }
+
+    /// Makes it token ids of this size, with any content, and hands them out to be written.
+    pub fn as_tokens(&mut self, steps: usize, batch: usize) -> &mut Array2<u32> {
+        if !matches!(self, Tensor::Tokens(_)) {
+            *self = Tensor::Tokens(Array2::default((0, 0)));
+        }
+        match self {
+            Tensor::Tokens(tokens) => {
+                resize(tokens, (steps, batch));
+                tokens
+            }
+            _ => unreachable!("it was made tokens above"),
+        }
+    }
+
+    /// Makes it a lookup and hands it out to be written.
+    pub fn as_lookup(&mut self) -> &mut Lookup<F> {
+        if !matches!(self, Tensor::Lookup(_)) {
+            *self = Tensor::Lookup(Lookup { tokens: Array2::default((0, 0)), table: Array3::default((0, 0, 0)) });
+        }
+        match self {
+            Tensor::Lookup(lookup) => lookup,
+            _ => unreachable!("it was made a lookup above"),
+        }
+    }
+
+    /// Makes it equal to another one of numbers.
+    pub(crate) fn copy(&mut self, other: &Tensor<F>)
+    where
+        F: Copy,
+    {
+        let rows = other.rows();
+        self.like(other, rows.ncols());
+        self.rows_mut().assign(&rows);
+    }
+
+    /// Makes it like `other` in kind, with the same sizes but for the features.
+    pub fn like(&mut self, other: &Tensor<F>, features: usize) {
+        match other {
+            Tensor::Sequence(steps) => {
+                let (t, b, _) = steps.dim();
+                self.as_sequence(t, b, features);
+            }
+            _ => {
+                self.as_vector(other.batch(), features);
+            }
+        }
+    }
+}

@@ -1,0 +1,497 @@
+//! Holds written-out gradients against central differences, in `f64`.
+//!
+//! For a scalar L = Σ R ∘ y with random R, every component g of a gradient is compared with
+//! n = (L(p + h) − L(p − h)) / 2h at h = 10⁻⁵. The error is |g − n| / max(1, |g|, |n|); a right gradient stays below
+//! 10⁻⁶ (rounding gives about 10⁻¹⁰), a wrong one is off by far more. Keep away from kinks: a rectified sum near zero has
+//! no derivative.
+//!
+//! | to check | call | gradients of |
+//! | --- | --- | --- |
+//! | a rule | [`gates`] | the sums and the previous states |
+//! | one step of a cell | [`cell`] | weights, each gate's x and h, the previous states |
+//! | a recurrent layer | [`recurrent`]; [`recurrent_along`] for many of them | weights, input, initial states |
+//! | any layer | [`layer`] | weights, input |
+//! | a loss | [`loss`] | the predictions |
+//!
+//! Start with the smallest part: its report names the term that is wrong, where that of a whole layer names what follows
+//! from it. Dropout masks are those of the pass and held fixed; the mask of steps that count is the pass's too
+//! ([`Pass::masked`]).
+//!
+//! ```
+//! use bptt::layer::Pass;
+//! use bptt::layers::Lstm;
+//! use bptt::random::Key;
+//! use bptt::tensor::Form;
+//! use bptt::testing::gradcheck;
+//! let report = gradcheck::recurrent(&Lstm::new(3), Form::sequence(4, 2), 2, Pass::training(Key::new(0)))?;
+//! assert!(report.error() < gradcheck::TOLERANCE, "{report}");
+//! # Ok::<(), bptt::Error>(())
+//! ```
+
+mod step;
+
+use std::fmt;
+
+use ndarray::{Array2, ArrayD, Dimension};
+use ndarray_rand::rand::Rng;
+
+use crate::error::Result;
+use crate::layer::{Backward, Forward, Layer, Pass};
+use crate::losses::{Loss, Rows, sum_rows};
+use crate::random::Key;
+use crate::recurrent::{Cell, Rnn};
+use crate::tensor::{Form, Tensor};
+use crate::tensor::{State, Widths};
+use crate::weights::initializers::Init;
+use crate::weights::{PairVisitor, Params, Path, Visitor, VisitorMut, set_zero};
+
+pub use step::{cell, gates};
+
+/// The error below which a gradient counts as right.
+pub const TOLERANCE: f64 = 1e-6;
+
+/// The step h of the differences: their error of order h² and the rounding of order 10⁻¹⁶ / h are both near 10⁻¹⁰.
+const STEP: f64 = 1e-5;
+
+/// What a check found.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// How many components were compared.
+    pub compared: usize,
+    /// The component that is furthest off.
+    pub worst: Option<Component>,
+    /// Tensors whose gradient is zero throughout, which often means that it was forgotten.
+    pub zero: Vec<String>,
+}
+
+/// One component of a gradient.
+#[derive(Clone, Debug)]
+pub struct Component {
+    /// The tensor, such as `weights/recurrent_kernel`, `input` or `initial_state/1`.
+    pub tensor: String,
+    /// Its place in the tensor.
+    pub index: Vec<usize>,
+    /// What the backward pass says.
+    pub gradient: f64,
+    /// What the differences say.
+    pub difference: f64,
+    /// |gradient − difference| / max(1, |gradient|, |difference|).
+    pub error: f64,
+}
+
+impl Report {
+    /// The largest error; infinite if it is not a number.
+    pub fn error(&self) -> f64 {
+        self.worst.as_ref().map_or(0.0, |worst| if worst.error.is_nan() { f64::INFINITY } else { worst.error })
+    }
+
+    /// Takes in a comparison, of a component that is named only if it is the worst.
+    fn add(&mut self, gradient: f64, difference: f64, component: impl FnOnce() -> (String, Vec<usize>)) {
+        let error = (gradient - difference).abs() / gradient.abs().max(difference.abs()).max(1.0);
+        self.compared += 1;
+        // A NaN must not slip through.
+        if self.worst.is_none() || error > self.error() || error.is_nan() {
+            let (tensor, index) = component();
+            self.worst = Some(Component { tensor, index, gradient, difference, error });
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.worst {
+            None => write!(f, "nothing to compare"),
+            Some(Component { tensor, index, gradient, difference, error }) => write!(
+                f,
+                "{} components compared; the worst is {tensor}{index:?}: gradient {gradient}, difference {difference}, \
+                 error {error:e}",
+                self.compared
+            ),
+        }
+    }
+}
+
+/// Everything that what is checked depends on, weights and other tensors: its gradients are a value of the same type.
+#[derive(Clone)]
+struct Point<W> {
+    weights: W,
+    others: Vec<(String, ArrayD<f64>)>,
+}
+
+impl<W: Params<f64>> Point<W> {
+    fn get(&self, name: &str) -> Option<&ArrayD<f64>> {
+        self.others.iter().find(|(known, _)| known == name).map(|(_, tensor)| tensor)
+    }
+
+    fn add_state(&mut self, name: &str, state: State<f64>) {
+        let parts = state.parts.into_iter().enumerate();
+        self.others.extend(parts.map(|(number, part)| (format!("{name}/{number}"), part.into_dyn())));
+    }
+
+    /// The state that was added under this name.
+    fn state(&self, name: &str) -> State<f64> {
+        let parts =
+            self.others.iter().filter(|(known, _)| known.strip_prefix(name).is_some_and(|rest| rest.starts_with('/')));
+        State { parts: parts.map(|(_, part)| matrix(part)).collect() }
+    }
+}
+
+/// A copy of a tensor that is a matrix.
+fn matrix(tensor: &ArrayD<f64>) -> Array2<f64> {
+    tensor.clone().into_dimensionality().expect("it was made from a matrix")
+}
+
+impl<W: Params<f64>> Params<f64> for Point<W> {
+    fn visit<'a>(&'a self, path: Path<'_>, visitor: Visitor<'_, 'a, f64>) {
+        self.weights.visit(path.child("weights"), visitor);
+        self.others.iter().for_each(|(name, tensor)| visitor(path.child(name), tensor.view()));
+    }
+
+    fn visit_mut<'a>(&'a mut self, path: Path<'_>, visitor: VisitorMut<'_, 'a, f64>) {
+        self.weights.visit_mut(path.child("weights"), visitor);
+        self.others.iter_mut().for_each(|(name, tensor)| visitor(path.child(name), tensor.view_mut()));
+    }
+
+    fn visit_pair<'a>(&'a mut self, other: &'a Self, path: Path<'_>, visitor: PairVisitor<'_, 'a, f64>) {
+        self.weights.visit_pair(&other.weights, path.child("weights"), visitor);
+        for ((name, tensor), (_, other)) in self.others.iter_mut().zip(&other.others) {
+            visitor(path.child(name), tensor.view_mut(), other.view());
+        }
+    }
+}
+
+/// Random numbers within ±1, the same for the same key.
+fn random_like(shape: &[usize], key: Key) -> ArrayD<f64> {
+    let mut generator = key.generator();
+    ArrayD::from_shape_simple_fn(shape, || generator.random_range(-1.0..1.0))
+}
+
+/// Random states of these widths.
+fn random_state(batch: usize, widths: Widths, key: Key) -> State<f64> {
+    let parts = widths.as_slice().iter().enumerate();
+    State { parts: parts.map(|(part, &width)| matrix(&random_like(&[batch, width], key.fold(part as u64)))).collect() }
+}
+
+/// Makes weights random throughout, biases too.
+fn randomize<W: Params<f64>>(weights: &mut W, key: Key) {
+    let mut number = 1;
+    weights.visit_mut(Path::root(""), &mut |_, mut tensor| {
+        let shape = tensor.shape().to_vec();
+        // Within ±½: large weights blow a linear recurrence up until the differences lose their digits.
+        tensor.assign(&(random_like(&shape, key.fold(number)) * 0.5));
+        number += 1;
+    });
+}
+
+/// Compares each component of `gradients` with the difference of `loss` around `point`.
+fn compare<P: Params<f64>>(point: &mut P, gradients: &P, mut loss: impl FnMut(&P) -> f64) -> Report {
+    let mut tensors = Vec::new();
+    gradients.visit(Path::root(""), &mut |path, tensor| tensors.push((path.to_string(), tensor)));
+    let mut report = Report::default();
+    for (number, (tensor, values)) in tensors.into_iter().enumerate() {
+        if values.iter().all(|&value| value == 0.0) {
+            report.zero.push(tensor.clone());
+        }
+        for (place, (index, &gradient)) in values.indexed_iter().enumerate() {
+            let mut at = |by: f64| {
+                nudge(point, number, place, by);
+                let value = loss(point);
+                nudge(point, number, place, -by);
+                value
+            };
+            let difference = (at(STEP) - at(-STEP)) / (2.0 * STEP);
+            report.add(gradient, difference, || (tensor.clone(), index.slice().to_vec()));
+        }
+    }
+    report
+}
+
+/// Compares the slopes that `gradients` give along some directions with those of `loss` around `point`.
+fn along<P: Params<f64> + Clone>(
+    point: &mut P,
+    gradients: &P,
+    directions: usize,
+    mut loss: impl FnMut(&P) -> f64,
+) -> Report {
+    let mut report = Report::default();
+    for number in 0..directions {
+        let mut direction = gradients.clone();
+        randomize(&mut direction, Key::new(11).fold(number as u64));
+        let mut slope = 0.0;
+        direction.visit_pair(gradients, Path::root(""), &mut |_, d, g| slope += (&g * &d).sum());
+        let difference = settled(|by| {
+            shift(point, &direction, by);
+            let value = loss(point);
+            shift(point, &direction, -by);
+            value
+        });
+        report.add(slope, difference, || ("direction".into(), vec![number]));
+    }
+    report
+}
+
+/// The derivative at 0 of a function that is differentiable there: differences with smaller and smaller steps until two of
+/// them agree far below [`TOLERANCE`].
+fn settled(mut function: impl FnMut(f64) -> f64) -> f64 {
+    let mut difference = |step: f64| (function(step) - function(-step)) / (2.0 * step);
+    let mut step = STEP;
+    let mut last = difference(step);
+    // Below this step rounding is all that is left.
+    while step > 1e-9 {
+        step /= 4.0;
+        let next = difference(step);
+        if (next - last).abs() < 0.1 * TOLERANCE * next.abs().max(1.0) {
+            return next;
+        }
+        last = next;
+    }
+    f64::NAN
+}
+
+/// Goes along a direction.
+fn shift<P: Params<f64>>(point: &mut P, direction: &P, by: f64) {
+    point.visit_pair(direction, Path::root(""), &mut |_, mut tensor, d| tensor.scaled_add(by, &d));
+}
+
+/// Adds to one component.
+fn nudge<P: Params<f64>>(point: &mut P, number: usize, place: usize, by: f64) {
+    let mut seen = 0;
+    point.visit_mut(Path::root(""), &mut |_, mut tensor| {
+        if seen == number
+            && let Some(value) = tensor.iter_mut().nth(place)
+        {
+            *value += by;
+        }
+        seen += 1;
+    });
+}
+
+/// A random input of this form, and the point of it and of weights of the layer that are random.
+fn random_point<L: Layer<f64>>(
+    layer: &L,
+    form: Form,
+    batch: usize,
+    key: Key,
+) -> Result<(Point<L::Weights>, Tensor<f64>)> {
+    layer.output_form(form)?;
+    let mut weights = layer.build(form, &mut Init::new(key.fold(0)))?;
+    randomize(&mut weights, key);
+    let key = key.fold(1000);
+    let mut input = Tensor::default();
+    match form {
+        Form::Tokens { steps } => {
+            let vocabulary = layer.vocabulary().unwrap_or(1) as u32;
+            let mut generator = key.generator();
+            input.as_tokens(steps.unwrap_or(3), batch).mapv_inplace(|_| generator.random_range(0..vocabulary));
+            return Ok((Point { weights, others: Vec::new() }, input));
+        }
+        Form::Vector { features } => {
+            input.as_vector(batch, features);
+        }
+        Form::Sequence { steps, features } => {
+            input.as_sequence(steps.unwrap_or(3), batch, features);
+        }
+    }
+    let random = match &input {
+        Tensor::Sequence(steps) => random_like(steps.shape(), key),
+        rows => random_like(rows.rows().shape(), key),
+    };
+    Ok((Point { weights, others: vec![(INPUT.into(), random)] }, input))
+}
+
+const INPUT: &str = "input";
+const INITIAL_STATE: &str = "initial_state";
+
+/// Writes the numbers of an array, row after row, into a tensor.
+fn fill(tensor: &mut Tensor<f64>, values: Option<&ArrayD<f64>>) {
+    if let Some(values) = values {
+        tensor.rows_mut().iter_mut().zip(values).for_each(|(to, &value)| *to = value);
+    }
+}
+
+/// Σ R ∘ y.
+fn weighted<'a>(y: impl IntoIterator<Item = &'a f64>, by: impl IntoIterator<Item = &'a f64>) -> f64 {
+    y.into_iter().zip(by).map(|(y, r)| y * r).sum()
+}
+
+/// Σ R ∘ s over all parts of a state.
+fn weighted_state(state: &State<f64>, by: &State<f64>) -> f64 {
+    state.parts.iter().zip(&by.parts).map(|(s, r)| weighted(s, r)).sum()
+}
+
+/// A tensor like `y` of these numbers.
+fn like(y: &Tensor<f64>, values: &ArrayD<f64>) -> Tensor<f64> {
+    let mut like = y.clone();
+    fill(&mut like, Some(values));
+    like
+}
+
+/// The gradients of a point, from those of its weights and of the input.
+fn gradients_of<W: Params<f64> + Clone>(point: &Point<W>, weights: W, dx: &Tensor<f64>) -> Point<W> {
+    let mut gradients = Point { weights, others: Vec::new() };
+    if let Some(input) = point.get(INPUT) {
+        let mut dinput = input.clone();
+        dinput.iter_mut().zip(dx.rows()).for_each(|(to, &d)| *to = d);
+        gradients.others.push((INPUT.into(), dinput));
+    }
+    gradients
+}
+
+/// Checks a layer's gradients of weights and input, for a batch of random samples of this form. The masks of `pass` are
+/// held fixed.
+///
+/// # Errors
+///
+/// Those of [`Layer::output_form`] and [`Layer::build`].
+pub fn layer<L: Layer<f64>>(layer: &L, form: Form, batch: usize, pass: Pass<'_>) -> Result<Report> {
+    let (mut point, mut x) = random_point(layer, form, batch, Key::new(7))?;
+    let (mut y, mut cache) = (Tensor::default(), L::Cache::default());
+    fill(&mut x, point.get(INPUT));
+    layer.forward(&point.weights, Forward::new(&x, &mut y, &mut cache, pass));
+    let by = random_like(y.rows().shape(), Key::new(8));
+    let (mut weights, mut dx) = (point.weights.clone(), Tensor::default());
+    set_zero(&mut weights);
+    let dy = like(&y, &by);
+    let mut backward = Backward::new((&x, &y), &dy, &mut cache, &mut weights, pass);
+    if point.get(INPUT).is_some() {
+        backward = backward.dx(&mut dx);
+    }
+    layer.backward(&point.weights, backward);
+    let gradients = gradients_of(&point, weights, &dx);
+    Ok(compare(&mut point, &gradients, |point| {
+        fill(&mut x, point.get(INPUT));
+        layer.forward(&point.weights, Forward::new(&x, &mut y, &mut cache, pass));
+        weighted(y.rows(), &by)
+    }))
+}
+
+/// Checks a recurrent layer's gradients of weights, input and initial state, with a loss on output and final state. The
+/// masks of `pass` are held fixed.
+///
+/// # Errors
+///
+/// Those of [`Layer::output_form`] and [`Layer::build`].
+pub fn recurrent<C: Cell<f64>>(layer: &Rnn<C>, form: Form, batch: usize, pass: Pass<'_>) -> Result<Report> {
+    with_recurrent(layer, form, batch, pass, |point, gradients, loss| compare(point, gradients, loss))
+}
+
+/// Checks the same gradients along random directions through all of them at once, instead of component by component: four
+/// runs of the layer a direction, however many components there are, for grids of thousands of options.
+///
+/// For a direction d with components within ±½, the slope Σ g ∘ d is compared with the difference of the loss along d, taken
+/// with smaller and smaller steps until two of them agree: a step that crosses a kink, or is too long for a loss that grows
+/// fast, does not. The worst component of the report is `direction` and its number; which tensor it is [`recurrent`] tells.
+///
+/// ```
+/// use bptt::layer::Pass;
+/// use bptt::layers::Gru;
+/// use bptt::random::Key;
+/// use bptt::tensor::Form;
+/// use bptt::testing::gradcheck;
+/// let report = gradcheck::recurrent_along(&Gru::new(3), Form::sequence(4, 2), 2, Pass::training(Key::new(0)), 2)?;
+/// assert!(report.error() < gradcheck::TOLERANCE, "{report}");
+/// # Ok::<(), bptt::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// Those of [`recurrent`].
+pub fn recurrent_along<C: Cell<f64>>(
+    layer: &Rnn<C>,
+    form: Form,
+    batch: usize,
+    pass: Pass<'_>,
+    directions: usize,
+) -> Result<Report> {
+    with_recurrent(layer, form, batch, pass, |point, gradients, loss| along(point, gradients, directions, loss))
+}
+
+/// Calls `check` with a random point of a recurrent layer, its gradients there and the loss that they belong to.
+fn with_recurrent<C: Cell<f64>>(
+    layer: &Rnn<C>,
+    form: Form,
+    batch: usize,
+    pass: Pass<'_>,
+    check: impl FnOnce(&mut Point<C::Weights>, &Point<C::Weights>, &mut dyn FnMut(&Point<C::Weights>) -> f64) -> Report,
+) -> Result<Report> {
+    let (mut point, mut x) = random_point(layer, form, batch, Key::new(7))?;
+    let widths = layer.cell().states();
+    point.add_state(INITIAL_STATE, random_state(batch, widths, Key::new(9)));
+    let by_state = random_state(batch, widths, Key::new(10));
+    let (mut y, mut cache) = (Tensor::default(), <Rnn<C> as Layer<f64>>::Cache::default());
+    let mut last = State::zeros(batch, widths);
+    let run =
+        |point: &Point<C::Weights>, x: &mut Tensor<f64>, y: &mut Tensor<f64>, last: &mut State<f64>, cache: &mut _| {
+            fill(x, point.get(INPUT));
+            *last = point.state(INITIAL_STATE);
+            layer.forward(&point.weights, Forward::new(x, y, cache, pass).state(last));
+        };
+    run(&point, &mut x, &mut y, &mut last, &mut cache);
+    let by = random_like(y.rows().shape(), Key::new(8));
+    let (mut weights, mut dx) = (point.weights.clone(), Tensor::default());
+    set_zero(&mut weights);
+    let (dy, mut dinitial) = (like(&y, &by), by_state.clone());
+    let backward = Backward::new((&x, &y), &dy, &mut cache, &mut weights, pass);
+    layer.backward(&point.weights, backward.dx(&mut dx).dstate(&mut dinitial));
+    let mut gradients = gradients_of(&point, weights, &dx);
+    gradients.add_state(INITIAL_STATE, dinitial);
+    Ok(check(&mut point, &gradients, &mut |point| {
+        run(point, &mut x, &mut y, &mut last, &mut cache);
+        weighted(y.rows(), &by) + weighted_state(&last, &by_state)
+    }))
+}
+
+/// Checks a loss' gradient at these predictions.
+pub fn loss<L: Loss<f64> + ?Sized>(
+    loss: &L,
+    predictions: &Array2<f64>,
+    targets: &Array2<f64>,
+    absorbed: bool,
+) -> Report {
+    let targets = targets.as_standard_layout();
+    let predictions = predictions.as_standard_layout();
+    let mut slopes = Array2::zeros(predictions.raw_dim());
+    let rows = Rows { predictions: predictions.view(), targets: targets.view(), weights: &[] };
+    sum_rows(loss, rows, absorbed, Some(slopes.view_mut()));
+    let predictions_of = |values: ArrayD<f64>| Point { weights: (), others: vec![("predictions".into(), values)] };
+    let mut point = predictions_of(predictions.into_owned().into_dyn());
+    compare(&mut point, &predictions_of(slopes.into_dyn()), |point| {
+        let predictions = matrix(&point.others[0].1);
+        let rows = Rows { predictions: predictions.view(), targets: targets.view(), weights: &[] };
+        sum_rows(loss, rows, absorbed, None)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recurrent::Lstm;
+
+    #[test]
+    fn a_direction_finds_one_wrong_component_of_any_tensor() {
+        let (layer, form) = (Lstm::new(3), Form::sequence(5, 2));
+        let pass = Pass::training(Key::new(0));
+        let check = |point: &mut Point<_>, gradients: &Point<_>, loss: &mut dyn FnMut(&Point<_>) -> f64| {
+            let mut tensors = 0;
+            gradients.visit(Path::root(""), &mut |_, _| tensors += 1);
+            assert_eq!(tensors, 6, "kernel, recurrent kernel, bias, input and two states");
+            for number in 0..tensors {
+                let mut wrong = gradients.clone();
+                nudge(&mut wrong, number, 1, 1e-4);
+                let report = along(point, &wrong, 1, &mut *loss);
+                assert!(report.error() > TOLERANCE, "tensor {number}: {report}");
+            }
+            along(point, gradients, 3, loss)
+        };
+        let report = with_recurrent(&layer, form, 2, pass, check).unwrap();
+        assert_eq!(report.compared, 3);
+        assert!(report.error() < TOLERANCE, "{report}");
+    }
+
+    #[test]
+    fn differences_settle_beside_a_kink_and_not_on_it() {
+        let beside = settled(|by| (by + 3e-7).abs() + by.powi(3));
+        assert!((beside - 1.0).abs() < 0.1 * TOLERANCE, "{beside}");
+        assert!(settled(|by| if by > 0.0 { 1.0 } else { 0.0 }).is_nan());
+    }
+}
