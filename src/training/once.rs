@@ -2,7 +2,7 @@
 
 use ndarray::ArrayD;
 
-use super::{Fit, Gradients, Predictor, Window, evaluate, fit, gradients as look, predict as predictor, single};
+use super::{Fit, Gradients, Predictor, Window, evaluate, fit, look, predict as predictor, single};
 use crate::data::{Batches, Samples, Targets};
 use crate::error::Result;
 use crate::history::{History, Logs};
