@@ -12,6 +12,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -74,7 +75,7 @@ fn weights<F: Scalar>(network: &Network<F>) -> NewTensors<'_> {
 }
 
 /// Reads a model.
-pub(super) fn load<F: Scalar>(path: &Path, registry: &Registry) -> Result<Model<F>> {
+pub(super) fn load<F: Scalar>(path: &Path, registry: &Registry<F>) -> Result<Model<F>> {
     let bytes = fs::read(path).map_err(Error::io("read", path))?;
     let problem = |problem| Error::Checkpoint { path: path.into(), problem };
     let tensors = ReadTensors::new(&bytes).map_err(problem)?;
@@ -86,7 +87,7 @@ pub(super) fn load<F: Scalar>(path: &Path, registry: &Registry) -> Result<Model<
     let mut trainable = Vec::new();
     for layer in description.layers {
         let made = registry.layer_of(&layer.kind, layer.options)?;
-        sequential.push(layer.name, F::choose(&made).clone());
+        sequential.push(layer.name, Arc::clone(made.pointer()));
         trainable.push(layer.trainable);
     }
     // A description that asks for more numbers than the file has is wrong, however much memory there is.
@@ -169,7 +170,7 @@ impl<F: Scalar> Model<F> {
     /// # Errors
     ///
     /// Those of [`Model::load`].
-    pub fn load_with(path: impl AsRef<Path>, registry: &Registry) -> Result<Self> {
+    pub fn load_with(path: impl AsRef<Path>, registry: &Registry<F>) -> Result<Self> {
         once::load(path.as_ref(), registry)
     }
 

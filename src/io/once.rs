@@ -2,16 +2,17 @@
 
 use std::path::Path;
 
-use super::{Registry, checkpoint};
+use super::{Registry, checkpoint, registry};
 use crate::error::Result;
 use crate::model::{Model, ModelState};
 use crate::network::Network;
 use crate::numeric::compiled_once;
 
 compiled_once! { Files: FileFunctions {
+    registry() -> Registry<F> = registry::built_in;
     save(model: &Model<F>, path: &Path) -> Result<()> = checkpoint::save;
     save_weights(network: &Network<F>, path: &Path) -> Result<()> = checkpoint::save_weights;
-    load(path: &Path, registry: &Registry) -> Result<Model<F>> = checkpoint::load;
+    load(path: &Path, registry: &Registry<F>) -> Result<Model<F>> = checkpoint::load;
     load_weights(network: &mut Network<F>, path: &Path) -> Result<()> = checkpoint::load_weights;
     save_state(state: &ModelState<F>, path: &Path) -> Result<()> = checkpoint::save_state;
     load_state(state: &mut ModelState<F>, path: &Path) -> Result<()> = checkpoint::load_state;

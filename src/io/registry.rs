@@ -5,16 +5,19 @@
 use std::any::{Any, TypeId};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::marker::PhantomData;
 use std::rc::Rc;
 
 use serde_json::Value;
 
+use super::once;
 use crate::error::{Error, Result};
 use crate::layer::{AnyLayer, Describe, Layer, SavedPart, with_parts};
 use crate::layers::{
     Activate, Bidirectional, Dense, Dropout, Embedding, GlobalAveragePooling1D, GlobalMaxPooling1D, LayerNormalization,
     Masking, RepeatVector, Residual, TimeDistributed,
 };
+use crate::numeric::Scalar;
 use crate::recurrent::{AnyCell, Cell, Gated, Gates, GruCell, LstmGates, Rnn, SimpleGates, Stacked};
 
 /// Makes a layer or a cell from its options.
@@ -22,28 +25,29 @@ type Make = fn(Value) -> Result<Box<dyn Any>>;
 
 /// The kinds of layers that [`Model::load_with`](crate::models::Model::load_with) knows: the built-in ones, and those added here.
 ///
-/// A layer of your own has to be one in both precisions.
-///
 /// ```
 /// use bptt::io::Registry;
 /// use bptt::layers::Dense;
 /// // Not needed for a built-in layer; a layer of your own is added in the same way.
-/// let registry = Registry::new().layer::<Dense>();
+/// let registry = Registry::<f32>::new().layer::<Dense>();
 /// # let _ = registry;
 /// ```
-#[derive(Clone)]
-pub struct Registry {
-    /// By what it makes, [`AnyLayer`] or [`AnyCell`], and its kind.
-    kinds: BTreeMap<(TypeId, &'static str), Make>,
+pub struct Registry<F = f32> {
+    kinds: Kinds,
+    number: PhantomData<F>,
 }
 
-impl fmt::Debug for Registry {
+/// By what it makes, [`AnyLayer`] or [`AnyCell`], and its kind.
+#[derive(Clone, Default)]
+struct Kinds(BTreeMap<(TypeId, &'static str), Make>);
+
+impl<F> fmt::Debug for Registry<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.kinds.keys().map(|(_, kind)| kind)).finish()
+        f.debug_set().entries(self.kinds.0.keys().map(|(_, kind)| kind)).finish()
     }
 }
 
-impl Default for Registry {
+impl<F: Scalar> Default for Registry<F> {
     fn default() -> Self {
         Registry::new()
     }
@@ -53,39 +57,52 @@ fn read<T: Describe>(options: Value) -> Result<T> {
     serde_json::from_value(options).map_err(|source| Error::options(T::kind(), source))
 }
 
-impl Registry {
+impl Kinds {
+    fn add<T: 'static>(&mut self, kind: &'static str, make: Make) {
+        self.insert((TypeId::of::<T>(), kind), make);
+    }
+
+    fn insert(&mut self, key: (TypeId, &'static str), make: Make) {
+        self.0.insert(key, make);
+    }
+
+    /// Makes a part of a wrapper, or a whole layer.
+    fn make(&self, made: TypeId, kind: &str, options: Value) -> Result<Box<dyn Any>> {
+        let found = self.0.iter().find(|((type_id, known), _)| *type_id == made && *known == kind);
+        found.map_or_else(|| Err(self.unknown(kind)), |(_, make)| make(options))
+    }
+
+    /// Makes a layer of this kind, with its parts.
+    fn layer_of(&self, kind: &str, options: Value) -> Result<AnyLayer> {
+        let kinds = self.clone();
+        let read_part = move |made: TypeId, part: SavedPart| kinds.make(made, &part.kind, part.options);
+        let made = with_parts(Rc::new(read_part), || self.make(TypeId::of::<AnyLayer>(), kind, options))?;
+        made.downcast().map(|layer| *layer).map_err(|_| self.unknown(kind))
+    }
+
+    fn unknown(&self, kind: &str) -> Error {
+        let mut known: Vec<String> = self.0.keys().map(|(_, kind)| kind.to_string()).collect();
+        known.sort_unstable();
+        known.dedup();
+        Error::UnknownKind { kind: kind.into(), known }
+    }
+}
+
+impl<F: Scalar> Registry<F> {
     /// The built-in layers and cells.
     pub fn new() -> Self {
-        Registry { kinds: BTreeMap::new() }
-            .layer::<Activate>()
-            .layer::<Bidirectional>()
-            .layer::<Dense>()
-            .layer::<Dropout>()
-            .layer::<Embedding>()
-            .layer::<GlobalAveragePooling1D>()
-            .layer::<GlobalMaxPooling1D>()
-            .layer::<LayerNormalization>()
-            .layer::<Masking>()
-            .layer::<RepeatVector>()
-            .layer::<Residual>()
-            .layer::<TimeDistributed>()
-            .cell::<GruCell>()
-            .cell::<Stacked>()
-            .gates::<LstmGates>()
-            .gates::<SimpleGates>()
+        once::registry()
     }
 
     /// Adds a layer.
-    pub fn layer<L: Layer<f32> + Layer<f64>>(mut self) -> Self {
-        let make: Make = |options| Ok(Box::new(AnyLayer::new(read::<L>(options)?)));
-        self.kinds.insert((TypeId::of::<AnyLayer>(), L::kind()), make);
+    pub fn layer<L: Layer<F>>(mut self) -> Self {
+        self.kinds.add::<AnyLayer>(L::kind(), |options| Ok(Box::new(AnyLayer::of(read::<L>(options)?.erase()))));
         self
     }
 
     /// Adds a cell and its recurrent layer.
-    pub fn cell<C: Cell<f32> + Cell<f64>>(mut self) -> Self {
-        let make: Make = |options| Ok(Box::new(AnyCell::new(read::<C>(options)?)));
-        self.kinds.insert((TypeId::of::<AnyCell>(), C::kind()), make);
+    pub fn cell<C: Cell<F>>(mut self) -> Self {
+        self.kinds.add::<AnyCell>(C::kind(), |options| Ok(Box::new(AnyCell::of(read::<C>(options)?.erase()))));
         self.layer::<Rnn<C>>()
     }
 
@@ -96,21 +113,27 @@ impl Registry {
 
     /// Makes a layer of this kind, with its parts.
     pub(crate) fn layer_of(&self, kind: &str, options: Value) -> Result<AnyLayer> {
-        let registry = self.clone();
-        let read_part = move |made: TypeId, part: SavedPart| registry.make(made, &part.kind, part.options);
-        let made = with_parts(Rc::new(read_part), || self.make(TypeId::of::<AnyLayer>(), kind, options))?;
-        made.downcast().map(|layer| *layer).map_err(|_| self.unknown(kind))
+        self.kinds.layer_of(kind, options)
     }
+}
 
-    fn make(&self, made: TypeId, kind: &str, options: Value) -> Result<Box<dyn Any>> {
-        let found = self.kinds.iter().find(|((type_id, known), _)| *type_id == made && *known == kind);
-        found.map_or_else(|| Err(self.unknown(kind)), |(_, make)| make(options))
-    }
-
-    fn unknown(&self, kind: &str) -> Error {
-        let mut known: Vec<String> = self.kinds.keys().map(|(_, kind)| kind.to_string()).collect();
-        known.sort_unstable();
-        known.dedup();
-        Error::UnknownKind { kind: kind.into(), known }
-    }
+/// The built-in layers and cells.
+pub(super) fn built_in<F: Scalar>() -> Registry<F> {
+    Registry { kinds: Kinds::default(), number: PhantomData }
+        .layer::<Activate>()
+        .layer::<Bidirectional>()
+        .layer::<Dense>()
+        .layer::<Dropout>()
+        .layer::<Embedding>()
+        .layer::<GlobalAveragePooling1D>()
+        .layer::<GlobalMaxPooling1D>()
+        .layer::<LayerNormalization>()
+        .layer::<Masking>()
+        .layer::<RepeatVector>()
+        .layer::<Residual>()
+        .layer::<TimeDistributed>()
+        .cell::<GruCell>()
+        .cell::<Stacked>()
+        .gates::<LstmGates>()
+        .gates::<SimpleGates>()
 }

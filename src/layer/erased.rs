@@ -25,7 +25,7 @@ use crate::weights::{PairVisitor, Params, Path, Visitor, VisitorMut, WeightOptio
 pub(crate) type DynCache = dyn Any + Send;
 
 /// Weights of any layer.
-pub(crate) trait DynWeights<F: Scalar>: Params<F> + Debug {
+pub(crate) trait DynWeights<F: Scalar>: Params<F> {
     /// Weights whose type can be asked for.
     fn as_any(&self) -> &dyn Any;
     /// The same, to be changed.
@@ -36,7 +36,7 @@ pub(crate) trait DynWeights<F: Scalar>: Params<F> + Debug {
     fn visit_with<'a>(&'a mut self, other: &'a dyn DynWeights<F>, path: Path<'_>, visitor: PairVisitor<'_, 'a, F>);
 }
 
-impl<F: Scalar, W: Params<F> + Clone + Debug> DynWeights<F> for W {
+impl<F: Scalar, W: Params<F> + Clone> DynWeights<F> for W {
     fn as_any(&self) -> &dyn Any {
         self
     }
@@ -80,7 +80,7 @@ pub struct AnyWeights<F: Scalar>(Box<dyn DynWeights<F>>);
 
 impl<F: Scalar> AnyWeights<F> {
     /// These weights without their type.
-    pub(crate) fn new<W: Params<F> + Clone + Debug>(weights: W) -> Self {
+    pub(crate) fn new<W: Params<F> + Clone>(weights: W) -> Self {
         AnyWeights(Box::new(weights))
     }
 
@@ -113,7 +113,11 @@ impl<F: Scalar> Clone for AnyWeights<F> {
 
 impl<F: Scalar> Debug for AnyWeights<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Debug::fmt(&self.0, f)
+        let mut tensors = f.debug_map();
+        self.0.visit(Path::root(""), &mut |path, tensor| {
+            tensors.entry(&path.to_string(), &tensor.shape());
+        });
+        tensors.finish()
     }
 }
 
@@ -248,46 +252,64 @@ impl<F: Scalar, L: Layer<F>> DynLayer<F> for L {
     }
 }
 
-/// A layer for either number type, without its types.
+/// A layer without its types: for either number type, or, read from a file, for that of the model alone.
 #[derive(Clone)]
 pub(crate) struct AnyLayer {
-    single: Arc<dyn DynLayer<f32>>,
-    double: Arc<dyn DynLayer<f64>>,
+    single: Option<Arc<dyn DynLayer<f32>>>,
+    double: Option<Arc<dyn DynLayer<f64>>>,
 }
 
 impl Debug for AnyLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Debug::fmt(&self.single, f)
+        match (&self.single, &self.double) {
+            (Some(layer), _) => Debug::fmt(layer, f),
+            (None, layer) => Debug::fmt(layer, f),
+        }
     }
 }
 
 impl Both for AnyLayer {
-    type For<F: Scalar> = Arc<dyn DynLayer<F>>;
-    fn single(&self) -> &Arc<dyn DynLayer<f32>> {
+    type For<F: Scalar> = Option<Arc<dyn DynLayer<F>>>;
+    fn single(&self) -> &Option<Arc<dyn DynLayer<f32>>> {
         &self.single
     }
-    fn double(&self) -> &Arc<dyn DynLayer<f64>> {
+    fn double(&self) -> &Option<Arc<dyn DynLayer<f64>>> {
         &self.double
     }
 }
 
 impl AnyLayer {
-    /// A layer without its types.
+    /// A layer for either number type.
     pub(crate) fn new<L: Layer<f32> + Layer<f64>>(layer: L) -> Self {
-        AnyLayer { single: Layer::<f32>::erase(layer.clone()), double: Layer::<f64>::erase(layer) }
+        AnyLayer { single: Some(Layer::<f32>::erase(layer.clone())), double: Some(Layer::<f64>::erase(layer)) }
+    }
+
+    /// A layer for one number type.
+    pub(crate) fn of<F: Scalar>(layer: Arc<dyn DynLayer<F>>) -> Self {
+        let layer: &dyn Any = &layer;
+        AnyLayer { single: layer.downcast_ref().cloned(), double: layer.downcast_ref().cloned() }
     }
 
     /// The layer for this number type.
     pub(crate) fn get<F: Scalar>(&self) -> &dyn DynLayer<F> {
-        &**F::choose(self)
+        &**self.pointer()
+    }
+
+    /// The same behind a pointer of its own.
+    pub(crate) fn pointer<F: Scalar>(&self) -> &Arc<dyn DynLayer<F>> {
+        F::choose(self).as_ref().expect("a layer is read from a file for the number type of its model")
     }
 }
 
 /// Saved as a [`SavedPart`].
 impl Serialize for AnyLayer {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        let options = self.single.options().map_err(S::Error::custom)?;
-        SavedPart { kind: self.single.kind().into(), options }.serialize(serializer)
+        let (kind, options) = match (&self.single, &self.double) {
+            (Some(layer), _) => (layer.kind(), layer.options()),
+            (None, Some(layer)) => (layer.kind(), layer.options()),
+            (None, None) => return Err(S::Error::custom("a layer is there for one number type at least")),
+        };
+        SavedPart { kind: kind.into(), options: options.map_err(S::Error::custom)? }.serialize(serializer)
     }
 }
 

@@ -16,7 +16,7 @@ const VARIABLE: &str = "BPTT_KERNELS";
 /// A way to run the inner loops.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Path {
-    /// Plain numbers, gate by gate and step by step, nothing hoisted or packed.
+    /// Recurrence on plain numbers, gate by gate and step by step, nothing hoisted or packed.
     Reference,
     /// Vectors of this instruction set.
     Vectors(Level),
@@ -27,6 +27,14 @@ impl Path {
     pub(crate) fn current() -> Path {
         static CURRENT: OnceLock<Path> = OnceLock::new();
         *CURRENT.get_or_init(|| chosen().unwrap_or_else(|| Path::Vectors(Level::new())))
+    }
+
+    /// What runs where there is no reference: of the reference the vectors that every processor has.
+    pub(crate) fn level(self) -> Level {
+        match self {
+            Path::Vectors(level) => level,
+            Path::Reference => levels().into_iter().flatten().last().unwrap_or_else(Level::new),
+        }
     }
 
     /// Whether the plain reference runs.
@@ -48,7 +56,7 @@ impl Path {
 }
 
 /// What the inner loops run on: `"avx512"`, `"avx2"`, `"portable"` (the vectors that every processor of this kind has) or
-/// `"reference"` (plain numbers, step by step).
+/// `"reference"` (the same, but for recurrent layers, which run step by step on plain numbers).
 ///
 /// It is the first of these that the processor has, unless the environment variable `BPTT_KERNELS` names one. The bits of
 /// `f32` results differ between them, within rounding; those of `f64` only between the reference and the others.

@@ -108,7 +108,7 @@ macro_rules! scalar {
 
 // Where the processor has vectors of 16, they are taken for rows that fill them; a row of 8 or 24 fills vectors of 8.
 scalar!(f32, F32, single, |width, kernel| {
-    let Path::Vectors(level) = Path::current() else { return kernel.run::<f32>(()) };
+    let level = Path::current().level();
     #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
     {
         if let Some(avx512) = level.as_avx512() {
@@ -129,13 +129,16 @@ scalar!(f32, F32, single, |width, kernel| {
                 || kernel.run::<f32x8<_>>(avx2),
             );
         }
-        if let Some(sse2) = level.as_sse2() {
-            return sse2.vectorize(
-                #[inline(always)]
-                || kernel.run::<f32x8<_>>(sse2),
-            );
-        }
-        kernel.run::<f32>(())
+        let Some(sse2) = level.as_sse2() else {
+            // Every 64-bit processor has it, so that nothing need be compiled for others.
+            #[cfg(target_arch = "x86")]
+            kernel.run::<f32>(());
+            return;
+        };
+        sse2.vectorize(
+            #[inline(always)]
+            || kernel.run::<f32x8<_>>(sse2),
+        );
     }
     #[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
     {

@@ -1,5 +1,6 @@
 //! Cells without their types: how a cell that is made of others holds them.
 
+use std::any::Any;
 use std::fmt::{self, Debug};
 use std::sync::Arc;
 
@@ -145,46 +146,59 @@ impl<F: Scalar, C: Cell<F>> DynCell<F> for C {
     }
 }
 
-/// A cell for either number type, without its types.
+/// A cell without its types: for either number type, or, read from a file, for that of the model alone.
 #[derive(Clone)]
 pub(crate) struct AnyCell {
-    single: Arc<dyn DynCell<f32>>,
-    double: Arc<dyn DynCell<f64>>,
+    single: Option<Arc<dyn DynCell<f32>>>,
+    double: Option<Arc<dyn DynCell<f64>>>,
 }
 
 impl Debug for AnyCell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Debug::fmt(&self.single, f)
+        match (&self.single, &self.double) {
+            (Some(cell), _) => Debug::fmt(cell, f),
+            (None, cell) => Debug::fmt(cell, f),
+        }
     }
 }
 
 impl Both for AnyCell {
-    type For<F: Scalar> = Arc<dyn DynCell<F>>;
-    fn single(&self) -> &Arc<dyn DynCell<f32>> {
+    type For<F: Scalar> = Option<Arc<dyn DynCell<F>>>;
+    fn single(&self) -> &Option<Arc<dyn DynCell<f32>>> {
         &self.single
     }
-    fn double(&self) -> &Arc<dyn DynCell<f64>> {
+    fn double(&self) -> &Option<Arc<dyn DynCell<f64>>> {
         &self.double
     }
 }
 
 impl AnyCell {
-    /// A cell without its types.
+    /// A cell for either number type.
     pub(crate) fn new<C: Cell<f32> + Cell<f64>>(cell: C) -> Self {
-        AnyCell { single: Cell::<f32>::erase(cell.clone()), double: Cell::<f64>::erase(cell) }
+        AnyCell { single: Some(Cell::<f32>::erase(cell.clone())), double: Some(Cell::<f64>::erase(cell)) }
+    }
+
+    /// A cell for one number type.
+    pub(crate) fn of<F: Scalar>(cell: Arc<dyn DynCell<F>>) -> Self {
+        let cell: &dyn Any = &cell;
+        AnyCell { single: cell.downcast_ref().cloned(), double: cell.downcast_ref().cloned() }
     }
 
     /// The cell for this number type.
     pub(crate) fn get<F: Scalar>(&self) -> &dyn DynCell<F> {
-        &**F::choose(self)
+        &**F::choose(self).as_ref().expect("a cell is read from a file for the number type of its model")
     }
 }
 
 /// Saved as a [`SavedPart`].
 impl Serialize for AnyCell {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        let options = self.single.options().map_err(S::Error::custom)?;
-        SavedPart { kind: self.single.kind().into(), options }.serialize(serializer)
+        let (kind, options) = match (&self.single, &self.double) {
+            (Some(cell), _) => (cell.kind(), cell.options()),
+            (None, Some(cell)) => (cell.kind(), cell.options()),
+            (None, None) => return Err(S::Error::custom("a cell is there for one number type at least")),
+        };
+        SavedPart { kind: kind.into(), options: options.map_err(S::Error::custom)? }.serialize(serializer)
     }
 }
 

@@ -56,6 +56,10 @@ compiled_once! { Recurrent: RecurrentFunctions {
         state: &mut State<F>,
         workspace: &mut GatedWorkspace<F>,
     ) -> bool = gated::advance;
+} }
+
+// Apart, so that a program without a GRU holds nothing of it.
+compiled_once! { Grus: GruFunctions {
     step_gru(cell: &GruCell, w: &Weights<F>, at: &Step<'_, F>, next: ViewsMut<'_, F>, cache: &mut GatedStep<F>)
         = gated::step_gru;
     step_gru_back(

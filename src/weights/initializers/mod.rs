@@ -8,11 +8,11 @@
 
 mod draw;
 
-use ndarray::{Array, Dimension, IntoDimension};
+use ndarray::{Array, ArrayD, Dimension, IntoDimension, IxDyn};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::numeric::Scalar;
+use crate::numeric::{Scalar, compiled_once};
 use crate::random::Key;
 
 /// The distribution from which a weight matrix starts.
@@ -196,18 +196,30 @@ impl Init {
     /// [`Error::InvalidOption`] if the initialiser cannot make such a tensor, [`Error::TooLarge`] if nothing can.
     pub fn tensor<F: Scalar, Sh: IntoDimension>(&mut self, from: Initializer, shape: Sh) -> Result<Array<F, Sh::Dim>> {
         let shape = shape.into_dimension();
-        let count = shape.size_checked().unwrap_or(usize::MAX);
-        if let Some(left) = &mut self.zeros {
-            *left = left.checked_sub(count).ok_or(Error::TooLarge { shape: shape.slice().to_vec() })?;
-            return Ok(Array::zeros(shape));
-        }
-        // What the allocator could never give is refused here, for it would end the program.
-        if count > isize::MAX as usize / size_of::<F>() {
-            return Err(Error::TooLarge { shape: shape.slice().to_vec() });
-        }
-        self.tensors += 1;
-        from.draw(shape, self.key.fold(self.tensors))
+        let made: ArrayD<F> = next_tensor(self, from, shape.slice())?;
+        Ok(made.into_dimensionality().expect("it is made with this shape"))
     }
+}
+
+compiled_once! { Initializers: InitializerFunctions {
+    next_tensor(init: &mut Init, from: Initializer, shape: &[usize]) -> Result<ArrayD<F>> = make_tensor;
+} }
+
+/// [`Init::tensor`].
+fn make_tensor<F: Scalar>(init: &mut Init, from: Initializer, shape: &[usize]) -> Result<ArrayD<F>> {
+    let too_large = || Error::TooLarge { shape: shape.to_vec() };
+    let shape_of = IxDyn(shape);
+    let count = shape_of.size_checked().unwrap_or(usize::MAX);
+    if let Some(left) = &mut init.zeros {
+        *left = left.checked_sub(count).ok_or_else(too_large)?;
+        return Ok(ArrayD::zeros(shape_of));
+    }
+    // What the allocator could never give is refused here, for it would end the program.
+    if count > isize::MAX as usize / size_of::<F>() {
+        return Err(too_large());
+    }
+    init.tensors += 1;
+    from.draw(shape_of, init.key.fold(init.tensors))
 }
 
 #[cfg(test)]
