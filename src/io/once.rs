@@ -8,12 +8,22 @@ use crate::model::{Model, ModelState};
 use crate::network::Network;
 use crate::numeric::compiled_once;
 
-compiled_once! { Files: FileFunctions {
-    registry() -> Registry<F> = registry::built_in;
+// Tables apart where programs need one and not the other: a table holds all that is in it.
+compiled_once! { Writing: WritingFunctions {
     save(model: &Model<F>, path: &Path) -> Result<()> = checkpoint::save;
     save_weights(network: &Network<F>, path: &Path) -> Result<()> = checkpoint::save_weights;
+} }
+
+compiled_once! { Reading: ReadingFunctions {
     load(path: &Path, registry: &Registry<F>) -> Result<Model<F>> = checkpoint::load;
     load_weights(network: &mut Network<F>, path: &Path) -> Result<()> = checkpoint::load_weights;
+} }
+
+compiled_once! { Kinds: KindFunctions {
+    registry() -> Registry<F> = registry::built_in;
+} }
+
+compiled_once! { States: StateFunctions {
     save_state(state: &ModelState<F>, path: &Path) -> Result<()> = checkpoint::save_state;
     load_state(state: &mut ModelState<F>, path: &Path) -> Result<()> = checkpoint::load_state;
 } }

@@ -15,6 +15,9 @@ compiled_once! { Trainings: TrainingFunctions {
         = fit::fit;
     fit_batches(model: &mut Model<F>, source: &mut dyn Batches<F>, options: Fit<'_, F>) -> Result<History>
         = fit::fit_batches;
+} }
+
+compiled_once! { Looks: LookFunctions {
     evaluate(model: &Model<F>, samples: Samples<'_, F>, targets: Targets<'_>) -> Result<Logs> = evaluate::evaluate_model;
     predict(
         predictor: &mut Predictor<F>,
@@ -23,6 +26,9 @@ compiled_once! { Trainings: TrainingFunctions {
         state: Option<&mut ModelState<F>>,
         outputs: &mut ArrayD<F>,
     ) -> Result<()> = predictor::predict;
+} }
+
+compiled_once! { Steps: StepFunctions {
     train_batch(model: &mut Model<F>, samples: Samples<'_, F>, targets: Targets<'_>, pass: Pass<'_>) -> Result<f64>
         = single::train_batch;
     train_window(
