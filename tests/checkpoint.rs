@@ -363,6 +363,32 @@ fn a_file_that_a_killed_process_left_half_written_goes_with_the_next_save() {
     assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_device_or_a_pipe_gets_the_model_and_stays() {
+    use std::os::unix::fs::{FileTypeExt, symlink};
+
+    let _alone = ALONE.lock().unwrap_or_else(|error| error.into_inner());
+    let (path, bytes) = saved(&small(), "special");
+    let pipe = path.with_file_name("pipe");
+    let _ = fs::remove_file(&pipe);
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let reader = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || fs::read(pipe)
+    });
+    small().save(&pipe).unwrap();
+    assert!(fs::metadata(&pipe).unwrap().file_type().is_fifo(), "before the reader, which would wait for ever");
+    assert_eq!(reader.join().unwrap().unwrap(), bytes);
+    // Through a link, so that what replaces it does no harm.
+    let device = path.with_file_name("device");
+    let _ = fs::remove_file(&device);
+    symlink("/dev/null", &device).unwrap();
+    small().save(&device).unwrap();
+    assert!(device.is_symlink());
+    assert!(fs::metadata("/dev/null").unwrap().file_type().is_char_device());
+}
+
 #[test]
 fn ten_thousand_mutations_neither_panic_nor_take_much_memory() {
     let _alone = ALONE.lock().unwrap_or_else(|error| error.into_inner());

@@ -4,10 +4,13 @@
 //! next that is made for the same place. To tell such a leftover from a file that another process is writing, each is
 //! locked for as long as it is written: the lock of a process that is gone is free.
 //!
+//! A symbolic link stays what it is, and the file that it leads to is written. A file that is replaced keeps its permissions.
+//! What is there and is no file, such as a device or a pipe, is not replaced but written to, when there is something to write.
+//!
 //! Used by all that writes files which must not be half there: models, backups, the logs of callbacks, downloads.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -16,9 +19,18 @@ use crate::error::{Error, Result};
 /// A file on its way to its place.
 #[derive(Debug)]
 pub(crate) struct WholeFile {
+    /// As it was named, for messages.
     place: PathBuf,
-    temporary: PathBuf,
-    file: File,
+    way: Way,
+}
+
+/// How the content gets to its place.
+#[derive(Debug)]
+enum Way {
+    /// Into a new file, which then takes the place of `target`, where the links end that `place` may be.
+    Renamed { target: PathBuf, temporary: PathBuf, file: File },
+    /// Straight into what is there, which is opened when the first bytes come: opening a pipe waits for a reader.
+    InPlace(Option<File>),
 }
 
 impl WholeFile {
@@ -26,47 +38,71 @@ impl WholeFile {
     pub(crate) fn create(place: &Path) -> Result<Self> {
         // Process and count make the name unique, so that two writers at once do not write into each other's file.
         static COUNT: AtomicU64 = AtomicU64::new(0);
-        let cannot_write = Error::io("write", place);
-        let Some((start, end)) = name_around(place) else { return Err(cannot_write(IS_A_DIRECTORY.into())) };
-        if place.is_dir() {
-            return Err(cannot_write(IS_A_DIRECTORY.into()));
+        let replaced = what_is_there(place).map_err(Error::io("write", place))?;
+        if replaced.as_ref().is_some_and(|there| !there.is_file() && !there.is_dir()) {
+            return Ok(WholeFile { place: place.into(), way: Way::InPlace(None) });
         }
-        remove_leftovers(place, &start, &end);
+        let target = end_of_links(place);
+        let name = name_around(&target).filter(|_| !replaced.as_ref().is_some_and(fs::Metadata::is_dir));
+        let Some((start, end)) = name else { return Err(Error::io("write", place)(IS_A_DIRECTORY.into())) };
+        remove_leftovers(&target, &start, &end);
         loop {
             let number = COUNT.fetch_add(1, Ordering::Relaxed);
-            let temporary = place.with_file_name(format!("{start}{}.{number}{end}", std::process::id()));
+            let temporary = target.with_file_name(format!("{start}{}.{number}{end}", std::process::id()));
             // Truncating is right: a file of this name is left over from a killed process that had the same number.
-            let file = OpenOptions::new().write(true).create(true).truncate(true).open(&temporary);
-            let file = file.map_err(Error::io("write", place))?;
+            let mut options = OpenOptions::new();
+            options.write(true).create(true).truncate(true);
+            #[cfg(unix)]
+            unix::hide(&mut options, replaced.as_ref());
+            let file = options.open(&temporary).map_err(Error::io("write", place))?;
             // Where the file system has no locks the file is never taken for a leftover either, for that takes one.
             let _ = file.lock();
             // Between opening and locking, another process may have taken it for a leftover.
             if temporary.exists() {
-                return Ok(WholeFile { place: place.into(), temporary, file });
+                return Ok(WholeFile { place: place.into(), way: Way::Renamed { target, temporary, file } });
             }
         }
     }
 
     /// Where the file is until then, for whoever writes to a path.
     pub(crate) fn temporary(&self) -> &Path {
-        &self.temporary
+        match &self.way {
+            Way::Renamed { temporary, .. } => temporary,
+            Way::InPlace(_) => &self.place,
+        }
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file.write_all(bytes).map_err(Error::io("write", &self.place))
+        let file = match &mut self.way {
+            Way::Renamed { file, .. } | Way::InPlace(Some(file)) => Ok(file),
+            Way::InPlace(closed) => OpenOptions::new().write(true).open(&self.place).map(|file| closed.insert(file)),
+        };
+        file.and_then(|file| file.write_all(bytes)).map_err(Error::io("write", &self.place))
     }
 
     /// Gives the file its place. Synced first, since otherwise a power cut could leave the name with half the content.
     pub(crate) fn finish(self) -> Result<()> {
-        let placed = self.file.sync_all().and_then(|()| fs::rename(&self.temporary, &self.place));
-        placed.map_err(Error::io("write", &self.place))
+        // What was written in place has arrived; devices and pipes have nothing to sync.
+        let Way::Renamed { target, temporary, file } = &self.way else { return Ok(()) };
+        let place = || {
+            #[cfg(unix)]
+            unix::take_after(file, target)?;
+            file.sync_all()?;
+            fs::rename(temporary, target)?;
+            #[cfg(unix)]
+            unix::sync_folder(folder_of(target))?;
+            Ok(())
+        };
+        place().map_err(Error::io("write", &self.place))
     }
 }
 
 impl Drop for WholeFile {
     fn drop(&mut self) {
         // After the rename there is nothing by this name; a failure to remove must not hide the failure before it.
-        let _ = fs::remove_file(&self.temporary);
+        if let Way::Renamed { temporary, .. } = &self.way {
+            let _ = fs::remove_file(temporary);
+        }
     }
 }
 
@@ -82,7 +118,74 @@ pub(crate) fn check_writable(path: &Path) -> Result<()> {
     WholeFile::create(path).map(drop)
 }
 
-const IS_A_DIRECTORY: std::io::ErrorKind = std::io::ErrorKind::IsADirectory;
+/// Removes a file that [`write`](WholeFile::write) made: what a link leads to, not the link.
+pub(crate) fn remove(path: &Path) -> Result<()> {
+    fs::remove_file(end_of_links(path)).map_err(Error::io("remove", path))
+}
+
+const IS_A_DIRECTORY: ErrorKind = ErrorKind::IsADirectory;
+
+/// What a path leads to, through links, if there is anything.
+fn what_is_there(place: &Path) -> io::Result<Option<fs::Metadata>> {
+    match fs::metadata(place) {
+        Ok(there) => Ok(Some(there)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Where the links end that a path may be, whether there is anything or not.
+fn end_of_links(place: &Path) -> PathBuf {
+    // More than these the system does not follow either.
+    const MOST_LINKS: usize = 40;
+    let mut end = place.to_path_buf();
+    for _ in 0..MOST_LINKS {
+        let Ok(link) = fs::read_link(&end) else { break };
+        end = end.parent().unwrap_or(Path::new("")).join(link);
+    }
+    end
+}
+
+/// The folder of a place.
+fn folder_of(place: &Path) -> &Path {
+    place.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::fs::{self, File, OpenOptions};
+    use std::io::{self, ErrorKind};
+    use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
+    use std::path::Path;
+
+    /// Nobody is to read the new file who could not read the one that it replaces. That may be closed to writing.
+    pub(super) fn hide(options: &mut OpenOptions, replaced: Option<&fs::Metadata>) {
+        const OWNER_WRITES: u32 = 0o200;
+        if let Some(replaced) = replaced {
+            options.mode(replaced.mode() & 0o777 | OWNER_WRITES);
+        }
+    }
+
+    /// Gives a new file the permissions of the one that it is about to replace, and its owner where that is allowed.
+    pub(super) fn take_after(file: &File, replaced: &Path) -> io::Result<()> {
+        let Ok(replaced) = fs::metadata(replaced) else { return Ok(()) };
+        let ours = file.metadata()?;
+        if (ours.uid(), ours.gid()) != (replaced.uid(), replaced.gid()) {
+            let _ = fchown(file, Some(replaced.uid()), Some(replaced.gid()));
+        }
+        file.set_permissions(replaced.permissions())
+    }
+
+    /// Lets a new name in a folder outlast a power cut.
+    pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
+        // A folder that may be written to but not read cannot be opened, and some file systems cannot sync one.
+        let Ok(folder) = File::open(folder) else { return Ok(()) };
+        match folder.sync_all() {
+            Err(error) if !matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
 
 /// What the names of the temporary files of a place begin and end with; `None` for a place without a file name.
 fn name_around(place: &Path) -> Option<(String, String)> {
@@ -91,8 +194,7 @@ fn name_around(place: &Path) -> Option<(String, String)> {
 
 /// Removes the temporary files of processes that were killed. Whatever cannot be removed does no harm where it is.
 fn remove_leftovers(place: &Path, start: &str, end: &str) {
-    let folder = place.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+    for entry in fs::read_dir(folder_of(place)).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let is_ours = name.to_str().is_some_and(|name| {
             let numbers = name.strip_prefix(start).and_then(|rest| rest.strip_suffix(end));
@@ -176,6 +278,82 @@ mod tests {
         for place in [folder.as_path(), Path::new("..")] {
             let message = WholeFile::create(place).unwrap_err().to_string();
             assert_eq!(message, format!("cannot write {}: is a directory", place.display()));
+        }
+    }
+
+    #[cfg(unix)]
+    mod unix {
+        use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
+        use std::process::Command;
+        use std::thread;
+
+        use super::*;
+
+        #[test]
+        fn links_stay_and_lead_to_what_is_written() {
+            let folder = folder("links");
+            fs::create_dir(folder.join("far")).unwrap();
+            fs::write(folder.join("far/model"), "old").unwrap();
+            symlink("far/model", folder.join("near")).unwrap();
+            symlink(folder.join("near"), folder.join("link")).unwrap();
+            symlink("far/new", folder.join("dangling")).unwrap();
+            for (link, target) in [("link", "far/model"), ("dangling", "far/new")] {
+                for content in ["first", "second"] {
+                    write(&folder.join(link), content.as_bytes()).unwrap();
+                    assert!(folder.join(link).is_symlink(), "{link}");
+                    assert_eq!(fs::read_to_string(folder.join(target)).unwrap(), content);
+                }
+            }
+            assert!(folder.join("near").is_symlink());
+            assert_eq!(names(&folder), ["dangling", "far", "link", "near"]);
+            assert_eq!(names(&folder.join("far")), ["model", "new"]);
+            remove(&folder.join("link")).unwrap();
+            assert!(folder.join("link").is_symlink());
+            assert_eq!(names(&folder.join("far")), ["new"]);
+        }
+
+        #[test]
+        fn links_in_a_circle_are_an_error() {
+            let folder = folder("circle");
+            symlink("b", folder.join("a")).unwrap();
+            symlink("a", folder.join("b")).unwrap();
+            let message = write(&folder.join("a"), b"content").unwrap_err().to_string();
+            assert!(message.starts_with(&format!("cannot write {}: ", folder.join("a").display())), "{message}");
+            assert_eq!(names(&folder), ["a", "b"]);
+        }
+
+        #[test]
+        fn permissions_stay_and_no_one_else_reads_what_is_on_its_way() {
+            let folder = folder("permissions");
+            let place = folder.join("model");
+            for mode in [0o600, 0o640, 0o400, 0o666] {
+                let of = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+                let _ = fs::remove_file(&place);
+                fs::write(&place, "old").unwrap();
+                fs::set_permissions(&place, fs::Permissions::from_mode(mode)).unwrap();
+                let mut file = WholeFile::create(&place).unwrap();
+                assert_eq!(of(file.temporary()) & !mode & !0o200, 0, "{mode:o}");
+                file.write(b"new").unwrap();
+                file.finish().unwrap();
+                assert_eq!((of(&place), fs::read(&place).unwrap()), (mode, b"new".to_vec()), "{mode:o}");
+            }
+        }
+
+        #[test]
+        fn a_pipe_is_written_to_and_not_replaced() {
+            let folder = folder("pipe");
+            let place = folder.join("pipe");
+            assert!(Command::new("mkfifo").arg(&place).status().unwrap().success());
+            let reader = thread::spawn({
+                let place = place.clone();
+                move || fs::read_to_string(place)
+            });
+            // Looking must not be what the reader waits for.
+            check_writable(&place).unwrap();
+            write(&place, b"content").unwrap();
+            assert_eq!(reader.join().unwrap().unwrap(), "content");
+            assert!(fs::metadata(&place).unwrap().file_type().is_fifo());
+            assert_eq!(names(&folder), ["pipe"]);
         }
     }
 }

@@ -134,7 +134,8 @@ pub(super) fn load_state<F: Scalar>(state: &mut ModelState<F>, path: &Path) -> R
 
 impl<F: Scalar> Model<F> {
     /// Writes the model to one file: layers, names, frozen flags, seed and weights. Equal models give equal files; a file is
-    /// whole or not there (it is written beside its place and then renamed).
+    /// whole or not there (it is written beside its place and then renamed). What a symbolic link leads to is replaced, not the
+    /// link; a device or a pipe is written to.
     ///
     /// # Errors
     ///

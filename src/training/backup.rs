@@ -25,7 +25,7 @@ use super::CallbackState;
 use super::epochs::Session;
 use crate::error::{CheckpointProblem, Error, Result};
 use crate::files::tensors::{NewTensors, ReadTensors, Reading};
-use crate::files::whole::check_writable;
+use crate::files::whole::{check_writable, remove};
 use crate::history::{Figure, History};
 use crate::logging::tell;
 use crate::model::Draws;
@@ -184,7 +184,7 @@ impl BackupAndRestore {
         if !self.delete_checkpoint {
             return Ok(());
         }
-        fs::remove_file(&self.path).map_err(Error::io("remove", &self.path))
+        remove(&self.path)
     }
 }
 
