@@ -70,6 +70,23 @@ pub struct MaskSite {
     pub feature: usize,
 }
 
+/// What a number that is folded into the key of a pass counts, so that two purposes with the same number draw differently.
+///
+/// The numbers of one mask (kind, gate, step, sample) need none: they are always the last four.
+#[derive(Clone, Copy)]
+enum Purpose {
+    Layer,
+    Part,
+    Cell,
+}
+
+impl Purpose {
+    fn fold(self, key: Key, number: usize) -> Key {
+        // Above any number that counts something. For layers it is 0, so that they draw what the number alone would.
+        key.fold((self as u64) << 56 ^ number as u64)
+    }
+}
+
 impl<'a> Pass<'a> {
     /// A pass that only runs the model: no dropout, nothing kept for a backward pass.
     pub fn inference() -> Self {
@@ -104,12 +121,18 @@ impl<'a> Pass<'a> {
 
     /// The pass for one of several parts of the layer that draw masks: each part has masks of its own.
     pub fn for_part(self, part: usize) -> Self {
-        Pass { part, key: self.key.fold(part as u64), ..self }
+        Pass { part, key: Purpose::Part.fold(self.key, part), ..self }
     }
 
     /// The pass for the layer with this number.
     pub fn for_layer(self, layer: usize) -> Self {
-        Pass { layer, key: self.key.fold(layer as u64), ..self }
+        Pass { layer, key: Purpose::Layer.fold(self.key, layer), ..self }
+    }
+
+    /// The pass for the cell with this number among those that a cell is made of: each has masks of its own, also if it is
+    /// made of cells itself, provided that the first one gets its number, 0, as well.
+    pub fn for_cell(self, number: usize) -> Self {
+        Pass { key: Purpose::Cell.fold(self.key, number), ..self }
     }
 
     /// The same for a shorter time, which the compiler does not do by itself for views of arrays.
@@ -141,7 +164,7 @@ impl<'a> Pass<'a> {
 
     /// Fills a row of a dropout mask for sample `sample` of the shard: 0 with probability `rate`, else 1 / (1 − rate).
     ///
-    /// The row depends on seed, layer, kind, gate, step and sample, and on nothing else.
+    /// The row depends on seed, layer, part, cell, kind, gate, step and sample, and on nothing else.
     pub fn dropout_mask<F: Scalar>(
         &self,
         rate: f64,
@@ -169,5 +192,35 @@ impl<'a> Pass<'a> {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_layers_parts_and_cells_fold_different_keys() {
+        let pass = Pass::training(Key::new(1));
+        let mut passes = vec![pass];
+        // All paths of up to three steps, such as the second part of layer 1, or the first cell of the second.
+        let mut longest = passes.clone();
+        for _ in 0..3 {
+            let further = longest.iter().flat_map(|pass| {
+                (0..3).flat_map(|number| [pass.for_layer(number), pass.for_part(number), pass.for_cell(number)])
+            });
+            longest = further.collect();
+            passes.extend(&longest);
+        }
+        let mut keys: Vec<String> = passes.iter().map(|pass| format!("{:?}", pass.key)).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        assert_eq!(keys.len(), 1 + 9 + 81 + 729);
+    }
+
+    #[test]
+    fn layers_draw_what_their_number_alone_gives() {
+        let key = Key::new(1);
+        assert_eq!(Pass::training(key).for_layer(3).key, key.fold(3));
     }
 }

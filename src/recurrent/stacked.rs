@@ -84,9 +84,9 @@ pub struct StackedStep<F: Scalar> {
     dbetween: Array3<F>,
 }
 
-/// The pass of the second cell: what it draws is not what the first one draws.
-fn second_pass<'b, 'a: 'b>(pass: Pass<'a>) -> Pass<'b> {
-    pass.masked(None).for_layer(1)
+/// The pass of the first cell, 0, or the second, 1: what one draws is not what the other draws.
+fn pass_of<'b, 'a: 'b>(cell: usize, pass: Pass<'a>) -> Pass<'b> {
+    pass.masked(None).for_cell(cell)
 }
 
 /// What [`Stacked`] keeps for a whole sequence: what both cells keep, and what passes between them.
@@ -238,7 +238,7 @@ impl<F: Scalar> Cell<F> for Stacked {
             states: first_states,
             outputs: Some(between.view_mut()),
             masks: first_masks,
-            pass: run.pass.masked(None),
+            pass: pass_of(0, run.pass),
         };
         first.run(&w.first, first_run, of_first.memory.get_or_make(|| first.memory()));
         let second_run = Run {
@@ -248,7 +248,7 @@ impl<F: Scalar> Cell<F> for Stacked {
             states: second_states,
             outputs: run.outputs,
             masks: second_masks,
-            pass: second_pass(run.pass),
+            pass: pass_of(1, run.pass),
         };
         second.run(&w.second, second_run, of_second.memory.get_or_make(|| second.memory()));
     }
@@ -272,7 +272,7 @@ impl<F: Scalar> Cell<F> for Stacked {
             mask: run.mask,
             states: second_states,
             masks: second_masks,
-            pass: second_pass(run.pass),
+            pass: pass_of(1, run.pass),
             doutputs: run.doutputs,
             dx: Some(dbetween.view_mut()),
             dstates: &mut of_second.state,
@@ -285,7 +285,7 @@ impl<F: Scalar> Cell<F> for Stacked {
             mask: run.mask,
             states: first_states,
             masks: first_masks,
-            pass: run.pass.masked(None),
+            pass: pass_of(0, run.pass),
             doutputs: Some(dbetween.view()),
             dx: run.dx,
             dstates: &mut of_first.state,
@@ -326,9 +326,9 @@ impl Stacked {
             (at.x.view(), at.h.as_ref().map(|h| h.view()), at.masks.as_ref().map(|masks| masks.view()));
         let columns = self.second.get::<F>().dropped_width();
         let masks = all.map(|masks| masks.slice_move(s![.., .., columns..]));
-        let first =
-            Step { x, h: drop_output(first, masks, h), masks, previous: first, t: at.t, pass: at.pass.masked(None) };
-        (Step { x, h: h_second, masks: all, previous: second, t: at.t, pass: second_pass(at.pass) }, first)
+        let (h, pass) = (drop_output(first, masks, h), pass_of(0, at.pass));
+        let first = Step { x, h, masks, previous: first, t: at.t, pass };
+        (Step { x, h: h_second, masks: all, previous: second, t: at.t, pass: pass_of(1, at.pass) }, first)
     }
 
     /// Lets the parts of the whole state and those of each cell's own change places: to take it apart and put it together.

@@ -3,16 +3,22 @@
 //! Dropout masks are held against what they promise: mean 1, the rate within binomial bounds, one mask for all steps or one
 //! for each, one for each gate, and the same for a sample whichever shard it is in.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Mutex;
 
 use bptt::callbacks::ModelCheckpoint;
-use bptt::layer::{Layer, MaskKind, Pass};
+use bptt::initializers::Init;
+use bptt::layer::{Describe, Layer, MaskKind, Pass};
+use bptt::layers::{Merge, Residual, TimeDistributed};
 use bptt::optimizers::{Clip, Ema, Optimizer};
 use bptt::prelude::*;
 use bptt::random::Key;
-use bptt::tensor::Tensor;
-use ndarray::{Array1, Array2, Array3, ArrayD, Axis};
+use bptt::recurrent::{Cell, Rnn, Stacked, Step, StepBack};
+use bptt::tensor::{Tensor, Views, ViewsMut, Widths};
+use ndarray::{Array1, Array2, Array3, ArrayD, ArrayView1, Axis};
 use ndarray_rand::rand::Rng;
+use serde::{Deserialize, Serialize};
 
 /// Three shards in a batch of 70, and a last batch of 43.
 const SAMPLES: usize = 183;
@@ -192,4 +198,108 @@ fn with_recurrent_dropout_each_gate_has_its_own_mask() {
     assert!(none.outer_iter().skip(1).all(|step| step == first));
     let count = first.iter().filter(|&&dropped| dropped).count();
     assert!((1..30).contains(&count), "{count} of 160, where 10 are expected");
+}
+
+/// A cell that puts out ones and notes under its number what is dropped on the way to it, from its output, and by itself.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Noting {
+    number: usize,
+}
+
+/// As wide as everything in the model of these cells, so that no two masks are likely to be the same by chance.
+const WIDTH: usize = 40;
+
+/// What was dropped, by the number of the cell, what it was dropped from, gate, step and sample.
+static NOTED: Mutex<BTreeMap<(usize, &str, usize, usize, usize), Vec<bool>>> = Mutex::new(BTreeMap::new());
+
+impl Noting {
+    fn note(&self, from: &'static str, gate: usize, t: usize, sample: usize, row: ArrayView1<'_, f32>) {
+        // A residual layer adds to what is left, so what is dropped is not always zero.
+        let lowest = row.iter().copied().fold(f32::INFINITY, f32::min);
+        let dropped: Vec<bool> = row.iter().map(|&value| value == lowest).collect();
+        if !dropped.iter().all(|&dropped| dropped) {
+            let mut noted = NOTED.lock().unwrap();
+            let before = noted.insert((self.number, from, gate, t, sample), dropped.clone());
+            assert!(before.is_none_or(|before| before == dropped), "the same again");
+        }
+    }
+}
+
+impl Describe for Noting {
+    fn kind() -> &'static str {
+        "tests::Noting"
+    }
+}
+
+impl Cell<f32> for Noting {
+    type Weights = ();
+    type Cache = ();
+    type Workspace = ();
+
+    fn states(&self) -> Widths {
+        Widths::new(&[WIDTH])
+    }
+
+    fn build(&self, _: usize, _: &mut Init) -> bptt::Result<()> {
+        Ok(())
+    }
+
+    fn step(&self, (): &(), at: &Step<'_, f32>, mut next: ViewsMut<'_, f32>, (): &mut ()) {
+        let (x, h) = (at.x(0), at.h(0));
+        for sample in 0..x.nrows() {
+            match at.t {
+                0 => self.note("input", 0, 0, sample, x.row(sample)),
+                // The first output that is dropped is not zero, and all steps share the mask.
+                1 => self.note("output", 0, 0, sample, h.row(sample)),
+                _ => {}
+            }
+            for gate in 0..2 {
+                let mut row = Array1::zeros(WIDTH);
+                at.pass.dropout_mask(0.5, MaskKind::Cell, gate, at.t, sample, row.as_slice_mut().unwrap());
+                self.note("cell", gate, at.t, sample, row.view());
+            }
+        }
+        next.view_mut(0).fill(1.0);
+    }
+
+    fn step_back(&self, (): &(), _: &Step<'_, f32>, _: Views<'_, f32>, _: StepBack<'_, f32>, (): &mut (), (): &mut ()) {
+    }
+}
+
+#[test]
+fn nested_layers_draw_different_masks() {
+    let cell = |number| Noting { number };
+    let two = |first| Stacked::new(cell(first), cell(first + 1));
+    fn all<C>(cell: C) -> Rnn<C> {
+        Rnn::from_cell(cell).return_sequences(true).recurrent_dropout(0.5)
+    }
+    let both = |forward, backward| {
+        Bidirectional::new(all(two(forward)).dropout(0.5))
+            .backward_layer(all(two(backward)).dropout(0.5))
+            .merge_mode(Merge::Sum)
+    };
+    let mut model = Sequential::new()
+        .add(Dropout::new(0.5))
+        .add(all(Stacked::new(two(0), two(2))))
+        .add(both(4, 6))
+        .add(both(8, 10))
+        .add(Residual::new(Dropout::new(0.5)))
+        .add(all(Stacked::new(cell(12), two(13))))
+        .add(TimeDistributed::new(Dropout::new(0.5)))
+        .add(Bidirectional::new(all(cell(15))).backward_layer(all(cell(16))).merge_mode(Merge::Sum))
+        .add(Residual::new(all(Stacked::new(two(17), cell(19))).dropout(0.5)))
+        .add(all(cell(20)).dropout(0.5))
+        .add(Dense::new(1))
+        .build(Form::sequence(3, WIDTH), 1)
+        .unwrap();
+    model.compile(Sgd::new(0.1), MeanSquaredError);
+    model.train_batch(&Array3::ones((2, 3, WIDTH)), &Array3::<f32>::zeros((2, 3, 1))).unwrap();
+
+    let noted = NOTED.lock().unwrap();
+    let count = |from| noted.keys().filter(|site| site.1 == from).count();
+    // Of each cell two gates, three steps and two samples; of each the output; and at each layer the input.
+    assert_eq!((count("cell"), count("output"), count("input")), (21 * 12, 21 * 2, 10 * 2));
+    let different: BTreeSet<_> = noted.values().collect();
+    let (masks, different) = (noted.len(), different.len());
+    assert_eq!(masks, different, "{} masks are those of others", masks - different);
 }
