@@ -7,11 +7,13 @@
 //! before, and 17 µs if it went to sleep, as rayon's do after some 15 µs without work. Worse, a thread that sleeps between
 //! batches may be woken on the caller's own core and find the work done whenever it gets there, batch after batch: on a
 //! machine that does other things besides, epochs on two threads then took as long as on one. So threads that helped look
-//! out for more work a while before they sleep ([`AWAKE`]), which also lets the system see that they need a core.
+//! out for more work a while before they sleep ([`AWAKE`]), which also lets the system see that they need a core. So they do in
+//! pools of ours, and in those that [`Model::set_pool`](crate::Model::set_pool) got for that; a pool that the caller happens
+//! to be in has other things to do.
 
 use std::hint::spin_loop;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
@@ -24,7 +26,7 @@ const WORTH_SHARING: usize = 500_000;
 const LOOKS: usize = 2_000;
 
 /// How long a thread that has helped looks out for more before it may go to sleep: longer than what lies between two
-/// batches, short for whoever else uses the pool.
+/// batches, short for whoever else waits for a core.
 const AWAKE: Duration = Duration::from_micros(100);
 
 /// Counts the calls of [`Threads::share`] in this process; a new one ends all looking out.
@@ -33,7 +35,7 @@ static CALLS: AtomicUsize = AtomicUsize::new(0);
 /// The threads of a model.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Threads {
-    /// The pool that the caller is in, or rayon's global one.
+    /// The pool that the caller is in, or [`ours`].
     #[default]
     Ambient,
     /// No threads but the caller's.
@@ -98,13 +100,35 @@ impl Threads {
                 work(worker, item);
             }
         };
-        match self {
-            Threads::Pool(pool, _) => pool.in_place_scope(|scope| fork(scope, own, others, &take_items, &busy)),
-            Threads::Single | Threads::Ambient => {
-                rayon_core::in_place_scope(|scope| fork(scope, own, others, &take_items, &busy));
-            }
+        let inside_a_pool = rayon_core::current_thread_index().is_some();
+        let pool = match self {
+            Threads::Pool(pool, _) => Some(&**pool),
+            Threads::Ambient if !inside_a_pool => ours(),
+            Threads::Single | Threads::Ambient => None,
+        };
+        match pool {
+            Some(pool) => pool.in_place_scope(|scope| fork(scope, own, others, &take_items, &busy, Then::LookOut)),
+            None => rayon_core::in_place_scope(|scope| fork(scope, own, others, &take_items, &busy, Then::Leave)),
         }
     }
+}
+
+/// The pool of all models that are not told otherwise: together with the caller's as many threads as rayon's global pool has,
+/// which is not for us to keep awake. `None` if that is the caller's alone, or if no more can be started.
+fn ours() -> Option<&'static rayon_core::ThreadPool> {
+    static OURS: OnceLock<Option<rayon_core::ThreadPool>> = OnceLock::new();
+    let start = || match rayon_core::current_num_threads() {
+        0 | 1 => None,
+        count => rayon_core::ThreadPoolBuilder::new().num_threads(count - 1).build().ok(),
+    };
+    OURS.get_or_init(start).as_ref()
+}
+
+/// What a thread that has helped does next.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Then {
+    LookOut,
+    Leave,
 }
 
 /// Keeps a thread awake until there is more to share, or for [`AWAKE`].
@@ -122,15 +146,76 @@ fn fork<'scope, W: Send>(
     others: &'scope mut [W],
     work: &'scope (impl Fn(&mut W) + Sync),
     busy: &'scope AtomicUsize,
+    then: Then,
 ) {
     for other in others {
         scope.spawn(move |_| {
             work(other);
             busy.fetch_sub(1, Ordering::Release);
-            rayon_core::spawn(look_out);
+            if then == Then::LookOut {
+                #[cfg(test)]
+                tests::note_looking_out();
+                rayon_core::spawn(look_out);
+            }
         });
     }
     work(own);
     // The scope waits asleep, and waking up costs more than what the others usually still need.
     (0..LOOKS).take_while(|_| busy.load(Ordering::Acquire) > 0).for_each(|_| spin_loop());
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::thread::{self, ThreadId};
+
+    use rayon_core::{ThreadPool, ThreadPoolBuilder};
+
+    use super::*;
+
+    /// The threads that have been asked to look out, those of other tests among them.
+    static LOOKED_OUT: Mutex<Vec<ThreadId>> = Mutex::new(Vec::new());
+
+    pub(super) fn note_looking_out() {
+        LOOKED_OUT.lock().unwrap().push(thread::current().id());
+    }
+
+    fn ids(pool: &ThreadPool) -> HashSet<ThreadId> {
+        pool.broadcast(|_| thread::current().id()).into_iter().collect()
+    }
+
+    /// Shares work between two threads, and tells whether one of these looked out for more.
+    fn looks_out(threads: &Threads, pool: &HashSet<ThreadId>) -> bool {
+        let sum = AtomicUsize::new(0);
+        threads.share(&mut [(), ()], 0..10_usize, |(), item| {
+            sum.fetch_add(item, Ordering::Relaxed);
+        });
+        assert_eq!(sum.into_inner(), 45);
+        let looked_out = LOOKED_OUT.lock().unwrap();
+        looked_out.iter().any(|thread| pool.contains(thread))
+    }
+
+    fn pool() -> Arc<ThreadPool> {
+        Arc::new(ThreadPoolBuilder::new().num_threads(2).build().unwrap())
+    }
+
+    #[test]
+    fn only_threads_of_ours_or_handed_over_look_out() {
+        let handed_over = pool();
+        assert!(looks_out(&Threads::of_pool(Arc::clone(&handed_over)), &ids(&handed_over)));
+        let made = Threads::new(2).unwrap();
+        let Threads::Pool(pool_of_two, _) = &made else { panic!("two threads need a pool") };
+        assert!(looks_out(&made, &ids(pool_of_two)));
+
+        let users = pool();
+        let of_users = ids(&users);
+        assert!(!users.install(|| looks_out(&Threads::default(), &of_users)));
+        // From a thread of no pool.
+        let global = rayon_core::broadcast(|_| thread::current().id()).into_iter().collect();
+        assert!(!looks_out(&Threads::default(), &global));
+        if let Some(ours) = ours() {
+            assert_eq!(ids(ours).len() + 1, global.len());
+            assert!(looks_out(&Threads::default(), &ids(ours)));
+        }
+    }
 }

@@ -87,10 +87,14 @@ impl<F: Scalar> Model<F> {
         self.compiled.as_mut().map(|compiled| &mut compiled.optimizer)
     }
 
-    /// How many threads to use: 1 for the caller's alone, n for it and a pool of n − 1. By default rayon's global pool, or
-    /// the pool that the caller is in. Results do not depend on it, and what is not worth sharing stays on the caller's.
+    /// Number of threads: 1 is the caller's alone, n the caller's and a pool of n − 1.
+    ///
+    /// By default as many as rayon's global pool has, in a pool that all models share; or, if the caller is in a rayon pool,
+    /// that pool's. Results do not depend on the number, and what is not worth sharing stays on the caller's thread.
     ///
     /// A batch feeds as many threads as it is cut into shards: two if it has 9 to 64 samples, from there on one for every 32.
+    /// Threads that helped with one stay awake for up to 100 µs to wait for the next, but for those of a pool that the caller
+    /// is in.
     ///
     /// # Errors
     ///
@@ -101,6 +105,9 @@ impl<F: Scalar> Model<F> {
     }
 
     /// Works on as many threads as this pool has: the caller's and, but for one, the pool's. Several models may share it.
+    ///
+    /// Its threads then stay awake for up to 100 µs after a batch, as those of [`set_threads`](Model::set_threads) do. A pool
+    /// that has other things to do is better entered: `pool.install(|| model.fit(…))`.
     ///
     /// ```
     /// use std::sync::Arc;
