@@ -29,6 +29,9 @@ const LOOKS: usize = 2_000;
 /// batches, short for whoever else waits for a core.
 const AWAKE: Duration = Duration::from_micros(100);
 
+/// From so many threads on a model refuses them: few machines have more, and starting so many takes a moment, not minutes.
+const TOO_MANY_THREADS: usize = 1025;
+
 /// Counts the calls of [`Threads::share`] in this process; a new one ends all looking out.
 static CALLS: AtomicUsize = AtomicUsize::new(0);
 
@@ -48,8 +51,12 @@ impl Threads {
     /// `count` threads: the caller's, and a pool of the others.
     pub(crate) fn new(count: usize) -> Result<Self> {
         match count {
-            0 => Err(Error::InvalidOption { option: "threads", value: "0".into(), allowed: "at least 1" }),
             1 => Ok(Threads::Single),
+            0 | TOO_MANY_THREADS.. => Err(Error::InvalidOption {
+                option: "threads",
+                value: count.to_string(),
+                allowed: "at least 1 and at most 1024",
+            }),
             _ => match rayon_core::ThreadPoolBuilder::new().num_threads(count - 1).build() {
                 Ok(pool) => Ok(Threads::Pool(Arc::new(pool), count)),
                 Err(source) => Err(Error::Threads { count, source }),

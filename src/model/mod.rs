@@ -98,7 +98,7 @@ impl<F: Scalar> Model<F> {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidOption`] for 0, [`Error::Threads`] if they cannot be started.
+    /// [`Error::InvalidOption`] for 0 and for more than 1024, [`Error::Threads`] if they cannot be started.
     pub fn set_threads(&mut self, count: usize) -> Result<()> {
         self.threads = Threads::new(count)?;
         Ok(())

@@ -228,7 +228,12 @@ const MODELS: &[Wrong] = &[
         || dense(1).set_trainable("lstm", false),
         "there is no layer \"lstm\"; there are dense",
     ),
-    ("no threads", || dense(1).set_threads(0), "threads is 0, but must be at least 1"),
+    ("no threads", || dense(1).set_threads(0), "threads is 0, but must be at least 1 and at most 1024"),
+    (
+        "a million threads",
+        || dense(1).set_threads(1_000_000),
+        "threads is 1000000, but must be at least 1 and at most 1024",
+    ),
     (
         "a model that was never saved",
         || Model::<f32>::load("no/such/model.safetensors").map(drop),
