@@ -421,6 +421,29 @@ fn nothing_to_do() {
 }
 
 #[test]
+fn what_has_no_gradients_is_refused() {
+    let training = Pass::training(Key::new(1));
+    let message = |report: bptt::Result<gradcheck::Report>| report.unwrap_err().to_string();
+    let (form, inference) = (Form::sequence(3, 2), Pass::inference());
+    let needs_training = "pass is one of inference, but must be one of training, such as Pass::training(Key::new(0)), for only \
+                          that keeps what a backward pass needs";
+    assert_eq!(message(gradcheck::recurrent(&Lstm::new(3), form, 2, inference)), needs_training);
+    assert_eq!(message(gradcheck::recurrent_along(&Gru::new(3), form, 2, inference, 1)), needs_training);
+    assert_eq!(message(gradcheck::layer(&Bidirectional::new(Lstm::new(3)), form, 2, inference)), needs_training);
+    assert_eq!(message(gradcheck::cell(Lstm::new(3).cell(), 2, 2, inference)), needs_training);
+    let no_features = "input features is 0, but must be at least 1 and at most 2³¹";
+    assert_eq!(message(gradcheck::recurrent(&Lstm::new(3), Form::sequence(3, 0), 2, training)), no_features);
+    assert_eq!(message(gradcheck::layer(&LayerNormalization::new(), Form::vector(0), 2, training)), no_features);
+    let no_samples = "batch is 0, but must be at least 1 and at most 2³¹";
+    let stacked = Stacked::new(Lstm::new(2).into_cell(), Gru::new(3).into_cell());
+    assert_eq!(message(gradcheck::cell(&stacked, 2, 0, training)), no_samples);
+    let mask = Array2::from_elem((2, 2), true);
+    let other_mask = "mask is of the shape (2, 2), but must be a value for each step of each sample, (T, B)";
+    let masked = Pass::training(Key::new(1)).masked(Some(mask.view()));
+    assert_eq!(message(gradcheck::recurrent(&Lstm::new(3), form, 2, masked)), other_mask);
+}
+
+#[test]
 fn losses() {
     let logits = array![[0.3, -1.2, 0.8], [2.0, 0.1, -0.7]];
     let probabilities = array![[0.2, 0.5, 0.3], [0.7, 0.2, 0.6]];

@@ -106,6 +106,24 @@ impl<F: Scalar> Batch<F> {
 }
 
 impl<F: Scalar> Batch<F> {
+    /// Refuses a batch without a target for each sample, or whose mask or weights are for other samples.
+    pub(super) fn check_rows(&self) -> Result<()> {
+        let rows = |shape: &[usize]| shape.first().copied().unwrap_or(0);
+        let others = [
+            ("targets", Some(rows(self.targets.shape()))),
+            ("rows of the mask", self.mask.as_ref().map(Array2::nrows)),
+            ("weights", self.weights.as_ref().map(|weights| rows(weights.shape()))),
+        ];
+        for (right, length) in others {
+            let (left_length, right_length) = (self.len(), length.unwrap_or(self.len()));
+            if left_length != right_length {
+                let left = "samples in a batch";
+                return Err(Error::LengthMismatch { left, left_length, right, right_length });
+            }
+        }
+        Ok(())
+    }
+
     /// One of its samples, as a batch.
     pub(super) fn sample(&self, row: usize) -> Self {
         Batch {

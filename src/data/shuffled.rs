@@ -13,7 +13,8 @@ use crate::random::Key;
 ///
 /// The larger the buffer, the better they are mixed; with as many as there are, every order is equally likely. Batches
 /// are as large as the largest with which the buffer was filled so far. Samples must have one shape: others that meet
-/// in a batch are an [`Error::Ragged`](crate::Error::Ragged).
+/// in a batch are an [`Error::Ragged`](crate::Error::Ragged), and a batch of the source without a target for each sample, or
+/// with a mask or weights for others, is an [`Error::LengthMismatch`](crate::Error::LengthMismatch).
 ///
 /// ```
 /// use bptt::data::{Batch, Batches, Shuffled, from_iterator};
@@ -65,6 +66,7 @@ impl<F: Scalar, S: Batches<F>> Shuffled<S, F> {
         while self.goes_on && self.buffer.len() < self.capacity {
             self.goes_on = self.source.next(&mut batch)?;
             if self.goes_on {
+                batch.check_rows()?;
                 self.batch_size = self.batch_size.max(batch.len());
                 self.buffer.extend((0..batch.len()).map(|row| batch.sample(row)));
             }

@@ -60,10 +60,16 @@ impl<F: Scalar> ModelState<F> {
     ///
     /// # Errors
     ///
-    /// [`Error::StateSize`] if there is no such sample.
+    /// [`Error::StateSize`] if there is no such sample; [`Error::ForeignState`] if a matrix of the state has been given other
+    /// rows than the samples.
     pub fn reset_sample(&mut self, sample: usize) -> Result<()> {
-        if sample >= self.batch {
-            return Err(Error::StateSize { got: self.batch, needs: sample + 1 });
+        let samples = self.batch;
+        if sample >= samples {
+            return Err(Error::StateSize { got: samples, needs: sample.saturating_add(1) });
+        }
+        if let Some((name, part)) = self.parts_mut().find(|(_, part)| part.nrows() != samples) {
+            let problem = format!("its matrix {name} has the size {:?} for {samples} samples", part.dim());
+            return Err(Error::ForeignState { problem, samples });
         }
         self.parts_mut().for_each(|(_, part)| part.row_mut(sample).fill(F::zero()));
         Ok(())

@@ -36,11 +36,7 @@ pub struct TrainTestSplit<T, U> {
 /// # Errors
 ///
 /// [`Error::InvalidOption`] if `test_size` is not strictly between 0 and 1, or so large that nothing is left to train
-/// on; [`Error::Empty`] if `samples` is 0.
-///
-/// # Panics
-///
-/// If `samples` positions are more than memory can address, as `Vec::with_capacity` does.
+/// on, and if there is no memory for `samples` positions; [`Error::Empty`] if `samples` is 0.
 ///
 /// ```
 /// let split = bptt::preprocessing::split_indices(5, 0.3, 42)?;
@@ -68,6 +64,11 @@ pub fn split_indices(samples: usize, test_size: f64, random_state: u32) -> Resul
             value: format!("{test_size} of {samples} samples, which is all of them once rounded up"),
             allowed: "small enough to leave a sample for training",
         });
+    }
+    // Asked for and given back at once: what has no room for two such lists is an error here, instead of an abort below.
+    if Vec::<usize>::new().try_reserve_exact(samples.saturating_mul(2)).is_err() {
+        let (value, allowed) = (samples.to_string(), "no more than there is memory for");
+        return Err(Error::InvalidOption { option: "samples", value, allowed });
     }
     let mut test = RandomState::new(random_state).permutation(samples);
     let train = test.split_off(test_samples);
@@ -142,6 +143,10 @@ mod tests {
         assert!(message(0, 0.2).contains("at least two samples"));
         assert!(message(1, 0.2).contains("leave a sample for training"));
         assert!(message(3, 0.9).contains("0.9 of 3 samples"));
+        for (samples, fraction) in [(usize::MAX, 0.2), (usize::MAX, 1e-300), (isize::MAX as usize / 8, 0.5)] {
+            let expected = format!("samples is {samples}, but must be no more than there is memory for");
+            assert_eq!(message(samples, fraction), expected);
+        }
         let error = train_test_split(&[1, 2, 3], &[1, 2], 0.5, 0).unwrap_err();
         assert_eq!(error.to_string(), "there are 3 samples but 2 labels; pass one for each of the other");
     }

@@ -68,8 +68,9 @@ use std::fmt;
 
 use ndarray::{Array2, Array3, Axis};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::layer::{Backward, Forward, Layer, Pass};
+use crate::numeric::checks::check_count;
 use crate::random::Key;
 use crate::recurrent::{Cell, Rnn, RnnCache};
 use crate::tensor::State;
@@ -121,7 +122,7 @@ impl fmt::Display for Task {
 impl Task {
     /// How many time steps of single samples one run takes.
     pub fn elements(&self) -> u64 {
-        (self.steps * self.batch) as u64
+        (self.steps as u64).saturating_mul(self.batch as u64)
     }
 
     /// The tasks that every cell is measured by.
@@ -188,9 +189,19 @@ impl<C: Cell<f32>> Workload<C> {
     ///
     /// # Errors
     ///
-    /// Those of [`Layer::build`] for the layer and the task's features.
+    /// [`Error::InvalidOption`] for a task of no steps, samples or features, or of more inputs than
+    /// can be counted; those of [`Layer::build`] for the layer and the task's features.
     pub fn new(task: Task, layer: Rnn<C>) -> Result<Self> {
         let Task { steps, batch, features, .. } = task;
+        for (option, count) in [("steps", steps), ("batch", batch), ("features", features)] {
+            check_count(option, count)?;
+        }
+        if [steps, batch, features, size_of::<f32>()].iter().map(|&count| count as u128).product::<u128>()
+            > isize::MAX as u128
+        {
+            let allowed = "of fewer inputs, T·B·D, than memory can hold";
+            return Err(Error::InvalidOption { option: "task", value: task.to_string(), allowed });
+        }
         let form = Form::sequence(steps, features);
         layer.output_form(form)?;
         let weights = layer.build(form, &mut Init::new(Key::new(1)))?;
@@ -325,6 +336,24 @@ mod tests {
             Workload::new(Task { kind: Kind::Train, steps: 7, batch: 2, features: 3, units: 0 }, Lstm::new(0)).is_err()
         );
         Ok(())
+    }
+
+    #[test]
+    fn a_task_of_nothing_or_too_much_is_refused() {
+        let task = Task { kind: Kind::Train, steps: 7, batch: 2, features: 3, units: 4 };
+        let message = |task: Task| Workload::new(task, Lstm::new(4)).unwrap_err().to_string();
+        let count = "but must be at least 1 and at most 2³¹";
+        assert_eq!(message(Task { features: 0, ..task }), format!("features is 0, {count}"));
+        assert_eq!(message(Task { steps: 0, ..task }), format!("steps is 0, {count}"));
+        assert_eq!(message(Task { batch: 0, ..task }), format!("batch is 0, {count}"));
+        let most = 1 << 31;
+        let huge = Task { steps: most, batch: most, features: most, ..task };
+        assert!(
+            message(huge).ends_with("but must be of fewer inputs, T·B·D, than memory can hold"),
+            "{}",
+            message(huge)
+        );
+        assert_eq!(Task { steps: usize::MAX, batch: 2, ..task }.elements(), u64::MAX);
     }
 
     #[test]

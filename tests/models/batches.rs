@@ -7,7 +7,7 @@ use bptt::Error;
 use bptt::data::{Batch, Batches, Bucketed, Inputs, NpyBatches, Shuffled, from_iterator};
 use bptt::prelude::*;
 use bptt::random::Key;
-use ndarray::{Array1, Array2, ArrayD, Axis, array, s};
+use ndarray::{Array1, Array2, Array3, ArrayD, Axis, arr0, array, s};
 use ndarray_rand::rand::Rng;
 
 fn data(samples: usize) -> (Array2<u32>, Array1<u8>) {
@@ -239,4 +239,23 @@ fn files_that_do_not_fit_are_refused() {
     Batches::<f32>::start(&mut files, Key::new(1)).unwrap();
     let error = files.next(&mut Batch::<f32>::default()).unwrap_err().to_string();
     assert_eq!(error, format!("{} holds -1, which is no token id; write it with numpy.save", negative.display()));
+}
+
+#[test]
+fn a_shuffled_source_needs_a_target_a_mask_row_and_a_weight_for_each_sample() {
+    let batch = |targets: usize| Batch::<f32>::new(Array3::zeros((3, 2, 1)), Array1::<f64>::zeros(targets));
+    let steps = |rows| Array2::from_elem((rows, 2), true);
+    for (batch, message) in [
+        (batch(2), "3 samples in a batch but 2 targets"),
+        (batch(4), "3 samples in a batch but 4 targets"),
+        (batch(3).masked(steps(2)), "3 samples in a batch but 2 rows of the mask"),
+        (batch(3).weighted(array![1.0]), "3 samples in a batch but 1 weights"),
+        (Batch { targets: arr0(1.0).into_dyn(), ..batch(3) }, "3 samples in a batch but 0 targets"),
+    ] {
+        let source = from_iterator(|_| std::iter::once(Ok(batch.clone())));
+        let mut shuffled = Shuffled::new(source, 4).unwrap();
+        shuffled.start(Key::new(1)).unwrap();
+        let error = shuffled.next(&mut Batch::default()).unwrap_err().to_string();
+        assert_eq!(error, format!("there are {message}; pass one for each of the other"));
+    }
 }

@@ -277,6 +277,29 @@ const STATES: &[Wrong] = &[
          make one with model.state(3)",
     ),
     (
+        "a state whose matrices were taken out",
+        || {
+            let (model, mut state) = (steps(), steps().state(2)?);
+            if let Some(lstm) = state.layer_mut("lstm") {
+                lstm.parts.clear();
+            }
+            model.step(&sequences(2, 1), &mut state).map(drop)
+        },
+        "the state does not fit this model: its matrices for layer \"lstm\" have the sizes [], not [(2, 4), (2, 4)]; make one \
+         with model.state(2)",
+    ),
+    (
+        "a sample of a state that was given fewer rows",
+        || {
+            let mut state = steps().state(3)?;
+            if let Some(lstm) = state.layer_mut("lstm") {
+                lstm.parts[1] = Array2::zeros((1, 4));
+            }
+            state.reset_sample(2)
+        },
+        "the state does not fit this model: its matrix lstm/1 has the size (1, 4) for 3 samples; make one with model.state(3)",
+    ),
+    (
         "the state of another model",
         || {
             let mut state = steps().state(1)?;

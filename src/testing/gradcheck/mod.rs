@@ -35,9 +35,10 @@ use std::fmt;
 use ndarray::{Array2, ArrayD, Dimension};
 use ndarray_rand::rand::Rng;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::layer::{Backward, Forward, Layer, Pass};
 use crate::losses::{Loss, Rows, sum_rows};
+use crate::numeric::checks::check_count;
 use crate::random::Key;
 use crate::recurrent::{Cell, Rnn};
 use crate::tensor::{Form, Tensor};
@@ -49,6 +50,9 @@ pub use step::{cell, gates};
 
 /// The error below which a gradient counts as right.
 pub const TOLERANCE: f64 = 1e-6;
+
+/// How many steps sequences of any length get.
+const STEPS: usize = 3;
 
 /// The step h of the differences: their error of order h² and the rounding of order 10⁻¹⁶ / h are both near 10⁻¹⁰.
 const STEP: f64 = 1e-5;
@@ -280,16 +284,16 @@ fn random_point<L: Layer<f64>>(
     let mut input = Tensor::default();
     match form {
         Form::Tokens { steps } => {
-            let vocabulary = layer.vocabulary().unwrap_or(1) as u32;
+            let vocabulary = layer.vocabulary().unwrap_or(1).clamp(1, u32::MAX as usize) as u32;
             let mut generator = key.generator();
-            input.as_tokens(steps.unwrap_or(3), batch).mapv_inplace(|_| generator.random_range(0..vocabulary));
+            input.as_tokens(steps.unwrap_or(STEPS), batch).mapv_inplace(|_| generator.random_range(0..vocabulary));
             return Ok((Point { weights, others: Vec::new() }, input));
         }
         Form::Vector { features } => {
             input.as_vector(batch, features);
         }
         Form::Sequence { steps, features } => {
-            input.as_sequence(steps.unwrap_or(3), batch, features);
+            input.as_sequence(steps.unwrap_or(STEPS), batch, features);
         }
     }
     let random = match &input {
@@ -301,6 +305,33 @@ fn random_point<L: Layer<f64>>(
 
 const INPUT: &str = "input";
 const INITIAL_STATE: &str = "initial_state";
+
+/// Refuses what has no gradients: a pass that keeps nothing for the way back, inputs without features; and a mask for others.
+fn check_inputs(form: Form, batch: usize, pass: Pass<'_>) -> Result<()> {
+    check_pass(pass)?;
+    if let Form::Vector { features } | Form::Sequence { features, .. } = form {
+        check_count("input features", features)?;
+    }
+    let (Form::Tokens { steps } | Form::Sequence { steps, .. }) = form else { return Ok(()) };
+    match pass.mask.map(|mask| mask.dim()) {
+        Some(got) if got != (steps.unwrap_or(STEPS), batch) => Err(Error::InvalidOption {
+            option: "mask",
+            value: format!("of the shape {got:?}"),
+            allowed: "a value for each step of each sample, (T, B)",
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a pass that keeps nothing for the way back.
+fn check_pass(pass: Pass<'_>) -> Result<()> {
+    if pass.training {
+        return Ok(());
+    }
+    let allowed =
+        "one of training, such as Pass::training(Key::new(0)), for only that keeps what a backward pass needs";
+    Err(Error::InvalidOption { option: "pass", value: "one of inference".into(), allowed })
+}
 
 /// Writes the numbers of an array, row after row, into a tensor.
 fn fill(tensor: &mut Tensor<f64>, values: Option<&ArrayD<f64>>) {
@@ -342,8 +373,10 @@ fn gradients_of<W: Params<f64> + Clone>(point: &Point<W>, weights: W, dx: &Tenso
 ///
 /// # Errors
 ///
-/// Those of [`Layer::output_form`] and [`Layer::build`].
+/// [`Error::InvalidOption`] if the pass is none of training or its mask is for other samples, or for inputs without features;
+/// those of [`Layer::output_form`] and [`Layer::build`].
 pub fn layer<L: Layer<f64>>(layer: &L, form: Form, batch: usize, pass: Pass<'_>) -> Result<Report> {
+    check_inputs(form, batch, pass)?;
     let (mut point, mut x) = random_point(layer, form, batch, Key::new(7))?;
     let (mut y, mut cache) = (Tensor::default(), L::Cache::default());
     fill(&mut x, point.get(INPUT));
@@ -370,7 +403,7 @@ pub fn layer<L: Layer<f64>>(layer: &L, form: Form, batch: usize, pass: Pass<'_>)
 ///
 /// # Errors
 ///
-/// Those of [`Layer::output_form`] and [`Layer::build`].
+/// Those of [`layer`].
 pub fn recurrent<C: Cell<f64>>(layer: &Rnn<C>, form: Form, batch: usize, pass: Pass<'_>) -> Result<Report> {
     with_recurrent(layer, form, batch, pass, |point, gradients, loss| compare(point, gradients, loss))
 }
@@ -414,6 +447,7 @@ fn with_recurrent<C: Cell<f64>>(
     pass: Pass<'_>,
     check: impl FnOnce(&mut Point<C::Weights>, &Point<C::Weights>, &mut dyn FnMut(&Point<C::Weights>) -> f64) -> Report,
 ) -> Result<Report> {
+    check_inputs(form, batch, pass)?;
     let (mut point, mut x) = random_point(layer, form, batch, Key::new(7))?;
     let widths = layer.cell().states();
     point.add_state(INITIAL_STATE, random_state(batch, widths, Key::new(9)));

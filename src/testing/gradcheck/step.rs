@@ -2,9 +2,10 @@
 
 use ndarray::{Array3, ArrayD};
 
-use super::{Point, Report, compare, matrix, random_like, random_state, randomize, weighted_state};
+use super::{Point, Report, check_pass, compare, matrix, random_like, random_state, randomize, weighted_state};
 use crate::error::Result;
 use crate::layer::Pass;
+use crate::numeric::checks::check_count;
 use crate::random::Key;
 use crate::recurrent::{Block, Gates};
 use crate::recurrent::{Cell, Step, StepBack};
@@ -99,9 +100,11 @@ pub fn gates<G: Gates>(gates: &G) -> Report {
 ///
 /// # Errors
 ///
-/// Those of [`Cell::build`], and [`Error::InvalidOption`](crate::Error::InvalidOption) if the cell has no states or more than
-/// [`MAX_STATES`](crate::tensor::MAX_STATES).
+/// Those of [`Cell::build`], and [`Error::InvalidOption`](crate::Error::InvalidOption) if the pass is none of training, if there
+/// are no samples, and if the cell has no states or more than [`MAX_STATES`](crate::tensor::MAX_STATES).
 pub fn cell<C: Cell<f64>>(cell: &C, inputs: usize, batch: usize, pass: Pass<'_>) -> Result<Report> {
+    check_pass(pass)?;
+    check_count("batch", batch)?;
     let widths = cell.states();
     widths.check()?;
     let mut weights = cell.build(inputs, &mut Init::new(Key::new(7)))?;
