@@ -12,6 +12,9 @@ use crate::error::{Error, Result};
 /// Of one chart, in pixels.
 const SIZE: (u32, u32) = (800, 460);
 
+/// From this size on numbers are written as a power of ten and a factor, for which there is room.
+const LARGE: f64 = 1e7;
+
 impl History {
     /// Draws each figure over the epochs as an SVG: the loss, then each metric, each with its `val_` one in one chart, and
     /// marks the best epoch of the latter. Figures that are alone, such as `learning_rate`, get a chart of their own.
@@ -53,7 +56,14 @@ impl History {
     ) -> std::result::Result<(), Box<dyn StdError>> {
         let validation = format!("val_{name}");
         let curves = [(name, self.get(name), BLUE), (validation.as_str(), self.get(&validation), RED)];
-        let values = curves.iter().flat_map(|(_, values, _)| values).copied().filter(|value| value.is_finite());
+        let values = || curves.iter().flat_map(|(_, values, _)| values).copied().filter(|value| value.is_finite());
+        // In units in which no difference overflows, and which the labels have room for.
+        let exponent = match values().fold(0.0, |largest: f64, value| largest.max(value.abs())) {
+            large if large >= LARGE => large.log10().floor() as i32,
+            _ => 0,
+        };
+        let unit = 10_f64.powi(exponent);
+        let values = values().map(|value| value / unit);
         let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
         let margin = (high - low).max(1e-3 * high.abs()).max(1e-9) * 0.05;
         let title = name.replace('_', " ");
@@ -63,18 +73,24 @@ impl History {
             .x_label_area_size(42)
             .y_label_area_size(70)
             .build_cartesian_2d(1.0..self.epochs().max(2) as f64, low - margin..high + margin)?;
-        chart
-            .configure_mesh()
-            .light_line_style(TRANSPARENT)
+        let (epoch_label, factor_label) =
+            (|epoch: &f64| format!("{epoch:.0}"), |value: &f64| format!("{value:.2}e{exponent}"));
+        let mut mesh = chart.configure_mesh();
+        mesh.light_line_style(TRANSPARENT)
             .x_labels(self.epochs().clamp(2, 12))
             .x_desc("epoch")
             .y_desc(&title)
-            .x_label_formatter(&|epoch| format!("{epoch:.0}"))
-            .draw()?;
+            .x_label_formatter(&epoch_label);
+        if exponent != 0 {
+            mesh.y_label_formatter(&factor_label);
+        }
+        mesh.draw()?;
         for (name, values, color) in &curves {
             // A line for each stretch without gaps, and a point where one is alone.
-            let epochs = values.iter().enumerate().map(|(epoch, &value)| ((epoch + 1) as f64, value));
-            let points: Vec<(f64, f64)> = epochs.collect();
+            let points: Vec<(f64, f64)> = visible(values, SIZE.0 as usize)
+                .into_iter()
+                .map(|epoch| ((epoch + 1) as f64, values[epoch] / unit))
+                .collect();
             let stretches = points.split(|(_, value)| !value.is_finite()).filter(|stretch| !stretch.is_empty());
             let mut label = Some(*name);
             for stretch in stretches {
@@ -89,9 +105,10 @@ impl History {
             }
         }
         if let Some((epoch, best)) = self.best(&validation) {
+            let best_figure = if best.abs() < LARGE { format!("{best:.4}") } else { format!("{best:.4e}") };
             chart
-                .draw_series([Circle::new((epoch as f64, best), 5, RED.filled())])?
-                .label(format!("best: {best:.4} at epoch {epoch}"))
+                .draw_series([Circle::new((epoch as f64, best / unit), 5, RED.filled())])?
+                .label(format!("best: {best_figure} at epoch {epoch}"))
                 .legend(|(x, y)| Circle::new((x + 10, y), 5, RED.filled()));
         }
         // Where the curves usually are not.
@@ -110,10 +127,85 @@ impl History {
     }
 }
 
+/// Which values a curve shows that is this many pixels wide: all that there are, or of those that share a pixel the lowest and
+/// the highest finite one, in order, and one that is not finite where there is no other.
+fn visible(values: &[f64], width: usize) -> Vec<usize> {
+    if values.len() <= width {
+        return (0..values.len()).collect();
+    }
+    let mut visible = Vec::with_capacity(2 * width);
+    for column in 0..width {
+        let first = column * values.len() / width;
+        let finite = || (first..(column + 1) * values.len() / width).filter(|&epoch| values[epoch].is_finite());
+        let by_value = |a: &usize, b: &usize| values[*a].total_cmp(&values[*b]);
+        match (finite().min_by(by_value), finite().max_by(by_value)) {
+            (Some(low), Some(high)) if low != high => visible.extend([low.min(high), low.max(high)]),
+            (Some(only), _) => visible.push(only),
+            _ => visible.push(first),
+        }
+    }
+    visible
+}
+
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
     use crate::history::Logs;
+
+    /// The picture of a loss with these values, which must not take long.
+    fn svg_of(name: &str, losses: impl Iterator<Item = f64>) -> String {
+        let mut history = History::default();
+        for loss in losses {
+            let mut logs = Logs::default();
+            logs.set("loss", loss);
+            logs.set("val_loss", loss);
+            history.push(&logs, 1.0);
+        }
+        let path = std::env::temp_dir().join(format!("bptt-history-{name}-{}.svg", std::process::id()));
+        let started = Instant::now();
+        history.write_svg(&path).unwrap();
+        assert!(started.elapsed() < Duration::from_secs(5), "{name}: {:?}", started.elapsed());
+        let svg = std::fs::read_to_string(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        svg
+    }
+
+    #[test]
+    fn the_largest_numbers_are_drawn() {
+        for (name, losses) in [
+            ("both-ends", vec![f64::MAX, -f64::MAX, 0.0]),
+            ("one-end", vec![f64::MAX, f64::MAX, 1.0]),
+            ("the-same", vec![-f64::MAX; 2]),
+            ("smallest", vec![f64::MIN_POSITIVE, 5e-324, 0.0]),
+        ] {
+            let svg = svg_of(name, losses.into_iter());
+            assert!(!svg.contains("NaN") && !svg.contains("inf"), "{name}");
+            assert!(svg.contains("e308") || name == "smallest", "{name}");
+            assert!(svg.len() < 20_000, "{name}: {} bytes", svg.len());
+        }
+    }
+
+    #[test]
+    fn many_epochs_take_no_longer_than_what_is_seen_of_them() {
+        let wave = |epoch: usize| 1.0 + (epoch as f64 * 0.1).sin();
+        for (name, gaps) in [("without-gaps", usize::MAX), ("gaps", 2)] {
+            let losses = (1..=200_000).map(|epoch| if epoch % gaps == 0 { f64::NAN } else { wave(epoch) });
+            let svg = svg_of(name, losses);
+            assert!(svg.len() < 200_000, "{name}: {} bytes", svg.len());
+        }
+    }
+
+    #[test]
+    fn what_shares_a_pixel_is_seen_by_its_ends() {
+        assert_eq!(visible(&[3.0, f64::NAN, 1.0], 3), [0, 1, 2]);
+        let values = [1.0, 5.0, 2.0, f64::NAN, f64::INFINITY, f64::NAN, 7.0, f64::NAN, 6.0, 4.0, f64::NAN, f64::NAN];
+        assert_eq!(visible(&values, 4), [0, 1, 3, 6, 8, 9]);
+        let spike: Vec<f64> = (0..20_000).map(|epoch| if epoch == 12_345 { 9.0 } else { 1.0 }).collect();
+        let seen = visible(&spike, 800);
+        assert!(seen.contains(&12_345) && seen.len() <= 1600 && seen.is_sorted());
+    }
 
     #[test]
     fn each_figure_has_a_chart_with_its_best_epoch() {
