@@ -69,6 +69,8 @@
 //! [`batches`] where data come from that do not fit in memory. `DESIGN.md` says why.
 
 #![deny(unreachable_pub)]
+// On docs.rs, which has a nightly compiler, each item shows the feature that it needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod activations;
 pub mod callbacks;

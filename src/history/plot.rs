@@ -24,7 +24,6 @@ impl History {
     /// # Errors
     ///
     /// [`Error::Empty`] if no figure is a finite number, [`Error::Io`] if the file cannot be written.
-    #[cfg_attr(docsrs, doc(cfg(feature = "plot")))]
     pub fn write_svg(&self, path: impl AsRef<Path>) -> Result<()> {
         let names = self.names();
         let is_base = |name: &str| name.strip_prefix("val_").is_none_or(|base| !names.contains(&base));
