@@ -2,8 +2,8 @@
 //!
 //! Contract: the real file's reviews are those of Keras' `load_data`, compared by counts, lengths and a hash over every
 //! id and label, and an epoch on them has Keras' losses. Those tests need the path of `imdb.npz` in the environment variable
-//! `BPTT_IMDB`, one of them also Keras' `imdb_word_index.json` beside it; without it they say
-//! `skipped: ... (BPTT_IMDB is not set)` on standard error, with a count, and pass.
+//! `BPTT_IMDB`, one of them also Keras' `imdb_word_index.json` beside it, so they are ignored unless asked for:
+//! `BPTT_IMDB=imdb.npz cargo test --test imdb -- --include-ignored`.
 //!
 //! Read next: `imdb/epoch.rs`; `imdb_mutations.rs`, files damaged by chance.
 
@@ -15,9 +15,8 @@ mod npz_writer;
 #[path = "../src/random/numpy.rs"]
 mod numpy_random;
 
-use std::io::{Cursor, Write, stderr};
+use std::io::Cursor;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bptt::Error;
 use bptt::datasets::imdb::{LoadData, WordIndex};
@@ -25,27 +24,14 @@ use bptt::datasets::{Corpus, Reviews};
 use bptt::preprocessing::{pad_sequences, train_test_split};
 use npz_writer::{NAMES, labels, members, npy, npz, pickled, reviews, zipped};
 
-/// Says that a test does nothing, and why.
-fn skip(test: &str, why: &str) {
-    static SKIPPED: AtomicUsize = AtomicUsize::new(0);
-    let count = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
-    // Written past the test harness, which hides what a passing test prints, and at once, so that lines stay whole.
-    let line = format!("skipped: {test}, number {count} ({why})\n");
-    stderr().write_all(line.as_bytes()).unwrap();
+/// The path of the real file.
+fn real_file() -> PathBuf {
+    std::env::var_os("BPTT_IMDB").expect("set BPTT_IMDB to the path of Keras' imdb.npz").into()
 }
 
-/// The path of the real file, if it is at hand.
-fn real_file(test: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("BPTT_IMDB").map(PathBuf::from);
-    if path.is_none() {
-        skip(test, "BPTT_IMDB is not set");
-    }
-    path
-}
-
-/// What the real file gives with `options`, or nothing if it is not at hand.
-fn real(test: &str, options: LoadData) -> Option<Corpus> {
-    real_file(test).map(|path| options.load(path).unwrap())
+/// What the real file gives with `options`.
+fn real(options: LoadData) -> Corpus {
+    options.load(real_file()).unwrap()
 }
 
 /// The number of reviews, of ids, of positive labels, and an FNV-1a hash over each review's length, ids and label.
@@ -67,8 +53,9 @@ fn digest(Reviews { sequences, labels }: &Reviews) -> (usize, usize, usize, u64)
 }
 
 #[test]
+#[ignore = "needs BPTT_IMDB"]
 fn real_file_with_500_words_and_the_split_after_it() {
-    let Some(Corpus { train, test }) = real("the real file, 500 words", LoadData::new().num_words(500)) else { return };
+    let Corpus { train, test } = real(LoadData::new().num_words(500));
     assert_eq!(digest(&train), (25_000, 5_967_530, 12_500, 0x8fca_87a9_5edd_41cd));
     assert_eq!(digest(&test), (25_000, 5_769_386, 12_500, 0xc4c4_1f7c_07b8_4412));
     assert_eq!((train.sequences[0].len(), train.sequences[1].len()), (218, 189));
@@ -84,35 +71,33 @@ fn real_file_with_500_words_and_the_split_after_it() {
 }
 
 #[test]
+#[ignore = "needs BPTT_IMDB"]
 fn real_file_with_the_defaults() {
-    let Some(Corpus { train, test }) = real("the real file, defaults", LoadData::new()) else { return };
+    let Corpus { train, test } = real(LoadData::new());
     assert_eq!(digest(&train), (25_000, 5_967_530, 12_500, 0xc7c1_e29b_6be4_08bd));
     assert_eq!(digest(&test), (25_000, 5_769_386, 12_500, 0xfcc2_d25f_069a_047a));
 }
 
 #[test]
+#[ignore = "needs BPTT_IMDB"]
 fn real_file_with_every_option() {
     let options = LoadData::new().num_words(1000).skip_top(20).maxlen(100).seed(7).oov_char(None);
-    let Some(Corpus { train, test }) = real("the real file, words left out", options) else { return };
+    let Corpus { train, test } = real(options);
     assert_eq!(digest(&train), (2777, 93_635, 1539, 0x8494_21f8_3e6c_85f6));
     assert_eq!(digest(&test), (2967, 99_453, 1608, 0xfa7d_2b62_c17c_5d77));
 
     let options = LoadData::new().start_char(None).index_from(0).maxlen(50).num_words(20);
-    let Some(Corpus { train, test }) = real("the real file, ids as they are", options) else { return };
+    let Corpus { train, test } = real(options);
     assert_eq!(digest(&train), (529, 21_620, 317, 0x8628_7a74_f3bb_c186));
     assert_eq!(digest(&test), (601, 24_321, 323, 0xa9d0_17a7_d865_10ef));
 }
 
 /// Of each review: its text, as the word index has it, is encoded to the review again.
 #[test]
+#[ignore = "needs BPTT_IMDB with imdb_word_index.json beside it"]
 fn texts_of_the_real_file_become_its_reviews() {
-    let test = "the real file and its word index";
-    let Some(path) = real_file(test) else { return };
-    let word_index = path.with_file_name("imdb_word_index.json");
-    if !word_index.is_file() {
-        return skip(test, "there is no imdb_word_index.json beside BPTT_IMDB");
-    }
-    let words = WordIndex::load(word_index).unwrap();
+    let path = real_file();
+    let words = WordIndex::load(path.with_file_name("imdb_word_index.json")).unwrap();
     assert_eq!(words.len(), 88_584);
     // One more than the highest id.
     let all = LoadData::new().num_words(88_584 + 3 + 1);
