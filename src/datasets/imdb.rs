@@ -281,7 +281,7 @@ impl LoadData {
 
 #[cfg(test)]
 mod tests {
-    use crate::datasets::{Corpus, LoadData, Reviews, WordIndex};
+    use super::{Corpus, LoadData, Reviews, WordIndex};
     use crate::error::Result;
 
     /// Three reviews in each set; what comes of them was checked against NumPy.

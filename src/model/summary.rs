@@ -55,7 +55,7 @@ fn thousands(count: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::model::thousands;
+    use super::thousands;
 
     #[test]
     fn digits_are_grouped_by_three() {

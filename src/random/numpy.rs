@@ -56,7 +56,7 @@ impl RandomState {
 
 #[cfg(test)]
 mod tests {
-    use crate::RandomState;
+    use super::RandomState;
 
     #[test]
     fn two_shuffles_of_one_stream_are_numpys() {

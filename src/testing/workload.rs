@@ -307,7 +307,7 @@ macro_rules! bench_cell {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Gru, Lstm};
+    use crate::layers::{Gru, Lstm};
 
     #[test]
     fn a_stream_ends_where_the_whole_pass_does() -> Result<()> {

@@ -187,7 +187,7 @@ impl<R: Read> Member<R> {
 #[cfg(test)]
 mod tests {
     use crate::datasets::imdb::problem::NpzProblem;
-    use crate::datasets::imdb::{MAX_MEMBER_BYTES, Member};
+    use super::{MAX_MEMBER_BYTES, Member};
     use std::io::{Read, repeat};
 
     #[test]

@@ -360,7 +360,7 @@ fn is_flag(value: Value) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::datasets::imdb::pickle::{Item, Lists, MAX_WORDS};
+    use super::{Item, Lists, MAX_WORDS};
     use crate::datasets::imdb::problem::NpzProblem;
 
     /// The list of reviews, number 0, and one review, number 1, holding `items`.
