@@ -4,8 +4,8 @@
 //! a pass needs (inputs, weights, caches, gradients) is made outside the measured closure and used again, as in training.
 //! One thread: shards of a batch, which training spreads over threads, are no part of a layer.
 //!
-//! Each cell runs the tasks of `bptt::testing::workload::Task::grid`, put in by `bptt::bench_cell!` as a cell of your own would be.
-//! `cargo bench --bench cells -- lstm/train` runs those whose id holds `lstm/train`. All of them took ten minutes.
+//! Each cell runs the tasks of `bptt::testing::workload::Task::grid`, put in by `bptt::bench_cell!` as a cell of your own
+//! would be. `cargo bench --bench cells -- lstm/train` runs those whose id holds `lstm/train`. All of them took ten minutes.
 //!
 //! | to see | compare |
 //! | --- | --- |

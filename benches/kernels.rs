@@ -12,7 +12,7 @@ use std::num::FpCategory;
 use std::time::{Duration, Instant};
 
 use bptt::initializers::{Init, Initializer};
-use bptt::layer::{Layer, Pass};
+use bptt::layer::{Backward, Forward, Layer, Pass};
 use bptt::layers::{Gru, Lstm};
 use bptt::random::Key;
 use bptt::recurrent::{Gates, RnnCache};
@@ -95,8 +95,10 @@ impl Report {
             let (mut y, mut dx, mut last) = (Tensor::default(), Tensor::default(), state.clone());
             let (mut cache, mut gradients, pass) = (RnnCache::default(), weights.clone(), Pass::training(Key::new(2)));
             let time = seconds(|| {
-                layer.forward_from(&weights, &x, Some(&state), &mut y, Some(&mut last), &mut cache, pass);
-                layer.backward_from(&weights, &x, &dy, None, Some(&mut dx), None, &mut cache, &mut gradients, pass);
+                last.clone_from(&state);
+                layer.forward(&weights, Forward::new(&x, &mut y, &mut cache, pass).state(&mut last));
+                let back = Backward::new((&x, &y), &dy, &mut cache, &mut gradients, pass);
+                layer.backward(&weights, back.dx(&mut dx));
             });
             let denormal = last.parts[1].iter().filter(|c| c.classify() == FpCategory::Subnormal).count();
             (1e9 * time / (steps * batch) as f64, denormal * 100 / (batch * units))

@@ -8,7 +8,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use bptt::callbacks::{CsvLogger, EarlyStopping, ModelCheckpoint, ProgressBar};
+use bptt::callbacks::{CsvLogger, ProgressBar};
 use bptt::datasets::Synthetic;
 use bptt::prelude::*;
 use bptt::preprocessing::pad_sequences;

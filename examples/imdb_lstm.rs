@@ -4,7 +4,6 @@
 
 mod common;
 
-use bptt::callbacks::{EarlyStopping, ModelCheckpoint};
 use bptt::prelude::*;
 use common::{Experiment, Outcome};
 

@@ -12,7 +12,7 @@ mod outcome;
 use std::path::PathBuf;
 
 use arguments::{Value, or_exit, read};
-use bptt::callbacks::{CsvLogger, EarlyStopping, ModelCheckpoint, StopOnInterrupt};
+use bptt::callbacks::{CsvLogger, StopOnInterrupt};
 use bptt::datasets::Synthetic;
 use bptt::models::BackupAndRestore;
 use bptt::prelude::*;
@@ -76,7 +76,7 @@ fn main() -> Outcome {
     let history = model.fit(&x, &y, fit)?;
     model.save(out.join("final.safetensors"))?;
 
-    let best_epoch = early_stopping.best_epoch().map_or(0, |epoch| epoch + 1);
+    let best_epoch = early_stopping.best_epoch().unwrap_or(0);
     let best_loss = early_stopping.best().unwrap_or(f64::NAN);
     println!(
         "result: epochs={} best_epoch={best_epoch} val_loss={best_loss:.4} interrupted={}",

@@ -27,7 +27,7 @@ fn leaning(samples: usize, seed: u64) -> (Array3<f32>, Array1<f32>) {
 fn main() -> bptt::Result<()> {
     let ((x, y), (x_test, y_test)) = (leaning(200, 1), leaning(2000, 2));
     for rate in [0.0, 0.2, 0.4] {
-        let layer = Rnn::from_cell(Zoneout { cell: Lstm::new(16).cell().clone(), rate });
+        let layer = Rnn::from_cell(Zoneout { cell: Lstm::new(16).into_cell(), rate });
         let mut model = Sequential::new()
             .add(layer)
             .add(Dense::new(1).activation(Activation::Sigmoid))

@@ -11,7 +11,7 @@ use bptt::initializers::{Init, Initializer};
 use bptt::layer::Describe;
 use bptt::numeric::{Lane, Scalar};
 use bptt::recurrent::{Cell, Step, StepBack};
-use bptt::tensor::{Views, ViewsMut, Widths};
+use bptt::tensor::{ViewsMut, Widths};
 use ndarray::{Array1, Array2, Axis, concatenate, s};
 use serde::{Deserialize, Serialize};
 
@@ -80,7 +80,6 @@ impl<F: Scalar> Cell<F> for LayerNormLstm {
         &self,
         w: &Self::Weights,
         at: &Step<'_, F>,
-        _: Views<'_, F>,
         mut back: StepBack<'_, F>,
         ([x, h, c], [i, f, g, o, out]): &mut Self::Cache,
         gradients: &mut Self::Weights,

@@ -10,7 +10,7 @@ use bptt::initializers::{Init, Initializer};
 use bptt::layer::Describe;
 use bptt::numeric::{Lane, Scalar};
 use bptt::recurrent::{Cell, Step, StepBack};
-use bptt::tensor::{Views, ViewsMut, Widths};
+use bptt::tensor::{ViewsMut, Widths};
 use ndarray::{Array1, Array2, Axis};
 use serde::{Deserialize, Serialize};
 
@@ -72,7 +72,6 @@ impl<F: Scalar> Cell<F> for MinGru {
         &self,
         w: &MinGruWeights<F>,
         at: &Step<'_, F>,
-        _: Views<'_, F>,
         mut back: StepBack<'_, F>,
         [z, g]: &mut [Array2<F>; 2],
         gradients: &mut MinGruWeights<F>,

@@ -9,7 +9,7 @@ use bptt::initializers::{Init, Initializer};
 use bptt::layer::Describe;
 use bptt::numeric::{Lane, Scalar};
 use bptt::recurrent::{Cell, Step, StepBack};
-use bptt::tensor::{Views, ViewsMut, Widths};
+use bptt::tensor::{ViewsMut, Widths};
 use ndarray::{Array1, Array2, Axis};
 use serde::{Deserialize, Serialize};
 
@@ -77,7 +77,6 @@ impl<F: Scalar> Cell<F> for MinimalUnit {
         &self,
         w: &MinimalUnitWeights<F>,
         at: &Step<'_, F>,
-        _: Views<'_, F>,
         mut back: StepBack<'_, F>,
         [f, g, fh]: &mut [Array2<F>; 3],
         gradients: &mut MinimalUnitWeights<F>,

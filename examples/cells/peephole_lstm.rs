@@ -10,7 +10,7 @@ use bptt::initializers::{Init, Initializer};
 use bptt::layer::Describe;
 use bptt::numeric::{Lane, Scalar};
 use bptt::recurrent::{Cell, Step, StepBack};
-use bptt::tensor::{Views, ViewsMut, Widths};
+use bptt::tensor::{ViewsMut, Widths};
 use ndarray::{Array1, Array2, Axis, concatenate, s};
 use serde::{Deserialize, Serialize};
 
@@ -76,12 +76,11 @@ impl<F: Scalar> Cell<F> for PeepholeLstm {
         &self,
         w: &PeepholeLstmWeights<F>,
         at: &Step<'_, F>,
-        next: Views<'_, F>,
         mut back: StepBack<'_, F>,
         [i, f, g, o]: &mut [Array2<F>; 4],
         gradients: &mut PeepholeLstmWeights<F>,
     ) {
-        let (c, c_next, dh) = (at.previous.view(1), next.view(1), back.dnext.view(0));
+        let (c, c_next, dh) = (at.previous.view(1), back.next.view(1), back.dnext.view(0));
         let [pi, pf, po] = [0, 1, 2].map(|gate| w.peepholes.row(gate));
         let slope = |gate: &Array2<F>| gate.mapv(|gate| gate * (F::one() - gate));
         let out = c_next.mapv(Lane::tanh);

@@ -10,7 +10,7 @@ use bptt::initializers::Init;
 use bptt::layer::{Describe, MaskKind};
 use bptt::numeric::Scalar;
 use bptt::recurrent::{Cell, Step, StepBack};
-use bptt::tensor::{State, Views, ViewsMut, Widths};
+use bptt::tensor::{State, ViewsMut, Widths};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
@@ -85,7 +85,6 @@ impl<F: Scalar, C: Cell<F>> Cell<F> for Zoneout<C> {
         &self,
         w: &C::Weights,
         at: &Step<'_, F>,
-        _: Views<'_, F>,
         mut back: StepBack<'_, F>,
         cache: &mut Self::Cache,
         gradients: &mut C::Weights,
@@ -97,6 +96,6 @@ impl<F: Scalar, C: Cell<F>> Cell<F> for Zoneout<C> {
             back.dprevious.view_mut(state).scaled_add(F::one(), &(&m * &back.dnext.view(state)));
             dnext.parts.push(m.mapv(|m| F::one() - m) * back.dnext.view(state));
         }
-        self.cell.step_back(w, at, next.views(), back.inside(dnext.views()), inside, gradients);
+        self.cell.step_back(w, at, back.inside(next.views(), dnext.views()), inside, gradients);
     }
 }

@@ -12,8 +12,7 @@ pub use options::Options;
 pub use outcome::Outcome;
 
 use bptt::Result;
-use bptt::callbacks::Training;
-use bptt::callbacks::{Callback, EarlyStopping, ProgressBar};
+use bptt::callbacks::{Callback, EarlyStopping, ProgressBar, Training};
 use bptt::models::{History, Logs};
 use outcome::prepare;
 
@@ -59,17 +58,17 @@ impl Experiment {
     pub fn finish(&self, history: &History, early_stopping: &EarlyStopping, test: &Logs) -> Outcome {
         history.write_csv(self.options.out.join(HISTORY))?;
         history.write_svg(self.options.out.join(PLOT))?;
-        let best = early_stopping.best_epoch().unwrap_or(0);
-        let at_best = |name: &str| history.get(name).get(best).copied().unwrap_or(f64::NAN);
+        let best_epoch = early_stopping.best_epoch().unwrap_or(1);
+        let best = history.epoch(best_epoch);
+        let at_best = |name: &str| best.get(name).unwrap_or(f64::NAN);
         let test = |name: &str| test.get(name).unwrap_or(f64::NAN);
         println!(
-            "result: experiment={} data={} seed={} epochs={} best_epoch={} val_loss={:.4} val_accuracy={:.4} \
+            "result: experiment={} data={} seed={} epochs={} best_epoch={best_epoch} val_loss={:.4} val_accuracy={:.4} \
              test_loss={:.4} test_accuracy={:.4} train_seconds={:.4} epoch_seconds={:.4}",
             self.name,
             self.reviews.source,
             self.options.seed,
             history.epochs(),
-            best + 1,
             at_best("val_loss"),
             at_best("val_accuracy"),
             test("loss"),
@@ -81,16 +80,16 @@ impl Experiment {
     }
 }
 
-impl Callback<f32> for Progress {
-    fn on_epoch_begin(&mut self, epoch: usize, training: &mut Training<'_, f32>) -> Result<()> {
+impl Callback for Progress {
+    fn on_epoch_begin(&mut self, epoch: usize, training: &mut Training<'_>) -> Result<()> {
         self.bar.as_mut().map_or(Ok(()), |bar| bar.on_epoch_begin(epoch, training))
     }
 
-    fn on_batch_end(&mut self, batch: usize, logs: &Logs, training: &mut Training<'_, f32>) -> Result<()> {
+    fn on_batch_end(&mut self, batch: usize, logs: &Logs, training: &mut Training<'_>) -> Result<()> {
         self.bar.as_mut().map_or(Ok(()), |bar| bar.on_batch_end(batch, logs, training))
     }
 
-    fn on_epoch_end(&mut self, epoch: usize, logs: &mut Logs, training: &mut Training<'_, f32>) -> Result<()> {
+    fn on_epoch_end(&mut self, epoch: usize, logs: &mut Logs, training: &mut Training<'_>) -> Result<()> {
         self.bar.as_mut().map_or(Ok(()), |bar| bar.on_epoch_end(epoch, logs, training))
     }
 }

@@ -11,7 +11,7 @@ mod series;
 mod windows;
 
 use bptt::Result;
-use bptt::callbacks::{EarlyStopping, ProgressBar};
+use bptt::callbacks::ProgressBar;
 use bptt::optimizers::{Clip, Optimizer};
 use bptt::prelude::*;
 use bptt::random::Key;

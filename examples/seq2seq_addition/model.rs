@@ -2,8 +2,9 @@
 //!
 //! In training the decoder is fed the right answer, one step late (teacher forcing); afterwards, what it put out itself.
 
+use bptt::Result;
 use bptt::initializers::Init;
-use bptt::layer::{Layer, Pass};
+use bptt::layer::{Backward, Forward, Layer, Pass};
 use bptt::layers::weights::{DenseCache, DenseWeights};
 use bptt::losses::Loss;
 use bptt::numeric::Scalar;
@@ -11,7 +12,6 @@ use bptt::prelude::*;
 use bptt::random::Key;
 use bptt::recurrent::{Gated, GatedWeights, LstmGates, RnnCache};
 use bptt::tensor::{State, Tensor};
-use bptt::{Result, params};
 use ndarray::{Array1, Array2, ArrayView1};
 
 /// The layers. They hold no numbers.
@@ -29,7 +29,7 @@ pub struct Weights<F> {
     pub decoder: GatedWeights<F>,
     pub output: DenseWeights<F>,
 }
-params!(Weights { encoder, decoder, output });
+bptt::params!(Weights { encoder, decoder, output });
 
 /// A batch, time first: rows of `classes` numbers, one of them 1, and for each step and sample the class to put out.
 pub struct Batch<F> {
@@ -43,7 +43,7 @@ pub struct Workspace<F: Scalar> {
     encoder: RnnCache<F, Gated<LstmGates>>,
     decoder: RnnCache<F, Gated<LstmGates>>,
     output: DenseCache<F>,
-    /// The encoder's final state, from which the decoder starts.
+    /// What the encoder ends with, and the decoder goes on from.
     state: State<F>,
     dstate: State<F>,
     /// The encoder's last output, which nobody needs beside its state, and its gradient: zero.
@@ -104,18 +104,21 @@ impl Seq2Seq {
         let Workspace { encoder, decoder, output, state, dstate, last, dlast, h, dh, logits, dlogits } = room;
         let Batch { questions, fed, targets } = batch;
         let pass = Pass::training(Key::new(0)); // no dropout, so nothing is drawn
-        self.encoder.forward_from(&w.encoder, questions, None, last, Some(state), encoder, pass);
-        self.decoder.forward_from(&w.decoder, fed, Some(state), h, None, decoder, pass);
-        self.output.forward(&w.output, h, logits, output, pass);
+        // The encoder starts from zero, and nobody uses what the decoder ends with.
+        state.parts.iter_mut().chain(&mut dstate.parts).for_each(|part| part.fill(F::zero()));
+        self.encoder.forward(&w.encoder, Forward::new(questions, last, encoder, pass).state(state));
+        self.decoder.forward(&w.decoder, Forward::new(fed, h, decoder, pass).state(state));
+        self.output.forward(&w.output, Forward::new(h, logits, output, pass));
 
         dlogits.like(logits, self.classes);
         let loss = SparseCategoricalCrossentropy::new().from_logits(true);
         let sum = loss.sum(logits.rows(), targets.view(), false, Some(dlogits.rows_mut()));
 
-        self.output.backward(&w.output, h, logits, dlogits, Some(dh), output, &mut g.output, pass);
-        self.decoder.backward_from(&w.decoder, fed, dh, None, None, Some(dstate), decoder, &mut g.decoder, pass);
-        let dstate = Some(&*dstate);
-        self.encoder.backward_from(&w.encoder, questions, dlast, dstate, None, None, encoder, &mut g.encoder, pass);
+        self.output.backward(&w.output, Backward::new((h, logits), dlogits, output, &mut g.output, pass).dx(dh));
+        let decoded = Backward::new((fed, h), dh, decoder, &mut g.decoder, pass);
+        self.decoder.backward(&w.decoder, decoded.dstate(dstate));
+        let encoded = Backward::new((questions, last), dlast, encoder, &mut g.encoder, pass);
+        self.encoder.backward(&w.encoder, encoded.dstate(dstate));
         sum
     }
 
@@ -131,14 +134,15 @@ impl Seq2Seq {
         let mut room = Workspace::new(self, samples);
         let Workspace { encoder, decoder, output, state, last, logits, .. } = &mut room;
         let pass = Pass::inference();
-        self.encoder.forward_from(&w.encoder, questions, None, last, Some(state), encoder, pass);
+        self.encoder.forward(&w.encoder, Forward::new(questions, last, encoder, pass).state(state));
         let mut answers = Array2::from_elem((steps, samples), start);
         let mut symbols = Array1::from_elem(samples, start);
         for mut answer in answers.rows_mut() {
             let fed =
                 Array2::from_shape_fn((samples, self.classes), |(sample, class)| one_hot(symbols[sample] == class));
             self.decoder.step(&w.decoder, fed.view(), state, decoder);
-            self.output.forward(&w.output, &Tensor::Vector(state.parts[0].clone()), logits, output, pass);
+            let h = Tensor::Vector(state.parts[0].clone());
+            self.output.forward(&w.output, Forward::new(&h, logits, output, pass));
             symbols = logits.rows().rows().into_iter().map(likeliest).collect();
             answer.assign(&symbols);
         }

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use bptt::prelude::*;
 use bptt::initializers::{Init, Initializer};
-use bptt::layer::{Layer, Params, Pass, Path as Name};
+use bptt::layer::{Backward, Forward, Layer, Params, Pass, Path as Name};
+use bptt::prelude::*;
 use bptt::random::Key;
 use bptt::recurrent::{Rnn, RnnCache};
 use bptt::tensor::{State, Tensor};
@@ -167,8 +167,8 @@ impl<L: Layer<f32>> Training<L> {
         let work = |shard: &mut Shard<L>| {
             let Shard { x, dy, y, dx, cache, gradients } = shard;
             gradients.visit_mut(Name::root(""), &mut |_, mut tensor| tensor.fill(0.0));
-            layer.forward(weights, x, y, cache, pass);
-            layer.backward(weights, x, y, dy, Some(dx), cache, gradients, pass);
+            layer.forward(weights, Forward::new(x, y, cache, pass));
+            layer.backward(weights, Backward::new((x, y), dy, cache, gradients, pass).dx(dx));
         };
         match pool {
             Some(pool) => pool.install(|| shards.par_iter_mut().for_each(work)),
