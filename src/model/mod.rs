@@ -13,7 +13,9 @@ pub(crate) use compiled::Room;
 pub use sequential::Sequential;
 pub use state::ModelState;
 
-use std::sync::{Arc, Mutex};
+#[cfg(feature = "rayon")]
+use std::sync::Arc;
+use std::sync::Mutex;
 
 use ndarray::{ArrayBase, ArrayD, Data, Dimension};
 
