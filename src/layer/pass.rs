@@ -109,9 +109,8 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// The same pass with dropout masks from a function: 0 to drop, 1 / (1 − rate) to keep. For tests that hold a layer
+    /// The same pass with dropout masks from a function: 0 to drop, 1 / (1 − rate) to keep. It is for tests that hold a layer
     /// against another implementation.
-    #[doc(hidden)]
     pub fn replaying<'b>(self, masks: &'b (dyn Fn(MaskSite) -> f64 + Sync)) -> Pass<'b>
     where
         'a: 'b,

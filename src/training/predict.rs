@@ -60,7 +60,8 @@ impl<F: Scalar> Predictor<F> {
         Predictor::default()
     }
 
-    /// [`Model::predict`] into an array, which gets the shape of the outputs, in the memory that it has if that is enough.
+    /// [`Model::predict`] into an array, which gets the shape of the outputs and standard layout, in the memory
+    /// that it has if that is enough.
     ///
     /// # Errors
     ///
@@ -115,7 +116,9 @@ pub(super) fn predict<F: Scalar>(
     };
     let (all, without_steps) = ([count, steps.unwrap_or(1), features], [count, features]);
     let shape = if steps.is_some() { &all[..] } else { &without_steps };
-    if outputs.shape() != shape {
+    if !outputs.is_standard_layout() {
+        *outputs = ArrayD::zeros(shape);
+    } else if outputs.shape() != shape {
         resize(outputs, IxDyn(shape));
     }
     if predictor.workspaces.iter().any(|workspace| !network.fits(workspace)) {
