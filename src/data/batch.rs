@@ -10,6 +10,7 @@ use crate::numeric::Scalar;
 
 /// The samples of a batch, batch first.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Inputs<F> {
     /// Token ids (B, T).
     Tokens(Array2<u32>),

@@ -26,6 +26,7 @@ pub use synthetic::Synthetic;
 /// assert_eq!(reviews.len(), 2);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct Reviews {
     /// One review each, from its first word to its last: 1 marks the start, 2 stands for a word outside the vocabulary,
     /// any other id is the word's frequency rank (from 1) plus 3.
@@ -60,6 +61,7 @@ impl Reviews {
 /// # }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct Corpus {
     /// The reviews to learn from; a validation part is split off these.
     pub train: Reviews,

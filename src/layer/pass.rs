@@ -42,6 +42,7 @@ impl Debug for Pass<'_> {
 
 /// Which use of dropout a mask belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum MaskKind {
     /// On a layer's input.
     Input,
@@ -53,6 +54,7 @@ pub enum MaskKind {
 
 /// Where one row of a dropout mask is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MaskSite {
     /// The layer's place in its model, from 0.
     pub layer: usize,

@@ -10,6 +10,7 @@ use crate::random::numpy::RandomState;
 
 /// Which samples go where: two lists of positions that together hold each position once.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SplitIndices {
     /// Positions of the training samples, in their new order.
     pub train: Vec<usize>,
@@ -19,6 +20,7 @@ pub struct SplitIndices {
 
 /// Samples and labels, split in two.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TrainTestSplit<T, U> {
     /// The training samples.
     pub train_samples: Vec<T>,

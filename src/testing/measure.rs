@@ -79,6 +79,7 @@ impl<F: Scalar> Gradient<F> {
 
 /// A function of each number.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub enum Function {
     /// eˣ.
     Exp,

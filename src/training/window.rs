@@ -18,6 +18,7 @@ use crate::numeric::checks::check_count;
 /// # Ok::<(), bptt::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Window {
     /// The steps, counted from the start of the sequence.
     pub steps: Range<usize>,
