@@ -367,7 +367,7 @@ pub enum Error {
         problem: Box<crate::datasets::imdb::NpzProblem>,
     },
 
-    /// A `.npy` file that is not such an array as is needed ([`batches::NpyBatches`](crate::data::NpyBatches)).
+    /// A `.npy` file that is not such an array as is needed ([`data::NpyBatches`](crate::data::NpyBatches)).
     #[error("{} {problem}; write it with numpy.save", path.display())]
     Npy {
         /// The file.
