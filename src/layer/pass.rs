@@ -15,7 +15,8 @@ pub struct Pass<'a> {
     pub training: bool,
     /// The loss computes from what comes before the last activation, so the last layer leaves it out.
     pub absorbed: bool,
-    /// The next layer takes [`Tensor::Lookup`], so a layer that looks up rows of a table may leave that to it.
+    /// The next layer takes [`Tensor::Lookup`](crate::tensor::Tensor::Lookup), so a layer that looks up rows of a table may
+    /// leave that to it.
     pub lookup: bool,
     /// Which steps of the layer's input count, (T, B): all if `None`.
     pub mask: Option<ArrayView2<'a, bool>>,

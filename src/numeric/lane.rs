@@ -32,7 +32,14 @@ use super::{Scalar, Sealed};
 /// A function over lanes must be `#[inline(always)]`: a call that is not inlined is compiled without the instruction set
 /// that its caller was compiled for, and costs about twenty times as much.
 pub trait Lane:
-    Sealed + Copy + Debug + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> + Neg<Output = Self>
+    Sealed
+    + Copy
+    + Debug
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Neg<Output = Self>
 {
     /// What each element is.
     type Scalar: Scalar;

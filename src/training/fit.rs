@@ -112,8 +112,8 @@ impl<'a, F: Scalar> Fit<'a, F> {
     /// validation data have none. Targets that tell no class are an [`Error::Target`].
     ///
     /// ```
-    /// use bptt::prelude::*;
     /// use bptt::metrics::Recall;
+    /// use bptt::prelude::*;
     /// use ndarray::array;
     /// let layers = Sequential::new().add(Dense::new(1).activation(Activation::Sigmoid));
     /// let mut model = layers.build(Form::vector(1), 42)?;
