@@ -10,7 +10,7 @@ use bptt::models::Window;
 use bptt::numeric::Scalar;
 use bptt::prelude::*;
 use bptt::recurrent::{Cell, Rnn, Stacked, Step, StepBack};
-use bptt::tensor::{Views, ViewsMut, Widths};
+use bptt::tensor::{ViewsMut, Widths};
 use ndarray::{Array2, Array3, array};
 use serde::{Deserialize, Serialize};
 
@@ -417,15 +417,7 @@ impl<F: Scalar> Cell<F> for Copies {
         (0..self.states).for_each(|state| next.view_mut(state).assign(&at.x(0)));
     }
 
-    fn step_back(
-        &self,
-        (): &(),
-        _: &Step<'_, F>,
-        _: Views<'_, F>,
-        mut back: StepBack<'_, F>,
-        (): &mut (),
-        (): &mut (),
-    ) {
+    fn step_back(&self, (): &(), _: &Step<'_, F>, mut back: StepBack<'_, F>, (): &mut (), (): &mut ()) {
         for state in 0..self.states {
             let dnext = back.dnext.view(state);
             back.dx(0).scaled_add(F::one(), &dnext);

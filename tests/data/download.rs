@@ -2,7 +2,6 @@
 //!
 //! Contract: whatever the server does, `fetch` ends soon, says what happened, and leaves either the whole file or none.
 //! No test leaves this machine, and every server thread ends on its own. Read next: `src/datasets/download.rs`.
-#![cfg(feature = "download")]
 
 use std::fs;
 use std::io::{Read, Write};
