@@ -26,7 +26,6 @@ pub use synthetic::Synthetic;
 /// assert_eq!(reviews.len(), 2);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-#[non_exhaustive]
 pub struct Reviews {
     /// One review each, from its first word to its last: 1 marks the start, 2 stands for a word outside the vocabulary,
     /// any other id is the word's frequency rank (from 1) plus 3.
@@ -61,7 +60,6 @@ impl Reviews {
 /// # }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-#[non_exhaustive]
 pub struct Corpus {
     /// The reviews to learn from; a validation part is split off these.
     pub train: Reviews,

@@ -10,7 +10,6 @@ use crate::random::numpy::RandomState;
 
 /// Which samples go where: two lists of positions that together hold each position once.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct SplitIndices {
     /// Positions of the training samples, in their new order.
     pub train: Vec<usize>,
@@ -20,7 +19,6 @@ pub struct SplitIndices {
 
 /// Samples and labels, split in two.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct TrainTestSplit<T, U> {
     /// The training samples.
     pub train_samples: Vec<T>,

@@ -29,6 +29,11 @@ pub struct Window {
 }
 
 impl Window {
+    /// These steps, of which all are learnt from and none is run again in the next window.
+    pub fn new(steps: Range<usize>) -> Self {
+        Window { newest: steps.len(), kept: steps.len(), steps }
+    }
+
     /// The windows of a sequence of `steps` steps: one `every` k₁ steps, back `through` k₂. The last may be shorter.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use bptt::Error;
-use bptt::datasets::download::{Download, DownloadFailure, locate, locate_word_index};
+use bptt::datasets::download::{Download, DownloadError, DownloadFailure, locate, locate_word_index};
 
 /// What the servers hand out, and its sha256.
 const BODY: &[u8] = b"Never a half file in place.\n";
