@@ -103,7 +103,6 @@ mod training;
 mod weights;
 
 pub use error::{CheckpointProblem, Error, Result};
-pub use files::vocabulary::VocabularyProblem;
 pub use numeric::instructions::instructions;
 pub use weights::{constraints, initializers, regularizers};
 

@@ -87,7 +87,7 @@ fn fail(download: &Download, url: &str, folder: &Path) -> (DownloadFailure, Stri
     let mend = format!("; or save the file yourself as {}", folder.join("imdb.npz").display());
     assert!(message.starts_with(&format!("cannot download {url}: ")) && message.ends_with(&mend), "{message}");
     match error {
-        Error::Download { failure, .. } => (failure, message),
+        Error::Other(error) => (error.downcast::<DownloadError>().unwrap().failure, message),
         other => panic!("another error: {other}"),
     }
 }

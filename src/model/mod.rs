@@ -119,6 +119,7 @@ impl<F: Scalar> Model<F> {
     /// model.set_pool(Arc::clone(&pool));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[cfg(feature = "rayon")]
     pub fn set_pool(&mut self, pool: Arc<rayon_core::ThreadPool>) {
         self.threads = Threads::of_pool(pool);
     }

@@ -289,6 +289,6 @@ fn arrange_validation<'v, F: Scalar>(
     let arranged = samples
         .check(&model.network)
         .and_then(|()| ArrangedTargets::new(targets, samples, model.network.output(), &*compiled.loss));
-    let arranged = arranged.map_err(|source| Error::Validation { source: Box::new(source) })?;
+    let arranged = arranged.map_err(|source| Error::Validation { cause: Box::new(source) })?;
     Ok(Some((*samples, arranged)))
 }
