@@ -1,7 +1,16 @@
-//! For those who come from elsewhere: programs of other libraries, translated line by line.
+//! The guide: how to do what most programs want to do, chapter by chapter.
 //!
-//! Each page has a whole program in both languages, and tables of what is called how. Its code is compiled and run with the
-//! tests.
+//! | chapter | what it shows |
+//! | --- | --- |
+//! | [`first_model`] | data, layers, training with validation, curves, predictions, a file |
+//! | [`keras`] | programs of Keras 3 line by line, and tables of what is called how |
+//! | [`pytorch`] | the same for PyTorch |
+//!
+//! All Rust programs are compiled and run with the tests. Lines that only a test needs are left out on the pages.
+
+#[doc = include_str!("first_model.md")]
+#[doc = include_str!("fit.svg")]
+pub mod first_model {}
 
 #[doc = include_str!("keras.md")]
 pub mod keras {}
