@@ -5,6 +5,7 @@
 //! | [`first_model`] | data, layers, training with validation, curves, predictions, a file |
 //! | [`keras`] | programs of Keras 3 line by line, and tables of what is called how |
 //! | [`pytorch`] | the same for PyTorch |
+//! | [`own_cell`] | a recurrence of your own: a rule or a cell, its gradient check, its tests, its file |
 //!
 //! All Rust programs are compiled and run with the tests. Lines that only a test needs are left out on the pages.
 
@@ -17,3 +18,8 @@ pub mod keras {}
 
 #[doc = include_str!("pytorch.md")]
 pub mod pytorch {}
+
+#[doc = include_str!("backpropagation.md")]
+#[doc = include_str!("bptt.svg")]
+#[doc = include_str!("own_cell.md")]
+pub mod own_cell {}
