@@ -6,6 +6,7 @@
 //! | [`keras`] | programs of Keras 3 line by line, and tables of what is called how |
 //! | [`pytorch`] | the same for PyTorch |
 //! | [`own_cell`] | a recurrence of your own: a rule or a cell, its gradient check, its tests, its file |
+//! | [`streams`] | long sequences: states, one step at a time, training in windows |
 //!
 //! All Rust programs are compiled and run with the tests. Lines that only a test needs are left out on the pages.
 
@@ -23,3 +24,9 @@ pub mod pytorch {}
 #[doc = include_str!("bptt.svg")]
 #[doc = include_str!("own_cell.md")]
 pub mod own_cell {}
+
+#[doc = include_str!("state.md")]
+#[doc = include_str!("lstm_step.svg")]
+#[doc = include_str!("gru_step.svg")]
+#[doc = include_str!("streams.md")]
+pub mod streams {}
