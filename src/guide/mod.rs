@@ -7,6 +7,8 @@
 //! | [`pytorch`] | the same for PyTorch |
 //! | [`own_cell`] | a recurrence of your own: a rule or a cell, its gradient check, its tests, its file |
 //! | [`streams`] | long sequences: states, one step at a time, training in windows |
+//! | [`large_data`] | data that do not fit in memory: files, iterators, sequences of many lengths, mixing |
+//! | [`guarantees`] | same bits, threads, files, versions |
 //!
 //! All Rust programs are compiled and run with the tests. Lines that only a test needs are left out on the pages.
 
@@ -30,3 +32,9 @@ pub mod own_cell {}
 #[doc = include_str!("gru_step.svg")]
 #[doc = include_str!("streams.md")]
 pub mod streams {}
+
+#[doc = include_str!("large_data.md")]
+pub mod large_data {}
+
+#[doc = include_str!("guarantees.md")]
+pub mod guarantees {}
