@@ -60,13 +60,16 @@ const DROPOUT: u64 = 2;
 /// | Task | Methods |
 /// | --- | --- |
 /// | train | [`compile`](Model::compile), then [`fit`](Model::fit) or [`fit_batches`](Model::fit_batches) |
-/// | training loop of one's own | [`train_batch`](Model::train_batch), [`train_window`](Model::train_window), [`gradients`](Model::gradients) |
+/// | train step by step | [`train_batch`](Model::train_batch), [`train_window`](Model::train_window) |
+/// | compute gradients | [`gradients`](Model::gradients) |
 /// | evaluate | [`evaluate`](Model::evaluate) |
 /// | predict | [`predict`](Model::predict); streams: [`state`](Model::state), [`step`](Model::step) |
 /// | weights | [`weight_names`](Model::weight_names), [`weight`](Model::weight), [`set_weight`](Model::set_weight) |
 /// | freeze layers | [`set_trainable`](Model::set_trainable) |
-/// | files | [`save`](Model::save), [`load`](Model::load), [`save_weights`](Model::save_weights), [`load_weights`](Model::load_weights) |
-/// | inspect | [`summary`](Model::summary), [`parameters`](Model::parameters), [`input_form`](Model::input_form), [`output_form`](Model::output_form) |
+/// | save and load | [`save`](Model::save), [`load`](Model::load) |
+/// | save and load weights | [`save_weights`](Model::save_weights), [`load_weights`](Model::load_weights) |
+/// | inspect | [`summary`](Model::summary), [`parameters`](Model::parameters) |
+/// | shapes | [`input_form`](Model::input_form), [`output_form`](Model::output_form) |
 /// | options | [`set_threads`](Model::set_threads), [`set_pool`](Model::set_pool), [`set_seed`](Model::set_seed) |
 ///
 /// Prediction takes `&self` and works from many threads at once; training takes `&mut self`.

@@ -27,7 +27,7 @@ use crate::numeric::checks::check_count;
 /// let mut model = Sequential::new().add(Gru::new(4)).add(Dense::new(1)).build(Form::sequence(5, 1), 42)?;
 /// model.compile(Adam::new(0.02), MeanSquaredError);
 ///
-/// let mut stopping = EarlyStopping::new("val_loss").patience(3);
+/// let mut stopping = EarlyStopping::new().patience(3);
 /// let options = Fit::new().epochs(20).batch_size(16).validation_split(0.2).callback(&mut stopping);
 /// let history = model.fit(&x, &y, options)?;
 /// let loss = history.get("loss");
