@@ -43,7 +43,7 @@ struct Kinds(BTreeMap<(TypeId, &'static str), Make>);
 
 impl<F> fmt::Debug for Registry<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.kinds.0.keys().map(|(_, kind)| kind)).finish()
+        f.debug_set().entries(self.kinds.known()).finish()
     }
 }
 
@@ -81,10 +81,15 @@ impl Kinds {
     }
 
     fn unknown(&self, kind: &str) -> Error {
+        Error::UnknownKind { kind: kind.into(), known: self.known() }
+    }
+
+    /// All kinds in order, of a cell and its layer once.
+    fn known(&self) -> Vec<String> {
         let mut known: Vec<String> = self.0.keys().map(|(_, kind)| kind.to_string()).collect();
         known.sort_unstable();
         known.dedup();
-        Error::UnknownKind { kind: kind.into(), known }
+        known
     }
 }
 

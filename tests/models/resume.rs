@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bptt::callbacks::Training;
-use bptt::callbacks::{Callback, CsvLogger, EarlyStopping, ModelCheckpoint, ReduceLROnPlateau};
+use bptt::callbacks::{Callback, CallbackState, CsvLogger, EarlyStopping, ModelCheckpoint, ReduceLROnPlateau};
 use bptt::data::{Batch, from_iterator};
 use bptt::models::{BackupAndRestore, History, Logs};
 use bptt::optimizers::{Adagrad, AdamW, Ema, ExponentialDecay, Nadam, Optimizer};
@@ -290,4 +290,27 @@ fn a_file_of_something_else_is_refused_and_nothing_is_changed() {
         error.to_string(),
         "the state has no \"wait\"; pass the callbacks in the order in which they were passed before"
     );
+}
+
+/// A callback whose state has one name twice.
+struct Twice;
+
+impl Callback for Twice {
+    fn state(&self) -> CallbackState {
+        CallbackState::default().with("wait", [1.0]).with("best", None).with("wait", [2.0])
+    }
+}
+
+#[test]
+fn a_state_with_one_name_twice_is_refused_when_it_is_written() {
+    let (x, y) = data();
+    let path = folder("twice").join("backup");
+    let mut model = model(Adam::new(0.02).into());
+    let mut twice = Twice;
+    let fit = Fit::new().callback(&mut twice).backup(BackupAndRestore::new(&path).save_freq(1));
+    let error = model.fit(&x, &y, fit).unwrap_err();
+    assert!(matches!(&error, Error::DuplicateState { name, .. } if name == "wait"), "{error}");
+    assert!(!path.exists());
+    // Without a backup nobody asks for it.
+    model.fit(&x, &y, Fit::new().callback(&mut Twice)).unwrap();
 }
