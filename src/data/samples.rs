@@ -96,6 +96,12 @@ samples_from! {
     Sequences: F, 3, Array3, ArrayView3, Vec<Vec<F>>, sequences;
 }
 
+impl<'a, F: Scalar> From<&'a Samples<'_, F>> for Samples<'a, F> {
+    fn from(samples: &'a Samples<'_, F>) -> Self {
+        samples.view()
+    }
+}
+
 impl<'a, F: Scalar, S: Into<Samples<'a, F>>> From<(S, &'a Array2<bool>)> for Samples<'a, F> {
     fn from((samples, mask): (S, &'a Array2<bool>)) -> Self {
         (samples, mask.view()).into()

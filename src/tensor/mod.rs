@@ -60,7 +60,6 @@ pub enum Tensor<F> {
 ///
 /// Its gradient is that of the table, as a sequence (1, V, D).
 #[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
 pub struct Lookup<F> {
     /// Token ids (T, B).
     pub tokens: Array2<u32>,
