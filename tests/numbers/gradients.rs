@@ -3,8 +3,8 @@
 use std::cell::Cell as Counter;
 use std::io::Write;
 
-use bptt::initializers::Initializer;
-use bptt::layer::{Layer, Pass};
+use bptt::initializers::{Init, Initializer};
+use bptt::layer::{Backward, Forward, Layer, Params, Pass, Path, zeros_like};
 use bptt::layers::{
     Activate, GlobalAveragePooling1D, GlobalMaxPooling1D, LayerNormalization, Masking, Merge, RepeatVector, Residual,
     TimeDistributed,
@@ -14,8 +14,9 @@ use bptt::prelude::*;
 use bptt::random::Key;
 use bptt::recurrent::{Cell, Rnn, Stacked};
 use bptt::regularizers::Regularizer;
+use bptt::tensor::{State, Tensor};
 use bptt::testing::gradcheck;
-use ndarray::{Array2, array};
+use ndarray::{Array2, Array3, array};
 
 thread_local! {
     static CONFIGURATIONS: Counter<usize> = const { Counter::new(0) };
@@ -390,6 +391,134 @@ fn residual() {
         layer_grid(&Residual::new(Residual::new(LayerNormalization::new())), sequences_of);
     }
     print_count("residual");
+}
+
+/// Numbers within ±1 that do not repeat, `seed` apart from those of other seeds.
+fn spread(seed: usize) -> impl FnMut() -> f64 {
+    let mut angle = seed as f64;
+    move || {
+        angle += 1.3;
+        angle.sin()
+    }
+}
+
+/// A state of these widths.
+fn spread_state(batch: usize, widths: &[usize], seed: usize) -> State<f64> {
+    let mut next = spread(seed);
+    State { parts: widths.iter().map(|&width| Array2::from_shape_simple_fn((batch, width), &mut next)).collect() }
+}
+
+/// What the gradients of a layer that is made of others are taken at: its weights, an input and an initial state.
+#[derive(Clone)]
+struct Point<W> {
+    weights: W,
+    x: Tensor<f64>,
+    state: State<f64>,
+}
+
+impl<W: Params<f64>> Point<W> {
+    /// Calls `change` with the name of each tensor and its numbers.
+    fn each(&mut self, change: &mut dyn FnMut(&str, &mut [f64])) {
+        self.weights.visit_mut(Path::root(""), &mut |path, mut tensor| {
+            change(&path.to_string(), tensor.as_slice_mut().expect("weights are in standard layout"));
+        });
+        change("input", self.x.rows_mut().as_slice_mut().expect("inputs are in standard layout"));
+        for (part, numbers) in self.state.parts.iter_mut().enumerate() {
+            change(&format!("state {part}"), numbers.as_slice_mut().expect("states are in standard layout"));
+        }
+    }
+}
+
+/// Gradients of weights, input and initial state against differences of Σ R ∘ y + Σ S ∘ last state.
+fn expect_state_gradients<L: Layer<f64>>(layer: &L, widths: &[usize], steps: usize, batch: usize, pass: Pass<'_>) {
+    const FEATURES: usize = 3;
+    const STEP: f64 = 1e-5;
+    let what = format!("T={steps} B={batch} masked={} {layer:?}", pass.mask.is_some());
+    let weights = layer.build(Form::sequence(steps, FEATURES), &mut Init::new(Key::new(1))).unwrap();
+    let x = Tensor::Sequence(Array3::zeros((steps, batch, FEATURES)));
+    let mut point = Point { weights, x, state: spread_state(batch, widths, 2) };
+    let mut next = spread(3);
+    point.each(&mut |_, numbers| numbers.iter_mut().for_each(|number| *number = 0.7 * next()));
+
+    let (mut y, mut cache, mut last) = (Tensor::default(), L::Cache::default(), point.state.clone());
+    layer.forward(&point.weights, Forward::new(&point.x, &mut y, &mut cache, pass).state(&mut last));
+    let (mut dy, dlast, mut next) = (y.clone(), spread_state(batch, widths, 4), spread(5));
+    dy.rows_mut().iter_mut().for_each(|number| *number = next());
+    let mut gradients = Point { weights: zeros_like(&point.weights), x: Tensor::default(), state: dlast.clone() };
+    let backward = Backward::new((&point.x, &y), &dy, &mut cache, &mut gradients.weights, pass);
+    layer.backward(&point.weights, backward.dx(&mut gradients.x).dstate(&mut gradients.state));
+
+    let mut expected = Vec::new();
+    gradients.each(&mut |name, numbers| expected.push((name.to_string(), numbers.to_vec())));
+    let mut loss = |point: &Point<L::Weights>| {
+        last.clone_from(&point.state);
+        layer.forward(&point.weights, Forward::new(&point.x, &mut y, &mut cache, pass).state(&mut last));
+        let outputs = (&y.rows() * &dy.rows()).sum();
+        last.parts.iter().zip(&dlast.parts).fold(outputs, |sum, (last, by)| sum + (last * by).sum())
+    };
+    for (tensor, (name, gradients)) in expected.iter().enumerate() {
+        // A mask may drop what the products see of a state.
+        let may_vanish = !name.starts_with("state") || pass.mask.is_some() || what.contains("dropout: 0.3");
+        assert!(may_vanish || gradients.iter().all(|&gradient| gradient != 0.0), "{what}: no gradient of {name}");
+        for (place, &gradient) in gradients.iter().enumerate() {
+            let mut at = |by: f64| {
+                let (mut moved, mut number) = (point.clone(), 0);
+                moved.each(&mut |_, numbers| {
+                    if number == tensor {
+                        numbers[place] += by;
+                    }
+                    number += 1;
+                });
+                loss(&moved)
+            };
+            let difference = (at(STEP) - at(-STEP)) / (2.0 * STEP);
+            let error = (gradient - difference).abs() / difference.abs().max(gradient.abs()).max(1.0);
+            assert!(error < gradcheck::TOLERANCE, "{what}: {name}[{place}]: {gradient}, not {difference}");
+        }
+    }
+    CONFIGURATIONS.set(CONFIGURATIONS.get() + 1);
+}
+
+/// T × B, masked and not, of a layer whose states have these widths.
+fn state_grid<L: Layer<f64>>(layer: &L, widths: &[usize]) {
+    for (steps, batch) in [(1, 1), (2, 3), (5, 2)] {
+        let mask = mask(steps, batch);
+        for masked in [false, true] {
+            let pass = Pass::training(Key::new(3)).masked(masked.then(|| mask.view()));
+            expect_state_gradients(layer, widths, steps, batch, pass);
+        }
+    }
+}
+
+/// Layers that are made of others, with an initial state and a loss on the last one.
+#[test]
+fn states_of_layers_made_of_others() {
+    let lstm = || Lstm::new(3).return_sequences(true);
+    let gru = || Gru::new(3).return_sequences(true);
+    for merge in MERGES {
+        state_grid(&Bidirectional::new(lstm()).merge_mode(merge), &[3, 3, 3, 3]);
+        state_grid(&Bidirectional::new(Gru::new(3)).backward_layer(Lstm::new(3)).merge_mode(merge), &[3, 3, 3]);
+    }
+    state_grid(&Bidirectional::new(Lstm::new(2)).backward_layer(SimpleRnn::new(4)), &[2, 2, 4]);
+    let dropping = lstm().dropout(0.3).recurrent_dropout(0.3);
+    state_grid(&Bidirectional::new(dropping.clone()), &[3, 3, 3, 3]);
+
+    let stack = || Stacked::new(Gru::new(2).into_cell(), Lstm::new(3).into_cell());
+    state_grid(&Rnn::from_cell(stack()), &[3, 3, 2]);
+    state_grid(&Rnn::from_cell(Stacked::new(stack(), SimpleRnn::new(4).into_cell())), &[4, 3, 3, 2]);
+    state_grid(&Bidirectional::new(Rnn::from_cell(stack())), &[3, 3, 2, 3, 3, 2]);
+
+    state_grid(&Residual::new(lstm()), &[3, 3]);
+    state_grid(&Residual::new(dropping), &[3, 3]);
+    state_grid(&Residual::new(gru().go_backwards(true).zero_output_for_mask(true)), &[3]);
+    state_grid(&Residual::new(Residual::new(gru())), &[3]);
+    state_grid(&Residual::new(Rnn::from_cell(stack()).return_sequences(true)), &[3, 3, 2]);
+    state_grid(&Residual::new(Bidirectional::new(lstm()).merge_mode(Merge::Sum)), &[3, 3, 3, 3]);
+
+    // These carry none: one that is handed to them stays what it is, and so does its gradient.
+    state_grid(&TimeDistributed::new(Dense::new(2).activation(Activation::Tanh)), &[3]);
+    state_grid(&Residual::new(TimeDistributed::new(Dense::new(3))), &[2, 3]);
+    print_count("states of layers made of others");
 }
 
 /// Without steps, or without samples, there is little to compare, and nothing to trip over.
