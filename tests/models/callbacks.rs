@@ -31,7 +31,7 @@ fn file(name: &str) -> PathBuf {
 #[test]
 fn rates_follow_a_function_of_the_epoch() {
     let (x, y) = data();
-    let mut scheduler = LearningRateScheduler::new(|epoch, rate| if epoch == 0 { 0.25 } else { rate / 2.0 });
+    let mut scheduler = LearningRateScheduler::new(|epoch, rate| if epoch == 1 { 0.25 } else { rate / 2.0 });
     let mut model = model(Optimizer::new(Sgd::new(0.1)).schedule(ExponentialDecay::new(1.0, 1, 0.5)));
     let history = model.fit(&x, &y, Fit::new().epochs(3).callback(&mut scheduler)).unwrap();
     assert_eq!(history.get("learning_rate"), [0.25, 0.125, 0.0625]);
@@ -62,7 +62,7 @@ fn training_ends_with_the_first_loss_that_is_no_number() {
     let history = model(Sgd::new(1e200)).fit(&x, &y, fit).unwrap();
     assert_eq!(history.epochs(), 1);
     assert!(!history.get("loss")[0].is_finite());
-    assert!(terminate.batch().is_some_and(|batch| batch < 4), "{:?}", terminate.batch());
+    assert!(terminate.batch().is_some_and(|batch| batch < 5), "{:?}", terminate.batch());
     let history = model(Sgd::new(0.01)).fit(&x, &y, Fit::new().epochs(2).callback(&mut terminate)).unwrap();
     assert_eq!((history.epochs(), terminate.batch()), (2, None));
 }
@@ -70,9 +70,9 @@ fn training_ends_with_the_first_loss_that_is_no_number() {
 /// Sets a figure of its own from the second epoch on.
 struct Late;
 
-impl Callback<f64> for Late {
-    fn on_epoch_end(&mut self, epoch: usize, logs: &mut Logs, _: &mut Training<'_, f64>) -> Result<()> {
-        if epoch > 0 {
+impl Callback for Late {
+    fn on_epoch_end(&mut self, epoch: usize, logs: &mut Logs, _: &mut Training<'_>) -> Result<()> {
+        if epoch > 1 {
             logs.set("late", epoch as f64);
         }
         Ok(())
@@ -135,7 +135,7 @@ fn checkpoints_are_named_after_epochs_and_figures() {
     let mut frequent = ModelCheckpoint::new(folder.join("frequent")).save_freq(3);
     let fit = Fit::new().epochs(3).batch_size(1).callback(&mut frequent);
     model(Sgd::new(0.01)).fit(&x, &y, fit).unwrap();
-    assert_eq!(frequent.saved_epochs(), [0, 1, 1, 2, 2]);
+    assert_eq!(frequent.saved_epochs(), [1, 2, 2, 3, 3]);
 
     for (path, message) in [
         ("{val_loss}", "there is no figure \"val_loss\" to name the file after; there are epoch, loss"),

@@ -9,13 +9,14 @@ use std::sync::Mutex;
 
 use bptt::callbacks::ModelCheckpoint;
 use bptt::initializers::Init;
-use bptt::layer::{Describe, Layer, MaskKind, Pass};
+use bptt::layer::{Backward, Describe, Forward, Layer, MaskKind, Pass};
 use bptt::layers::{Merge, Residual, TimeDistributed};
+use bptt::numeric::Scalar;
 use bptt::optimizers::{Clip, Ema, Optimizer};
 use bptt::prelude::*;
 use bptt::random::Key;
 use bptt::recurrent::{Cell, Rnn, Stacked, Step, StepBack};
-use bptt::tensor::{Tensor, Views, ViewsMut, Widths};
+use bptt::tensor::{Tensor, ViewsMut, Widths};
 use ndarray::{Array1, Array2, Array3, ArrayD, ArrayView1, Axis};
 use ndarray_rand::rand::Rng;
 use serde::{Deserialize, Serialize};
@@ -57,7 +58,7 @@ fn train(seed: u64, threads: Option<usize>, name: &str) -> (Vec<u8>, String) {
     let mut checkpoint = ModelCheckpoint::new(&path);
     let fit = Fit::new().epochs(3).batch_size(70).validation(&tokens, &labels).callback(&mut checkpoint);
     let history = model.fit(&tokens, &labels, fit).unwrap();
-    assert_eq!(checkpoint.saved_epochs(), [0, 1, 2]);
+    assert_eq!(checkpoint.saved_epochs(), [1, 2, 3]);
     let bytes = std::fs::read(&path).unwrap();
     std::fs::remove_file(&path).unwrap();
     (bytes, history.to_csv())
@@ -169,9 +170,9 @@ fn dropped_inputs(layer: &Lstm) -> Array3<bool> {
     let (x, mut y, mut dx) =
         (Tensor::Sequence(Array3::ones((steps, batch, features))), Tensor::default(), Tensor::default());
     let (mut cache, mut gradients) = (Default::default(), weights.clone());
-    Layer::<f64>::forward(layer, &weights, &x, &mut y, &mut cache, pass);
+    Layer::<f64>::forward(layer, &weights, Forward::new(&x, &mut y, &mut cache, pass));
     let dy = y.clone();
-    layer.backward(&weights, &x, &y, &dy, Some(&mut dx), &mut cache, &mut gradients, pass);
+    layer.backward(&weights, Backward::new((&x, &y), &dy, &mut cache, &mut gradients, pass).dx(&mut dx));
     dx.sequence().mapv(|d| d == 0.0)
 }
 
@@ -213,10 +214,10 @@ const WIDTH: usize = 40;
 static NOTED: Mutex<BTreeMap<(usize, &str, usize, usize, usize), Vec<bool>>> = Mutex::new(BTreeMap::new());
 
 impl Noting {
-    fn note(&self, from: &'static str, gate: usize, t: usize, sample: usize, row: ArrayView1<'_, f32>) {
+    fn note<F: Scalar>(&self, from: &'static str, gate: usize, t: usize, sample: usize, row: ArrayView1<'_, F>) {
         // A residual layer adds to what is left, so what is dropped is not always zero.
-        let lowest = row.iter().copied().fold(f32::INFINITY, f32::min);
-        let dropped: Vec<bool> = row.iter().map(|&value| value == lowest).collect();
+        let lowest = row.iter().map(|value| value.widen()).fold(f64::INFINITY, f64::min);
+        let dropped: Vec<bool> = row.iter().map(|value| value.widen() == lowest).collect();
         if !dropped.iter().all(|&dropped| dropped) {
             let mut noted = NOTED.lock().unwrap();
             let before = noted.insert((self.number, from, gate, t, sample), dropped.clone());
@@ -231,7 +232,7 @@ impl Describe for Noting {
     }
 }
 
-impl Cell<f32> for Noting {
+impl<F: Scalar> Cell<F> for Noting {
     type Weights = ();
     type Cache = ();
     type Workspace = ();
@@ -244,7 +245,7 @@ impl Cell<f32> for Noting {
         Ok(())
     }
 
-    fn step(&self, (): &(), at: &Step<'_, f32>, mut next: ViewsMut<'_, f32>, (): &mut ()) {
+    fn step(&self, (): &(), at: &Step<'_, F>, mut next: ViewsMut<'_, F>, (): &mut ()) {
         let (x, h) = (at.x(0), at.h(0));
         for sample in 0..x.nrows() {
             match at.t {
@@ -254,16 +255,15 @@ impl Cell<f32> for Noting {
                 _ => {}
             }
             for gate in 0..2 {
-                let mut row = Array1::zeros(WIDTH);
+                let mut row = Array1::<F>::zeros(WIDTH);
                 at.pass.dropout_mask(0.5, MaskKind::Cell, gate, at.t, sample, row.as_slice_mut().unwrap());
                 self.note("cell", gate, at.t, sample, row.view());
             }
         }
-        next.view_mut(0).fill(1.0);
+        next.view_mut(0).fill(F::one());
     }
 
-    fn step_back(&self, (): &(), _: &Step<'_, f32>, _: Views<'_, f32>, _: StepBack<'_, f32>, (): &mut (), (): &mut ()) {
-    }
+    fn step_back(&self, (): &(), _: &Step<'_, F>, _: StepBack<'_, F>, (): &mut (), (): &mut ()) {}
 }
 
 #[test]

@@ -1,15 +1,16 @@
-//! Whole models from outside: what they do, what they refuse, and that they do it alike on any number of threads.
-//!
-//! One program for all of these: each test program compiles the layers that it uses anew, which takes longer than its tests.
+//! Whole models from outside: what they do, what they refuse, that they do it alike on any number of threads, and that they come
+//! back from their files.
 
 mod batches;
 mod callbacks;
+mod checkpoint;
 mod determinism;
 mod errors;
 mod optimizers;
 mod resume;
 mod state;
 mod steps_by_hand;
+mod structure;
 mod synthetic;
 mod threads;
 mod training;

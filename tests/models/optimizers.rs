@@ -129,13 +129,13 @@ struct Ends {
     train: Vec<ArrayD<f64>>,
 }
 
-impl Callback<f64> for Ends {
-    fn on_epoch_end(&mut self, _: usize, _: &mut Logs, training: &mut Training<'_, f64>) -> Result<()> {
-        self.epoch = weights(training.model);
+impl Callback for Ends {
+    fn on_epoch_end(&mut self, _: usize, _: &mut Logs, training: &mut Training<'_>) -> Result<()> {
+        self.epoch = weights(training.model().unwrap());
         Ok(())
     }
-    fn on_train_end(&mut self, _: &Logs, training: &mut Training<'_, f64>) -> Result<()> {
-        self.train = weights(training.model);
+    fn on_train_end(&mut self, _: &Logs, training: &mut Training<'_>) -> Result<()> {
+        self.train = weights(training.model().unwrap());
         Ok(())
     }
 }

@@ -8,7 +8,6 @@ use bptt::callbacks::Training;
 use bptt::callbacks::{Callback, CsvLogger, EarlyStopping, ModelCheckpoint, ReduceLROnPlateau};
 use bptt::data::{Batch, from_iterator};
 use bptt::models::{BackupAndRestore, History, Logs};
-use bptt::numeric::Scalar;
 use bptt::optimizers::{Adagrad, AdamW, Ema, ExponentialDecay, Nadam, Optimizer};
 use bptt::prelude::*;
 use bptt::random::Key;
@@ -44,11 +43,11 @@ struct Interruption {
     in_order: bool,
 }
 
-impl<F: Scalar> Callback<F> for Interruption {
-    fn on_batch_end(&mut self, _: usize, _: &Logs, training: &mut Training<'_, F>) -> Result<()> {
+impl Callback for Interruption {
+    fn on_batch_end(&mut self, _: usize, _: &Logs, training: &mut Training<'_>) -> Result<()> {
         self.after = self.after.wrapping_sub(1);
         match (self.after, self.in_order) {
-            (0, false) => return Err(Error::Empty { what: "the socket", mend: "push the plug in" }),
+            (0, false) => return Err(Error::empty("the socket", "push the plug in")),
             (0, true) => training.interrupt(),
             _ => {}
         }

@@ -1,7 +1,7 @@
 //! [`Optimizer::step`] on weights that no model holds: the same bits as a model's training, and what it refuses.
 
 use bptt::initializers::Init;
-use bptt::layer::{Layer, Params, Pass, Path, zeros_like};
+use bptt::layer::{Backward, Forward, Layer, Params, Pass, Path, zeros_like};
 use bptt::layers::weights::{DenseCache, DenseWeights};
 use bptt::losses::Loss;
 use bptt::optimizers::{Clip, CosineDecay, Ema, Nadam, Optimizer};
@@ -66,12 +66,14 @@ fn train(weights: &mut Weights<f64>, optimizer: &mut Optimizer<f64>, batches: us
     let mut gradients = zeros_like(weights);
     let pass = Pass::training(Key::new(0));
     for _ in 0..batches {
-        first.forward(&weights.dense, &x, &mut h, &mut caches[0], pass);
-        second.forward(&weights.dense_1, &h, &mut y, &mut caches[1], pass);
+        first.forward(&weights.dense, Forward::new(&x, &mut h, &mut caches[0], pass));
+        second.forward(&weights.dense_1, Forward::new(&h, &mut y, &mut caches[1], pass));
         let dy_rows = dy.as_vector(rows, 1);
         MeanSquaredError.sum(y.rows(), targets.view(), false, Some(dy_rows.view_mut()));
-        second.backward(&weights.dense_1, &h, &y, &dy, Some(&mut dh), &mut caches[1], &mut gradients.dense_1, pass);
-        first.backward(&weights.dense, &x, &h, &dh, None, &mut caches[0], &mut gradients.dense, pass);
+        let backward = Backward::new((&h, &y), &dy, &mut caches[1], &mut gradients.dense_1, pass);
+        second.backward(&weights.dense_1, backward.dx(&mut dh));
+        let backward = Backward::new((&x, &h), &dh, &mut caches[0], &mut gradients.dense, pass);
+        first.backward(&weights.dense, backward);
         // As a model does: of the mean.
         gradients.visit_mut(Path::root(""), &mut |_, mut gradient| gradient *= 1.0 / rows as f64);
         optimizer.step(weights, &mut gradients).unwrap();

@@ -178,14 +178,13 @@ fn the_lstm_experiment_passes_80_percent() {
     use bptt::callbacks::Callback;
     use bptt::callbacks::Training;
     use bptt::models::Logs;
-    use bptt::numeric::Scalar;
     use bptt::prelude::*;
     use bptt::preprocessing::{pad_sequences, train_test_split};
 
     /// Stops as soon as the accuracy is reached.
     struct Reached;
-    impl<F: Scalar> Callback<F> for Reached {
-        fn on_epoch_end(&mut self, _: usize, logs: &mut Logs, training: &mut Training<'_, F>) -> bptt::Result<()> {
+    impl Callback for Reached {
+        fn on_epoch_end(&mut self, _: usize, logs: &mut Logs, training: &mut Training<'_>) -> bptt::Result<()> {
             if logs.get("val_accuracy").is_some_and(|accuracy| accuracy > 0.80) {
                 training.stop();
             }

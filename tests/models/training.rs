@@ -11,7 +11,6 @@ use bptt::callbacks::Training;
 use bptt::losses::Loss;
 use bptt::metrics::Metric;
 use bptt::models::Logs;
-use bptt::numeric::Scalar;
 use bptt::optimizers::{Optimizer, Rule};
 use bptt::prelude::*;
 use bptt::random::Key;
@@ -167,16 +166,16 @@ impl<'a> Diary<'a> {
     }
 }
 
-impl<F: Scalar> Callback<F> for Diary<'_> {
-    fn on_train_begin(&mut self, training: &mut Training<'_, F>) -> Result<()> {
-        self.note(format!("begin {} epochs of {}", training.epochs, training.batches.unwrap()));
+impl Callback for Diary<'_> {
+    fn on_train_begin(&mut self, training: &mut Training<'_>) -> Result<()> {
+        self.note(format!("begin {} epochs of {}", training.epochs(), training.batches().unwrap()));
         Ok(())
     }
-    fn on_epoch_begin(&mut self, epoch: usize, _: &mut Training<'_, F>) -> Result<()> {
+    fn on_epoch_begin(&mut self, epoch: usize, _: &mut Training<'_>) -> Result<()> {
         self.note(format!("epoch {epoch}"));
         Ok(())
     }
-    fn on_batch_end(&mut self, batch: usize, logs: &Logs, training: &mut Training<'_, F>) -> Result<()> {
+    fn on_batch_end(&mut self, batch: usize, logs: &Logs, training: &mut Training<'_>) -> Result<()> {
         assert!(logs.get("loss").is_some() && logs.get("val_loss").is_none());
         self.note(format!("batch {batch}"));
         if self.stop_at == Some(batch) {
@@ -184,13 +183,13 @@ impl<F: Scalar> Callback<F> for Diary<'_> {
         }
         Ok(())
     }
-    fn on_epoch_end(&mut self, epoch: usize, logs: &mut Logs, _: &mut Training<'_, F>) -> Result<()> {
+    fn on_epoch_end(&mut self, epoch: usize, logs: &mut Logs, _: &mut Training<'_>) -> Result<()> {
         self.note(format!("end of {epoch}"));
         logs.set(self.name, epoch as f64);
         self.seen.push(logs.clone());
         Ok(())
     }
-    fn on_train_end(&mut self, logs: &Logs, _: &mut Training<'_, F>) -> Result<()> {
+    fn on_train_end(&mut self, logs: &Logs, _: &mut Training<'_>) -> Result<()> {
         assert_eq!(self.seen.last().unwrap().get("loss"), logs.get("loss"));
         self.note("end");
         Ok(())
@@ -205,7 +204,7 @@ fn callbacks_are_called_in_order_and_history_is_what_they_saw() {
     let fit = Fit::new().epochs(2).batch_size(2).validation(&x, &y).callback(&mut a).callback(&mut b);
     let history = line(Sgd::new(0.01), MeanSquaredError).fit(&x, &y, fit).unwrap();
     let one = ["begin 2 epochs of 2"];
-    let epochs = [["epoch 0", "batch 0", "batch 1", "end of 0"], ["epoch 1", "batch 0", "batch 1", "end of 1"]];
+    let epochs = [["epoch 1", "batch 1", "batch 2", "end of 1"], ["epoch 2", "batch 1", "batch 2", "end of 2"]];
     let expected: Vec<String> = one
         .into_iter()
         .chain(epochs.into_iter().flatten())
@@ -219,20 +218,20 @@ fn callbacks_are_called_in_order_and_history_is_what_they_saw() {
         let seen: Vec<f64> = b.seen.iter().map(|logs| logs.get(name).unwrap()).collect();
         assert_eq!(history.get(name), seen, "{name}");
     }
-    assert_eq!(history.get("a"), [0.0, 1.0]);
+    assert_eq!(history.get("a"), [1.0, 2.0]);
     assert_eq!((history.epochs(), history.seconds().len()), (2, 2));
 }
 
 #[test]
 fn stopping_at_a_batch_ends_the_epoch_with_its_validation() {
     let calls = Mutex::new(Vec::new());
-    let mut diary = Diary { stop_at: Some(0), ..Diary::new("a", &calls) };
+    let mut diary = Diary { stop_at: Some(1), ..Diary::new("a", &calls) };
     let (x, y) = (array![[1.0], [2.0], [3.0]], array![1.0, 2.0, 3.0]);
     let fit = Fit::new().epochs(5).batch_size(1).validation(&x, &y).callback(&mut diary);
     let history = line(Sgd::new(0.01), MeanSquaredError).fit(&x, &y, fit).unwrap();
     assert_eq!(history.epochs(), 1);
     assert_eq!(history.get("val_loss").len(), 1);
-    assert_eq!(*calls.lock().unwrap(), ["a begin 5 epochs of 3", "a epoch 0", "a batch 0", "a end of 0", "a end"]);
+    assert_eq!(*calls.lock().unwrap(), ["a begin 5 epochs of 3", "a epoch 1", "a batch 1", "a end of 1", "a end"]);
 }
 
 /// The predictions' targets in the order in which they were seen.

@@ -18,7 +18,7 @@ use bptt::prelude::*;
 use bptt::random::Key;
 use bptt::recurrent::{Cell, Rnn, Stacked, Step, StepBack};
 use bptt::regularizers::Regularizer;
-use bptt::tensor::{Views, ViewsMut, Widths};
+use bptt::tensor::{ViewsMut, Widths};
 use ndarray::{Array1, Array2, Array3, Axis, array};
 use ndarray_rand::rand::Rng;
 use serde::{Deserialize, Serialize};
@@ -216,7 +216,6 @@ impl<F: Scalar> Cell<F> for Adding {
         &self,
         w: &AddingWeights<F>,
         at: &Step<'_, F>,
-        _: Views<'_, F>,
         mut back: StepBack<'_, F>,
         (): &mut (),
         gradients: &mut AddingWeights<F>,

@@ -36,6 +36,7 @@ use crate::weights::initializers::Init;
 ///
 /// Without `reset_after`, g = α(x·W_h + b_h + (r·h)·U_h).
 ///
+#[doc = include_str!("../../guide/gru_step.svg")]
 /// # Shapes
 ///
 /// As [`Rnn`]; weights `kernel` (D, 3·H), `recurrent_kernel` (H, 3·H), blocks in the order z, r, h; `bias` (2, 3·H), for the

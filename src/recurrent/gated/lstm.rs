@@ -23,6 +23,7 @@ use crate::recurrent::Rnn;
 /// c' = f·c + i·g             h' = o·α(c')
 /// ```
 ///
+#[doc = include_str!("../../guide/lstm_step.svg")]
 /// # Shapes
 ///
 /// As [`Rnn`]; weights `kernel` (D, 4·H), `recurrent_kernel` (H, 4·H), `bias` (4·H), blocks in the order i, f, c, o. States

@@ -59,6 +59,7 @@ const STEP: f64 = 1e-5;
 
 /// What a check found.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Report {
     /// How many components were compared.
     pub compared: usize,
@@ -70,6 +71,7 @@ pub struct Report {
 
 /// One component of a gradient.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Component {
     /// The tensor, such as `weights/recurrent_kernel`, `input` or `initial_state/1`.
     pub tensor: String,

@@ -1,56 +1,27 @@
 //! Ten thousand damaged files of reviews, and some built to do harm: no panic, and little memory.
 //!
 //! Contract: a load either succeeds or returns an error with a message, and never holds more than [`MAX_HELD`] bytes at
-//! once, as this binary's own allocator counts them. There is one test, so that nothing else allocates meanwhile. The
-//! mutations are seeded: a failure names its number and comes again.
+//! once, as this program's own allocator counts them: reading starts no threads. The mutations are seeded: a failure names its
+//! number and comes again.
 //!
-//! Read next: `imdb.rs`, which checks what the messages say.
+//! Read next: `../data/imdb.rs`, which checks what the messages say.
 
-// An allocator cannot be written without it; this one only counts and passes on.
-#![allow(unsafe_code)]
-
-mod npz_writer;
-
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::Cursor;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Instant;
 
 use bptt::datasets::imdb::LoadData;
-use npz_writer::{labels, members, npy, npz, pickled, reviews};
+
+use super::npz_writer::{labels, members, npy, npz, pickled, reviews};
+use super::peak_of;
 
 /// The most a load may hold at once.
 const MAX_HELD: usize = 256 << 20;
 
-static HELD: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-struct Counting;
-
-// SAFETY: every call is the system allocator's own, with the arguments unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let held = HELD.fetch_add(layout.size(), Relaxed) + layout.size();
-        PEAK.fetch_max(held, Relaxed);
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        HELD.fetch_sub(layout.size(), Relaxed);
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-// `realloc` and `alloc_zeroed` are left to their defaults, which call the two above: a growing vector counts twice.
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
 /// Loads `bytes`; gives back whether that succeeded, and the most that was held at once meanwhile.
 fn load(bytes: &[u8]) -> (Result<(), String>, usize) {
-    let before = HELD.load(Relaxed);
-    PEAK.store(before, Relaxed);
-    let result = LoadData::new().read(Cursor::new(bytes)).map(drop).map_err(|error| error.to_string());
-    (result, PEAK.load(Relaxed) - before)
+    let (held, result) =
+        peak_of(|| LoadData::new().read(Cursor::new(bytes)).map(drop).map_err(|error| error.to_string()));
+    (result, held)
 }
 
 /// SplitMix64: enough to pick places and bytes.

@@ -1,8 +1,8 @@
 //! The data of the forecast example: the same from the same seed, and nothing of the future in what a forecast sees.
 
-#[path = "../examples/forecast/series.rs"]
+#[path = "../../examples/forecast/series.rs"]
 mod series;
-#[path = "../examples/forecast/windows.rs"]
+#[path = "../../examples/forecast/windows.rs"]
 mod windows;
 
 use bptt::random::Key;

@@ -3,16 +3,15 @@
 //! Contract: the real file's reviews are those of Keras' `load_data`, compared by counts, lengths and a hash over every
 //! id and label, and an epoch on them has Keras' losses. Those tests need the path of `imdb.npz` in the environment variable
 //! `BPTT_IMDB`, one of them also Keras' `imdb_word_index.json` beside it, so they are ignored unless asked for:
-//! `BPTT_IMDB=imdb.npz cargo test --test imdb -- --include-ignored`.
+//! `BPTT_IMDB=imdb.npz cargo test --test data imdb -- --include-ignored`.
 //!
-//! Read next: `imdb/epoch.rs`; `imdb_mutations.rs`, files damaged by chance.
+//! Read next: `imdb/epoch.rs`; `../memory/imdb_mutations.rs`, files damaged by chance.
 
-#[path = "imdb/epoch.rs"]
 mod epoch;
 #[expect(dead_code, reason = "tensors are for other programs")]
+#[path = "../goldens/mod.rs"]
 mod goldens;
-mod npz_writer;
-#[path = "../src/random/numpy.rs"]
+#[path = "../../src/random/numpy.rs"]
 mod numpy_random;
 
 use std::io::Cursor;
@@ -22,7 +21,8 @@ use bptt::Error;
 use bptt::datasets::imdb::{LoadData, WordIndex};
 use bptt::datasets::{Corpus, Reviews};
 use bptt::preprocessing::{pad_sequences, train_test_split};
-use npz_writer::{NAMES, labels, members, npy, npz, pickled, reviews, zipped};
+
+use super::npz_writer::{NAMES, labels, members, npy, npz, pickled, reviews, zipped};
 
 /// The path of the real file.
 fn real_file() -> PathBuf {

@@ -1,51 +1,20 @@
 //! Memory follows the formula at the top of `src/recurrent/gated.rs`, and running a layer takes no more for more steps.
 //!
-//! The allocator of this binary keeps the most that was held at once. Only one test runs, so nothing else allocates.
-
-#![allow(unsafe_code, reason = "an allocator is an unsafe trait; this one adds up and hands on to the system's")]
-
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering};
+//! The allocator of this program keeps the most that was held at once.
 
 use bptt::initializers::Init;
-use bptt::layer::{Layer, Pass};
+use bptt::layer::{Backward, Forward, Layer, Pass};
 use bptt::prelude::*;
 use bptt::random::Key;
 use bptt::recurrent::{Cell, Rnn, RnnCache};
 use bptt::tensor::Tensor;
 use ndarray::Array3;
 
-struct Adding;
-
-static HELD: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-fn add(bytes: usize) {
-    let held = HELD.fetch_add(bytes, Ordering::SeqCst) + bytes;
-    PEAK.fetch_max(held, Ordering::SeqCst);
-}
-
-// SAFETY: every call goes to the system's allocator with the arguments it came with.
-unsafe impl GlobalAlloc for Adding {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        add(layout.size());
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        HELD.fetch_sub(layout.size(), Ordering::SeqCst);
-        unsafe { System.dealloc(memory, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Adding = Adding;
+use super::peak_of;
 
 /// The most that `work` held at once beyond what was held before, in numbers of four bytes.
 fn peak(work: impl FnOnce()) -> f64 {
-    let before = HELD.load(Ordering::SeqCst);
-    PEAK.store(before, Ordering::SeqCst);
-    work();
-    (PEAK.load(Ordering::SeqCst) - before) as f64 / 4.0
+    peak_of(work).0 as f64 / 4.0
 }
 
 struct Sizes {
@@ -73,8 +42,9 @@ fn train<C: Cell<f32>>(layer: &Rnn<C>, sizes: &Sizes, blocks: usize, kernel_bloc
     let pass = Pass::training(Key::new(1));
     let peak = peak(|| {
         let mut cache = RnnCache::default();
-        layer.forward(&weights, &x, &mut y, &mut cache, pass);
-        layer.backward(&weights, &x, &y, &dy, Some(&mut dx), &mut cache, &mut gradients, pass);
+        layer.forward(&weights, Forward::new(&x, &mut y, &mut cache, pass));
+        let backward = Backward::new((&x, &y), &dy, &mut cache, &mut gradients, pass);
+        layer.backward(&weights, backward.dx(&mut dx));
     });
 
     let kept = steps * batch * blocks * units + (steps + 1) * batch * units * states;
@@ -96,10 +66,10 @@ fn run<C: Cell<f32>>(layer: &Rnn<C>, sizes: &Sizes) -> f64 {
     let x = input(sizes);
     let mut y = Tensor::default();
     // Outputs of all steps, if the layer gives them, are the caller's.
-    layer.forward(&weights, &x, &mut y, &mut RnnCache::default(), Pass::inference());
+    layer.forward(&weights, Forward::new(&x, &mut y, &mut RnnCache::default(), Pass::inference()));
     peak(|| {
         let mut cache = RnnCache::default();
-        layer.forward(&weights, &x, &mut y, &mut cache, Pass::inference());
+        layer.forward(&weights, Forward::new(&x, &mut y, &mut cache, Pass::inference()));
     })
 }
 

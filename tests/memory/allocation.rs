@@ -1,15 +1,11 @@
 //! Nothing is allocated in steady state: per batch of `fit`, per call of `train_batch`, of a `Predictor` and of a layer's
 //! `step`.
 //!
-//! The allocator of this binary counts what the watched threads allocate: a test's own, and those of its pool. On one thread
+//! The allocator of this program counts what the watched threads allocate: a test's own, and those of its pool. On one thread
 //! the count is exactly zero. With a pool rayon itself allocates, two small jobs for each thread that is asked to help and
 //! now and then a block of its queue; that is bounded here, and ours is told from it by not growing with the shards.
 
-#![allow(unsafe_code, reason = "an allocator is an unsafe trait; this one counts and hands on to the system's")]
-
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bptt::Result;
@@ -18,7 +14,7 @@ use bptt::callbacks::Training;
 use bptt::constraints::Constraint;
 use bptt::data::Targets;
 use bptt::initializers::Init;
-use bptt::layer::{Describe, Layer, Pass};
+use bptt::layer::{Backward, Describe, Forward, Layer, Pass};
 use bptt::layers::{
     Activate, GlobalAveragePooling1D, GlobalMaxPooling1D, LayerNormalization, Merge, RepeatVector, Residual,
     TimeDistributed,
@@ -35,42 +31,7 @@ use bptt::tensor::{State, Tensor};
 use ndarray::{Array1, Array2, Array3, ArrayD, Axis};
 use serde::{Deserialize, Serialize};
 
-struct Counting;
-
-static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
-
-thread_local! {
-    static WATCHED: Cell<bool> = const { Cell::new(false) };
-}
-
-fn count() {
-    // A thread that ends may allocate after its variables are gone.
-    if WATCHED.try_with(Cell::get).unwrap_or(false) {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-// SAFETY: every call goes to the system's allocator with the arguments it came with.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        count();
-        unsafe { System.alloc_zeroed(layout) }
-    }
-    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
-        unsafe { System.realloc(memory, layout, size) }
-    }
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        unsafe { System.dealloc(memory, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
+use super::{ALLOCATIONS, WATCHED};
 
 /// Watches the thread it is made on, one test at a time.
 struct Watch(#[allow(dead_code, reason = "held, not read")] MutexGuard<'static, ()>);
@@ -99,8 +60,8 @@ impl Drop for Watch {
 /// Notes the count at the end of each batch.
 struct Ends(Vec<(usize, usize)>);
 
-impl Callback<f32> for Ends {
-    fn on_batch_end(&mut self, batch: usize, _: &Logs, _: &mut Training<'_, f32>) -> Result<()> {
+impl Callback for Ends {
+    fn on_batch_end(&mut self, batch: usize, _: &Logs, _: &mut Training<'_>) -> Result<()> {
         self.0.push((batch, ALLOCATIONS.load(Ordering::SeqCst)));
         Ok(())
     }
@@ -113,7 +74,7 @@ impl Ends {
 
     /// What each batch allocated, but for the first of each epoch.
     fn per_batch(&self) -> Vec<usize> {
-        self.0.windows(2).filter(|pair| pair[1].0 > 0).map(|pair| pair[1].1 - pair[0].1).collect()
+        self.0.windows(2).filter(|pair| pair[1].0 > 1).map(|pair| pair[1].1 - pair[0].1).collect()
     }
 }
 
@@ -352,11 +313,12 @@ fn passes<C: bptt::recurrent::Cell<f32>>(watch: &Watch, layer: Rnn<C>, x: Array3
     let mut dy = Tensor::default();
     let mut train = |key: u64| {
         let pass = Pass::training(Key::new(key));
-        layer.forward(&weights, &tensor, &mut y, &mut cache, pass);
+        layer.forward(&weights, Forward::new(&tensor, &mut y, &mut cache, pass));
         if dy.batch() == 0 {
             dy = y.clone();
         }
-        layer.backward(&weights, &tensor, &y, &dy, Some(&mut dx), &mut cache, &mut gradients, pass);
+        let backward = Backward::new((&tensor, &y), &dy, &mut cache, &mut gradients, pass);
+        layer.backward(&weights, backward.dx(&mut dx));
     };
     train(1);
     assert_eq!(watch.allocations(|| train(2)), 0, "passes of {layer:?}");

@@ -2,7 +2,6 @@
 //!
 //! Contract: whatever the server does, `fetch` ends soon, says what happened, and leaves either the whole file or none.
 //! No test leaves this machine, and every server thread ends on its own. Read next: `src/datasets/download.rs`.
-#![cfg(feature = "download")]
 
 use std::fs;
 use std::io::{Read, Write};
@@ -12,7 +11,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use bptt::Error;
-use bptt::datasets::download::{Download, DownloadFailure, locate, locate_word_index};
+use bptt::datasets::download::{Download, DownloadError, DownloadFailure, locate, locate_word_index};
 
 /// What the servers hand out, and its sha256.
 const BODY: &[u8] = b"Never a half file in place.\n";

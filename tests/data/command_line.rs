@@ -1,11 +1,11 @@
 //! The command lines of the examples: what each option sets, and what is said of a wrong one.
 
-#[path = "../examples/program/arguments.rs"]
+#[path = "../../examples/program/arguments.rs"]
 mod arguments;
-#[path = "../examples/common/options.rs"]
+#[path = "../../examples/common/options.rs"]
 #[expect(dead_code, reason = "the part that ends the program is not for tests")]
 mod options;
-#[path = "../examples/program/options.rs"]
+#[path = "../../examples/program/options.rs"]
 #[expect(dead_code, reason = "the part that ends the program is not for tests")]
 mod program;
 

@@ -3,7 +3,7 @@
 //! Contract: [`pickled`] writes what Python writes for a NumPy object array of lists of int, with pickle protocol 2 or 4;
 //! [`zipped`] packs any bytes, so that a test can put anything it likes into a member with a right checksum.
 //!
-//! Read next: `../imdb.rs` and `../imdb_mutations.rs`, the users.
+//! Read next: `imdb.rs` and `../memory/imdb_mutations.rs`, the users.
 
 use std::io::{Cursor, Write};
 

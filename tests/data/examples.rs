@@ -1,13 +1,13 @@
 //! The parts of the larger examples: the gradients of a model that is trained by hand, the text that goes in and comes out,
 //! the trigram model that is to be beaten.
 
-#[path = "../examples/seq2seq_addition/model.rs"]
+#[path = "../../examples/seq2seq_addition/model.rs"]
 mod model;
-#[path = "../examples/seq2seq_addition/sums.rs"]
+#[path = "../../examples/seq2seq_addition/sums.rs"]
 mod sums;
-#[path = "../examples/char_rnn/text.rs"]
+#[path = "../../examples/char_rnn/text.rs"]
 mod text;
-#[path = "../examples/char_rnn/trigram.rs"]
+#[path = "../../examples/char_rnn/trigram.rs"]
 mod trigram;
 
 use std::collections::HashSet;
