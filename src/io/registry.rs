@@ -3,6 +3,7 @@
 //! A file holds a tree of kinds: what is made of others holds them as parts, each of which is looked up by itself.
 
 use std::any::{Any, TypeId};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
@@ -74,9 +75,19 @@ impl Kinds {
 
     /// Makes a layer of this kind, with its parts.
     fn layer_of(&self, kind: &str, options: Value) -> Result<AnyLayer> {
-        let kinds = self.clone();
-        let read_part = move |made: TypeId, part: SavedPart| kinds.make(made, &part.kind, part.options);
-        let made = with_parts(Rc::new(read_part), || self.make(TypeId::of::<AnyLayer>(), kind, options))?;
+        let unknown = Rc::new(RefCell::new(None));
+        let (kinds, lacks) = (self.clone(), Rc::clone(&unknown));
+        let read_part = move |made: TypeId, part: SavedPart| {
+            let made = kinds.make(made, &part.kind, part.options);
+            made.inspect_err(|error| {
+                if let Error::UnknownKind { kind, .. } = error {
+                    *lacks.borrow_mut() = Some(kind.clone());
+                }
+            })
+        };
+        let made = with_parts(Rc::new(read_part), || self.make(TypeId::of::<AnyLayer>(), kind, options));
+        // Of an error in a part serde has made a text.
+        let made = made.map_err(|error| unknown.take().map_or(error, |kind| self.unknown(&kind)))?;
         made.downcast().map(|layer| *layer).map_err(|_| self.unknown(kind))
     }
 
@@ -141,4 +152,62 @@ pub(super) fn built_in<F: Scalar>() -> Registry<F> {
         .cell::<Stacked>()
         .gates::<LstmGates>()
         .gates::<SimpleGates>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recurrent::{Lstm, SimpleRnn};
+
+    fn options<T: Describe>(layer: &T) -> Value {
+        serde_json::to_value(layer).unwrap()
+    }
+
+    /// Wrappers of all kinds, one in the other.
+    fn nested() -> Residual {
+        let stack = Stacked::new(Lstm::new(2).into_cell(), SimpleRnn::new(3).into_cell());
+        let both = Bidirectional::new(Rnn::from_cell(stack).return_sequences(true));
+        Residual::new(Residual::new(both))
+    }
+
+    #[test]
+    fn parts_of_parts_are_read() {
+        let made = Registry::<f32>::new().layer_of("Residual", options(&nested())).unwrap();
+        assert_eq!(made.get::<f32>().options().unwrap(), options(&nested()));
+    }
+
+    #[test]
+    fn a_part_of_an_unknown_kind_is_named_however_deep_it_is() {
+        let text = options(&nested()).to_string();
+        for (known, other) in [("Bidirectional", "Tridirectional"), ("Lstm", "my::Lstm"), ("SimpleRnn", "Dense")] {
+            let changed = text.replace(&format!("\"kind\":\"{known}\""), &format!("\"kind\":\"{other}\""));
+            assert_ne!(changed, text);
+            let refused = Registry::<f64>::new().layer_of("Residual", serde_json::from_str(&changed).unwrap());
+            assert!(matches!(&refused, Err(Error::UnknownKind { kind, .. }) if kind == other), "{refused:?}");
+        }
+        // What is wrong with a part that is known stays what it was.
+        let changed = text.replace("\"units\":2", "\"units\":-2");
+        let refused = Registry::<f64>::new().layer_of("Residual", serde_json::from_str(&changed).unwrap());
+        assert!(matches!(&refused, Err(Error::Options { kind, .. }) if kind == "Residual"), "{refused:?}");
+        assert!(refused.unwrap_err().to_string().contains("the options of Lstm cannot be saved or read"));
+    }
+
+    #[test]
+    fn without_a_registry_no_wrapper_is_read() {
+        fn refused<T: Describe>(layer: &T) {
+            let message = serde_json::from_value::<T>(options(layer)).unwrap_err().to_string();
+            assert!(message.contains("known to a Registry only"), "{}: {message}", T::kind());
+        }
+        let stack = Stacked::new(Lstm::new(2).into_cell(), SimpleRnn::new(3).into_cell());
+        refused(&Bidirectional::new(Lstm::new(2)));
+        refused(&Residual::new(Dense::new(2)));
+        refused(&TimeDistributed::new(Dense::new(2)));
+        refused(&stack);
+        refused(&Rnn::from_cell(stack));
+        // Nor after one that was read, or was not.
+        Registry::<f32>::new().layer_of("Residual", options(&nested())).unwrap();
+        refused(&nested());
+        Registry::<f32>::new().layer_of("Residual", options(&Dense::new(2))).unwrap_err();
+        refused(&nested());
+    }
 }

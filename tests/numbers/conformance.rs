@@ -7,7 +7,7 @@ use bptt::numeric::Lane;
 use bptt::prelude::*;
 use bptt::random::Key;
 use bptt::recurrent::{Gated, GatedWeights, Gates, Rnn, RnnCache, Stacked};
-use bptt::tensor::{Lookup, State, Tensor};
+use bptt::tensor::{State, Tensor};
 use bptt::testing::{conformance, gradcheck};
 use coupled_lstm::CoupledLstm;
 use layer_norm_lstm::LayerNormLstm;
@@ -139,7 +139,9 @@ fn lookup_is_the_sequence<L: Layer<f64> + std::fmt::Debug>(layer: &L) {
         for training in [false, true] {
             let kind = if training { Pass::training(Key::new(5)) } else { Pass::inference() };
             assert!(layer.takes_lookups(kind), "{layer:?}");
-            let lookup = Tensor::Lookup(Lookup { tokens: tokens.clone(), table: table.clone() });
+            let mut lookup = Tensor::default();
+            lookup.as_lookup().tokens.clone_from(&tokens);
+            lookup.as_lookup().table.clone_from(&table);
             let (looked_up, dtable) = pass(layer, &lookup, kind);
             let (whole, dx) = pass(layer, &Tensor::Sequence(sequence.clone()), kind);
             for ((name, a), (_, b)) in looked_up.iter().zip(&whole) {

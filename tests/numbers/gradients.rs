@@ -222,12 +222,13 @@ fn stacked() {
 
 const MERGES: [Merge; 4] = [Merge::Concat, Merge::Sum, Merge::Mul, Merge::Average];
 
-/// T × B × dropout × return_sequences × merge modes, masked and not.
+/// T × B × dropout × return_sequences × merge modes, masked and not, from states.
 fn bidirectional_grid<A, B>(forward: &Rnn<A>, backward: &Rnn<B>, merges: &[Merge])
 where
     A: Cell<f32> + Cell<f64>,
     B: Cell<f32> + Cell<f64>,
 {
+    let widths = [forward.states::<f64>().as_slice(), backward.states::<f64>().as_slice()].concat();
     for (steps, batch) in [(1, 1), (1, 3), (2, 1), (2, 3), (7, 1), (7, 3)] {
         for (dropout, recurrent_dropout) in [(0.0, 0.0), (0.3, 0.0), (0.3, 0.3)] {
             for sequences in [false, true] {
@@ -241,10 +242,11 @@ where
                         let what = format!("T={steps} B={batch} masked={masked} {layer:?}");
                         let mask = mask(steps, batch);
                         let pass = Pass::training(Key::new(3)).masked(masked.then(|| mask.view()));
-                        let report = gradcheck::layer(&layer, Form::sequence(steps, 4), batch, pass).unwrap();
+                        let form = Form::sequence(steps, 4);
+                        let report = gradcheck::layer_with_state(&layer, &widths, form, batch, pass).unwrap();
                         expect_close(&report, &what);
-                        // A single step does not multiply the state; a mask may drop all.
-                        let may_vanish = masked || dropout > 0.0 || steps == 1;
+                        // A mask may drop all.
+                        let may_vanish = masked || dropout > 0.0;
                         assert!(may_vanish || report.zero.is_empty(), "{what}: no gradient for {:?}", report.zero);
                     }
                 }
@@ -259,6 +261,7 @@ fn bidirectional() {
     bidirectional_grid(&Gru::new(3), &Gru::new(3).reset_after(false), &MERGES);
     bidirectional_grid(&SimpleRnn::new(3), &SimpleRnn::new(3), &MERGES);
     bidirectional_grid(&SimpleRnn::new(2), &Lstm::new(3).use_bias(false), &MERGES[..1]);
+    bidirectional_grid(&Gru::new(3), &Lstm::new(3), &MERGES);
     print_count("bidirectional");
 }
 
@@ -324,19 +327,32 @@ fn rules_and_steps() {
     print_count("rules and steps");
 }
 
-/// Each T × B, masked and not, in training and with what the loss takes over left out.
+/// Each T × B, masked and not, in training and with what the loss takes over left out; from states if it carries them.
 fn layer_grid<L: Layer<f64>>(layer: &L, features: usize) {
+    let check = |form: Form, batch: usize, pass: Pass<'_>| gradcheck::layer(layer, form, batch, pass);
+    each_size(features, &format!("{layer:?}"), &check);
+}
+
+/// The same from states of these widths, for a layer that carries none.
+fn state_grid<L: Layer<f64>>(layer: &L, widths: &[usize], features: usize) {
+    let check =
+        |form: Form, batch: usize, pass: Pass<'_>| gradcheck::layer_with_state(layer, widths, form, batch, pass);
+    each_size(features, &format!("{layer:?}"), &check);
+}
+
+type Check<'a> = dyn Fn(Form, usize, Pass<'_>) -> bptt::Result<gradcheck::Report> + 'a;
+
+fn each_size(features: usize, layer: &str, check: &Check<'_>) {
     for (steps, batch) in [(1, 1), (1, 3), (2, 1), (2, 3), (7, 1), (7, 3)] {
         for masked in [false, true] {
             for absorbed in [false, true] {
                 let mask = mask(steps, batch);
                 let mut pass = Pass::training(Key::new(3)).masked(masked.then(|| mask.view()));
                 pass.absorbed = absorbed;
-                let report = gradcheck::layer(layer, Form::sequence(steps, features), batch, pass).unwrap();
-                let what = format!("T={steps} B={batch} masked={masked} {layer:?}");
+                let report = check(Form::sequence(steps, features), batch, pass).unwrap();
+                let what = format!("T={steps} B={batch} masked={masked} {layer}");
                 expect_close(&report, &what);
-                // A single step does not multiply the state.
-                assert!(masked || steps == 1 || report.zero.is_empty(), "{what}: no gradient for {:?}", report.zero);
+                assert!(masked || report.zero.is_empty(), "{what}: no gradient for {:?}", report.zero);
             }
         }
     }
@@ -384,12 +400,50 @@ fn residual() {
         vector_grid(&Residual::new(Dense::new(sequences_of).activation(Activation::Tanh)), sequences_of);
         layer_grid(&Residual::new(Lstm::new(sequences_of).return_sequences(true)), sequences_of);
         let zero = Gru::new(sequences_of).return_sequences(true).zero_output_for_mask(true).go_backwards(true);
-        layer_grid(&Residual::new(zero), sequences_of);
+        state_grid(&Residual::new(zero), &[sequences_of], sequences_of);
         let both = Bidirectional::new(SimpleRnn::new(sequences_of).return_sequences(true)).merge_mode(Merge::Sum);
-        layer_grid(&Residual::new(both), sequences_of);
+        state_grid(&Residual::new(both), &[sequences_of; 2], sequences_of);
         layer_grid(&Residual::new(Residual::new(LayerNormalization::new())), sequences_of);
     }
     print_count("residual");
+}
+
+/// Wrappers in wrappers: a state goes through all of them, or past those that have none.
+#[test]
+fn states_of_layers_made_of_others() {
+    let lstm = || Lstm::new(3).return_sequences(true);
+    let stack = || Stacked::new(Gru::new(2).into_cell(), Lstm::new(3).into_cell());
+    let dropping = lstm().dropout(0.3).recurrent_dropout(0.3);
+    state_grid(&Bidirectional::new(Rnn::from_cell(stack())), &[3, 3, 2, 3, 3, 2], 3);
+    layer_grid(&Residual::new(dropping.clone()), 3);
+    layer_grid(&Residual::new(Residual::new(lstm())), 3);
+    layer_grid(&Residual::new(Rnn::from_cell(stack()).return_sequences(true)), 3);
+    state_grid(&Residual::new(Bidirectional::new(dropping).merge_mode(Merge::Average)), &[3; 4], 3);
+    state_grid(&TimeDistributed::new(Dense::new(2).activation(Activation::Tanh)), &[3], 3);
+    state_grid(&Residual::new(TimeDistributed::new(Dense::new(3))), &[2, 3], 3);
+    print_count("states of layers made of others");
+}
+
+/// What carries a state is checked from one.
+#[test]
+fn reports_of_layers_count_their_states() {
+    let (form, pass) = (Form::sequence(2, 3), Pass::training(Key::new(1)));
+    let compared = |report: bptt::Result<gradcheck::Report>| report.unwrap().compared;
+    let (batch, units) = (2, 3);
+    let weights = units * 4 * (3 + units + 1);
+    let residual = Residual::new(Lstm::new(units).return_sequences(true));
+    assert_eq!(compared(gradcheck::layer(&residual, form, batch, pass)), weights + 2 * batch * 3 + 2 * batch * units);
+    let both = Bidirectional::new(Lstm::new(units));
+    assert_eq!(compared(gradcheck::layer(&both, form, batch, pass)), 2 * weights + 2 * batch * 3);
+    let from_state = compared(gradcheck::layer_with_state(&both, &[units; 4], form, batch, pass));
+    assert_eq!(from_state, 2 * weights + 2 * batch * 3 + 4 * batch * units);
+}
+
+#[test]
+#[should_panic(expected = "matrices of the sizes [(2, 3)], but layer and batch need [(2, 3), (2, 3)]")]
+fn a_check_from_a_state_of_other_widths_is_refused() {
+    let (layer, pass) = (Bidirectional::new(Lstm::new(3)), Pass::training(Key::new(1)));
+    let _ = gradcheck::layer_with_state(&layer, &[3, 3, 3], Form::sequence(2, 3), 2, pass);
 }
 
 /// Without steps, or without samples, there is little to compare, and nothing to trip over.

@@ -1,7 +1,7 @@
 //! Stacks of recurrent layers against PyTorch, with its weights: see `tests/torch/README.md`.
 
 use bptt::initializers::Init;
-use bptt::layer::{Backward, Forward, Layer, Params, Pass, Path};
+use bptt::layer::{Backward, Forward, Layer, Params, Pass, Path, zeros_like};
 use bptt::numeric::Scalar;
 use bptt::prelude::*;
 use bptt::random::Key;
@@ -96,12 +96,6 @@ fn check_states<F: Scalar>(got: &[State<F>], case: &Value, key: &str, tolerance:
     }
 }
 
-fn zero_of<F: Scalar, P: Params<F> + Clone>(weights: &P) -> P {
-    let mut zero = weights.clone();
-    zero.visit_mut(Path::root(""), &mut |_, mut tensor| tensor.fill(F::zero()));
-    zero
-}
-
 /// What the layers put out and hand back.
 struct Outcome<F> {
     y: Tensor<F>,
@@ -140,7 +134,7 @@ fn check<F: Scalar, L: Layer<F>>(layer: &L, case: &Value, tolerance: f64) {
     let mut dy = read::<F>(&case["dy"]);
     for number in (0..2).rev() {
         let (w, x, y) = (&weights[number], &activations[number], &activations[number + 1]);
-        let (mut dx, mut gradients) = (Tensor::default(), zero_of(w));
+        let (mut dx, mut gradients) = (Tensor::default(), zeros_like(w));
         let backward = Backward::new((x, y), &dy, &mut caches[number], &mut gradients, pass);
         layer.backward(w, backward.dx(&mut dx).dstate(&mut dinitial[number]));
         check_gradients(&gradients, case, number, tolerance);

@@ -127,7 +127,7 @@ fn run_training<F: Scalar>(case: &Value, tolerance: f64) {
         compiled.weighted_metric(metric(options));
     }
     let mask = mask_of(case);
-    let samples = mask.as_ref().map_or(input.samples(), |mask| (input.samples(), mask).into());
+    let samples = || mask.as_ref().map_or(input.samples(), |mask| (input.samples(), mask).into());
     let target = tensor(&case["target"]);
     let weights = case["sample_weight"].is_object().then(|| tensor(&case["sample_weight"]));
     let targets = || weights.as_ref().map_or(Targets::from(&target), |weights| (&target, weights).into());
@@ -136,7 +136,7 @@ fn run_training<F: Scalar>(case: &Value, tolerance: f64) {
     let history = case["history"].as_object().unwrap();
     let fit = Fit::new().epochs(history["loss"].as_array().unwrap().len()).shuffle(false);
     let fit = fit.batch_size(case["batch_size"].as_u64().unwrap() as usize).class_weight(classes);
-    let got = model.fit(&samples, targets(), fit.validation(&samples, targets())).unwrap();
+    let got = model.fit(samples(), targets(), fit.validation(samples(), targets())).unwrap();
     for (figure, golden) in history {
         for (epoch, (got, golden)) in got.get(figure).into_iter().zip(numbers(golden)).enumerate() {
             expect_number(got, golden, tolerance, &format!("{name}: {figure} of epoch {epoch}"));

@@ -1,7 +1,7 @@
 //! Recurrent layers from given states, held against Keras' `initial_state` and `return_state`.
 
 use bptt::initializers::Init;
-use bptt::layer::{Backward, Forward, Layer, Params, Pass, Path};
+use bptt::layer::{Backward, Forward, Layer, Params, Pass, Path, zeros_like};
 use bptt::layers::Bidirectional;
 use bptt::numeric::Scalar;
 use bptt::random::Key;
@@ -115,12 +115,6 @@ fn mask_of(case: &Value) -> Option<Array2<bool>> {
     Some(Array2::from_shape_fn((steps, rows.len()), |(t, b)| rows[b][t].as_bool().unwrap()))
 }
 
-fn zero_of<F: Scalar, P: Params<F> + Clone>(weights: &P) -> P {
-    let mut zero = weights.clone();
-    zero.visit_mut(Path::root(""), &mut |_, mut tensor| tensor.fill(F::zero()));
-    zero
-}
-
 fn check<F: Scalar, L: Layer<F>>(layer: &L, case: &Value, tolerance: f64) {
     let (x, mask) = (read::<F>(&case["x"]), mask_of(case));
     let pass = Pass::training(Key::new(0)).masked(mask.as_ref().map(|mask| mask.view()));
@@ -131,7 +125,7 @@ fn check<F: Scalar, L: Layer<F>>(layer: &L, case: &Value, tolerance: f64) {
     let doutputs: Vec<Tensor<F>> = case["doutputs"].as_array().unwrap().iter().map(read).collect();
     let dy = side_by_side(&doutputs);
     let (mut y, mut dx, mut cache) = (Tensor::default(), Tensor::default(), L::Cache::default());
-    let mut gradients = zero_of(&weights);
+    let mut gradients = zeros_like(&weights);
     layer.forward(&weights, Forward::new(&x, &mut y, &mut cache, pass).state(&mut last));
     let backward = Backward::new((&x, &y), &dy, &mut cache, &mut gradients, pass);
     layer.backward(&weights, backward.dx(&mut dx).dstate(&mut dinitial));
