@@ -40,8 +40,8 @@
 //! # Order of the gates
 //!
 //! The columns of kernels and biases are blocks of H in Keras' order: [`layers::Lstm`] i, f, c, o (input, forget, candidate,
-//! output); [`layers::Gru`] z, r, h (update, reset, candidate). Names and layouts of weights are those of Keras, so weights can
-//! be copied.
+//! output); [`layers::Gru`] z, r, h (update, reset, candidate). Names and layouts of weights are those of Keras, so weights
+//! can be copied.
 //!
 //! # Features
 //!

@@ -45,8 +45,8 @@ pub trait Cell<F: Scalar>: Describe {
         1
     }
 
-    /// Number of columns of the dropout masks of the state: those of the output, or for a cell made of others, those of all their
-    /// outputs.
+    /// Number of columns of the dropout masks of the state: those of the output, or for a cell made of others, those of all
+    /// their outputs.
     fn dropped_width(&self) -> usize {
         self.states().as_slice()[0]
     }
@@ -193,8 +193,8 @@ impl<F: Scalar> StepBack<'_, F> {
 pub struct Run<'a, F> {
     /// Inputs (T, B, D), after dropout unless `masks` holds masks for them; or a table of inputs, see `tokens`.
     pub x: ArrayView3<'a, F>,
-    /// Rows of a table, if the inputs are one: `x` is (1, V, D), and sample b gets row `tokens[t, b]` at step t. Only a cell that
-    /// [takes lookups](Cell::takes_lookups) gets such inputs.
+    /// Rows of a table, if the inputs are one: `x` is (1, V, D), and sample b gets row `tokens[t, b]` at step t. Only a cell
+    /// that [takes lookups](Cell::takes_lookups) gets such inputs.
     pub tokens: Option<ArrayView2<'a, u32>>,
     /// Mask of the time steps (T, B): where it is false, the states stay unchanged.
     pub mask: Option<ArrayView2<'a, bool>>,

@@ -1,8 +1,8 @@
 //! Driver: the part of a recurrent layer that does not depend on its cell. It handles the states of a sequence, the order of
 //! time, dropout, and whether to return all outputs or the last one.
 //!
-//! Without recurrent dropout, all gates share one dropout mask, applied to the inputs before the cell sees them. With recurrent
-//! dropout each gate has its own mask, which only the step can apply. Both are as in Keras.
+//! Without recurrent dropout, all gates share one dropout mask, applied to the inputs before the cell sees them. With
+//! recurrent dropout each gate has its own mask, which only the step can apply. Both are as in Keras.
 //!
 //! It knows the cell only as sizes and a function to run, so it is compiled once.
 

@@ -1,8 +1,8 @@
 //! Dropout of inputs that are rows of a table: a row is dropped once for each sample that uses it, however often.
 //!
-//! If all time steps share a mask, equal steps of a sample stay equal after it. The inputs are then still rows of a table, if a
-//! larger one. Where samples rarely use a row twice, as in short sequences of many words, a table does not pay off and the
-//! inputs become a sequence.
+//! If all time steps share a mask, equal steps of a sample stay equal after it. The inputs are then still rows of a table,
+//! if a larger one. Where samples rarely use a row twice, as in short sequences of many words, a table does not pay off and
+//! the inputs become a sequence.
 
 use std::hint::select_unpredictable;
 
@@ -16,8 +16,8 @@ use crate::tensor::{resize, resize_within, slice, slice_mut};
 /// Rows that samples use, in the order in which the cell gets them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct DroppedRows {
-    /// Rows of the table, each with the sample that uses it; entries after the first `count` are stale. If there are as many as time
-    /// steps, they are those of single steps in order, and the inputs are a sequence.
+    /// Rows of the table, each with the sample that uses it; entries after the first `count` are stale. If there are as many
+    /// as time steps, they are those of single steps in order, and the inputs are a sequence.
     pairs: Vec<(u32, u32)>,
     count: usize,
     /// For each row of the table, its last place among the pairs plus one.

@@ -1,7 +1,7 @@
 //! Inputs as the cell sees them: in its order of time, and after dropout if all gates share the mask.
 //!
-//! They are copied only if order or dropout changes them. Rows of a table are copied once for each sample that uses them, see
-//! [`dropped_rows`](super::dropped_rows).
+//! They are copied only if order or dropout changes them. Rows of a table are copied once for each sample that uses them,
+//! see [`dropped_rows`](super::dropped_rows).
 
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis};
 

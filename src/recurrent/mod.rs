@@ -42,8 +42,8 @@
 //!
 //! # Memory
 //!
-//! Training keeps for each step the states (B·H each) and the values that the step saved (B·N·H for gates). Inference keeps two
-//! slots of state, however long the sequence.
+//! Training keeps for each step the states (B·H each) and the values that the step saved (B·N·H for gates). Inference keeps
+//! two slots of state, however long the sequence.
 
 mod bidirectional;
 mod cell;

@@ -19,8 +19,8 @@ use crate::weights::initializers::Init;
 ///
 /// # Shapes
 ///
-/// Sequences (T, B, D) become the last output (B, H), or with `return_sequences` all outputs (T, B, H). The weights are those
-/// of the cell.
+/// Sequences (T, B, D) become the last output (B, H), or with `return_sequences` all outputs (T, B, H). The weights are
+/// those of the cell.
 ///
 /// # Options
 ///
@@ -33,8 +33,8 @@ use crate::weights::initializers::Init;
 /// | `go_backwards` | false | process the last time step first; outputs have that order, as in Keras | |
 /// | `zero_output_for_mask` | false | put out zeros instead of the previous output at masked time steps | |
 ///
-/// Dropout masks are drawn for each sample and, by default, shared by all time steps (Gal and Ghahramani 2016), as in Keras 3.
-/// With `recurrent_dropout`, each gate has its own masks for input and state.
+/// Dropout masks are drawn for each sample and, by default, shared by all time steps (Gal and Ghahramani 2016), as in Keras
+/// 3. With `recurrent_dropout`, each gate has its own masks for input and state.
 ///
 /// # Masks
 ///
@@ -136,8 +136,8 @@ impl<C: Describe> Rnn<C> {
         self.cell.states()
     }
 
-    /// Runs one time step without training: takes x (B, D), usually of one sample, and replaces the state by the next one, whose
-    /// first part is the output. It allocates nothing once `cache` was used with the same sizes.
+    /// Runs one time step without training: takes x (B, D), usually of one sample, and replaces the state by the next one,
+    /// whose first part is the output. It allocates nothing once `cache` was used with the same sizes.
     ///
     /// A loop over `step` equals a run over the whole sequence:
     ///
@@ -235,8 +235,8 @@ impl<F: Scalar, C: Cell<F>> Layer<F> for Rnn<C> {
         self.cell.build(input.expect_sequence()?.1, init)
     }
 
-    /// A sequence without steps returns the output of the initial state and leaves the state unchanged. A batch without samples
-    /// gives outputs without rows.
+    /// A sequence without steps returns the output of the initial state and leaves the state unchanged. A batch without
+    /// samples gives outputs without rows.
     fn forward(&self, weights: &C::Weights, forward: Forward<'_, F, Self::Cache>) {
         let Forward { x, y, cache, pass, state, kept } = forward;
         match (x, state) {

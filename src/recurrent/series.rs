@@ -1,5 +1,5 @@
-//! States of a sequence. In training, slot t holds the state before step t, so slot 0 is the initial state and `outputs[..T]`
-//! is the left factor of the recurrent kernel's gradient, without a copy. Otherwise two slots alternate.
+//! States of a sequence. In training, slot t holds the state before step t, so slot 0 is the initial state and
+//! `outputs[..T]` is the left factor of the recurrent kernel's gradient, without a copy. Otherwise two slots alternate.
 
 use ndarray::{Array3, ArrayView3, s};
 

@@ -4,8 +4,8 @@
 //! a[t] = f(x[t], a[t−1])      b[t] = g(a[t], b[t−1])      output b[t]
 //! ```
 //!
-//! The output of a cell is its state 0, so the states of the second cell come first. Over whole sequences each cell runs with
-//! its own [`Cell::run`], one after the other, with the same result.
+//! The output of a cell is its state 0, so the states of the second cell come first. Over whole sequences each cell runs
+//! with its own [`Cell::run`], one after the other, with the same result.
 
 use std::sync::Arc;
 
@@ -29,8 +29,8 @@ use crate::weights::initializers::Init;
 ///
 /// # Dropout
 ///
-/// `dropout` of the layer drops the inputs of the first cell. `recurrent_dropout` drops the states of both cells, each with its
-/// own masks. The values passed between the cells within a step are not dropped.
+/// `dropout` of the layer drops the inputs of the first cell. `recurrent_dropout` drops the states of both cells, each with
+/// its own masks. The values passed between the cells within a step are not dropped.
 ///
 /// # Weights
 ///
@@ -319,7 +319,8 @@ impl Stacked {
         (all.of_state(), all.after_column(self.second.get::<F>().dropped_width()))
     }
 
-    /// Returns the step of the second cell without its input, and that of the first; writes the latter's dropped output into `h`.
+    /// Returns the step of the second cell without its input, and that of the first; writes the latter's dropped output into
+    /// `h`.
     fn split<'a, F: Scalar>(&self, at: &'a Step<'_, F>, h: &'a mut Array3<F>) -> (Step<'a, F>, Step<'a, F>) {
         let (second, first) = at.previous.split_at(self.upper::<F>());
         let (x, h_second, all) =

@@ -59,8 +59,8 @@ impl<F: Scalar, C: Cell<F>> Steps<F> for StepsOf<'_, F, C> {
     }
 }
 
-/// Runs a sequence step by step with [`Cell::step`]: the default of [`Cell::run`]. A cell that overrides `run` can call it for
-/// cases that its own path does not cover.
+/// Runs a sequence step by step with [`Cell::step`]: the default of [`Cell::run`]. A cell that overrides `run` can call it
+/// for cases that its own path does not cover.
 pub fn step_by_step<F: Scalar, C: Cell<F>>(
     cell: &C,
     weights: &C::Weights,
