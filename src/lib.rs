@@ -1,8 +1,9 @@
 //! `bptt` trains and runs recurrent neural networks on the CPU, on `ndarray`, with every backward pass written out.
 //!
-//! It is for sequences of moderate length and layers of some units to some hundreds: models as one writes them in Keras
-//! ([`Sequential`]), recurrent cells of one's own ([`Gates`], [`Cell`]) with their backpropagation through time driven and
-//! [checked](testing::gradcheck), and measurements of such cells. It has no automatic differentiation and no GPU.
+//! It is for sequences of moderate length and layers of up to some hundred units: models as one writes them in Keras
+//! ([`models::Sequential`], [`layers::Lstm`]), custom recurrent cells ([`recurrent::Gates`], [`recurrent::Cell`]) whose
+//! backpropagation through time the crate runs and [checks](testing::gradcheck), and measurements of such cells. There is no
+//! automatic differentiation and no GPU.
 //!
 //! ```
 //! use bptt::prelude::*;
@@ -28,54 +29,54 @@
 //!
 //! | letter | stands for |
 //! | --- | --- |
-//! | B | batch: samples that are computed together |
+//! | B | batch size: number of samples computed together |
 //! | T | time steps |
-//! | D | input features |
-//! | H | units of a recurrent layer |
-//! | N | gate blocks of a cell; before "batch" in a shape, such as (N, T), all samples |
+//! | D | number of input features |
+//! | H | number of units of a recurrent layer |
+//! | N | number of gate blocks of a cell; as the first axis of a shape, such as (N, T), the number of all samples |
 //!
-//! Arrays that users pass have the batch first, (B, T, D); inside a model time comes first, (T, B, D).
+//! Arrays passed by users have the batch first, (B, T, D); inside a model time comes first, (T, B, D).
 //!
 //! # Order of the gates
 //!
-//! The columns of kernels and biases are blocks of H, in Keras' order: [`Lstm`] i, f, c, o (input, forget, candidate,
-//! output); [`Gru`] z, r, h (update, reset, candidate). Weights have Keras' names and layouts, so they can be copied.
+//! The columns of kernels and biases are blocks of H in Keras' order: [`layers::Lstm`] i, f, c, o (input, forget, candidate,
+//! output); [`layers::Gru`] z, r, h (update, reset, candidate). Names and layouts of weights are those of Keras, so weights
+//! can be copied.
 //!
 //! # Features
 //!
 //! None is on by default. `imdb` finds and reads Keras' `imdb.npz` and its word index; `progress` is a progress bar for
 //! training; `download` (implies these two) fetches the files of `imdb`; `plot` draws the curves of a training; `interrupt`
-//! ends it in order on Ctrl-C; `log` tells what it does. The oldest Rust that builds the crate is 1.89.
+//! ends it cleanly on Ctrl-C; `log` reports progress through the `log` crate. The oldest Rust that builds the crate is 1.89.
 //!
-//! # The same numbers again
+//! # Reproducibility
 //!
 //! The same data, options and seed give the same bits on one machine, whatever the number of threads: initial weights,
-//! dropout, shuffling, every loss, the saved file. Between instruction sets (AVX2, AVX-512, NEON) the bits of `f32` may
-//! differ, for vectors and products round differently there.
+//! dropout, shuffling, every loss, the saved file. The bits of `f32` may differ between instruction sets (AVX2, AVX-512,
+//! NEON), because vectors and products round differently there.
 //!
-//! # Instructions
+//! # Instruction sets
 //!
-//! The inner loops run on the best vectors that the processor has; [`instructions`] tells which. The environment variable
-//! `BPTT_KERNELS` (`avx512`, `avx2`, `portable`, `reference`) makes them run on others, to compare and to test.
+//! The inner loops run on the best vector instructions of the processor; [`instructions`] returns which. The environment
+//! variable `BPTT_KERNELS` (`avx512`, `avx2`, `portable`, `reference`) selects others for comparisons and tests.
 //!
 //! # Where to start reading
 //!
-//! The [guide] says what programs of [Keras](guide::keras) and of [PyTorch](guide::pytorch) become here, and where the
-//! numbers differ.
+//! The [guide] has these chapters:
 //!
-//! [`Layer`] is the contract between layers and what runs them, [`Rnn`] the driver over time, [`Lstm`] an example of a cell,
-//! [`Model`] what is trained, [`Fit`] what its training can be asked for, [`callbacks`] what can be done along the way,
-//! [`data`] where data come from that do not fit in memory. `DESIGN.md` says why.
+//! | chapter | topic |
+//! | --- | --- |
+//! | [`guide::first_model`] | data, layers, training with validation, curves, predictions, a file |
+//! | [`guide::keras`] | programs of Keras 3 line by line |
+//! | [`guide::pytorch`] | the same for PyTorch |
+//! | [`guide::own_cell`] | a custom rule or cell, its gradient check, its tests, its file |
+//! | [`guide::streams`] | long sequences: states, single time steps, training in windows |
+//! | [`guide::large_data`] | data that do not fit in memory |
+//! | [`guide::guarantees`] | reproducibility, threads, files, versions |
 //!
-//! [`Sequential`]: models::Sequential
-//! [`Model`]: models::Model
-//! [`Fit`]: models::Fit
-//! [`Layer`]: layer::Layer
-//! [`Lstm`]: layers::Lstm
-//! [`Gru`]: layers::Gru
-//! [`Rnn`]: recurrent::Rnn
-//! [`Gates`]: recurrent::Gates
-//! [`Cell`]: recurrent::Cell
+//! In the reference, [`layer::Layer`] is the contract between a layer and what runs it, [`recurrent::Rnn`] the driver over
+//! time, [`layers::Lstm`] an example of a cell, [`models::Model`] the model to train, [`models::Fit`] the options of a
+//! training, [`callbacks`] the hooks into it, and [`data`] the sources of samples. `DESIGN.md` explains the decisions.
 
 #![deny(unreachable_pub)]
 // On docs.rs, which has a nightly compiler, each item shows the feature that it needs.

@@ -1,7 +1,7 @@
-//! The cell: one time step and its adjoint, for any recurrence.
+//! Cell: one time step of any recurrence, and its adjoint.
 //!
-//! The loops over time that drive it are in `steps.rs`. A cell that can do better overrides [`Cell::run`] and
-//! [`Cell::run_back`], as [`Gated`](super::Gated) does; tests hold the two together.
+//! The loops over time that drive it are in `steps.rs`. A cell with a faster path overrides [`Cell::run`] and
+//! [`Cell::run_back`], as [`Gated`](super::Gated) does; tests compare it with the step-by-step loops.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -22,51 +22,52 @@ use crate::weights::initializers::Init;
 
 /// One time step of a recurrent layer, and its adjoint.
 ///
-/// Law: state 0 is the output. A cell computes products with [`Step::h`], the output dropped out, and everything else
-/// with [`Step::previous`]; only it knows which is which. Everything that [`Cell::step_back`] hands back is *added* to
-/// what is there, so a term that a cell does not have needs no line.
+/// State 0 is the output. A cell computes products with [`Step::h`], the output after dropout, and everything else with
+/// [`Step::previous`]. [`Cell::step_back`] *adds* its gradients to the existing values, so a cell without some term leaves
+/// that gradient alone.
 ///
-/// The [chapter](crate::guide::own_cell#a-cell) writes one line by line, and [`conformance`](crate::testing::conformance) tests it.
+/// The [chapter](crate::guide::own_cell#a-cell) writes a cell line by line; [`conformance`](crate::testing::conformance)
+/// tests it.
 pub trait Cell<F: Scalar>: Describe {
-    /// The weights: a struct with [`params!`](crate::params).
+    /// Weights: a struct with [`params!`](crate::params).
     type Weights: Params<F> + Clone + Debug;
-    /// What one step keeps for its adjoint; there is one for each step.
+    /// Values that one step keeps for its adjoint; each time step has its own.
     type Cache: Default + Send + 'static;
-    /// What an overridden [`Cell::run`] keeps for a whole sequence; `()` for a cell that has none.
+    /// Values that an overridden [`Cell::run`] keeps for a whole sequence; `()` for a cell without one.
     type Workspace: Default + Send + 'static;
 
-    /// The width of each state, the output first.
+    /// Returns the width of each state, the output first.
     fn states(&self) -> Widths;
 
-    /// How many independent masks dropout has for the input, and for the state, once there is recurrent dropout: Keras
-    /// has one for each gate.
+    /// Number of independent dropout masks for the input, and for the state, with recurrent dropout. Keras has one for each
+    /// gate.
     fn masks(&self) -> usize {
         1
     }
 
-    /// How many columns the dropout masks of the state have: those of the output, which come first, and for a cell that is
-    /// made of others those of their outputs.
+    /// Number of columns of the dropout masks of the state: those of the output, or for a cell made of others, those of all
+    /// their outputs.
     fn dropped_width(&self) -> usize {
         self.states().as_slice()[0]
     }
 
-    /// New weights for `inputs` features, all in standard layout.
+    /// Returns new weights for this number of input features, all in standard layout.
     ///
     /// # Errors
     ///
     /// [`Error::InvalidOption`](crate::Error::InvalidOption) if an option is out of range.
     fn build(&self, inputs: usize, init: &mut Init) -> Result<Self::Weights>;
 
-    /// The regularizer and the constraint of the weight at this path: see
+    /// Returns the regularizer and the constraint of the weight at this path, see
     /// [`Layer::weight_options`](crate::layer::Layer::weight_options).
     fn weight_options(&self, _path: Path<'_>) -> WeightOptions {
         WeightOptions::default()
     }
 
-    /// Writes the next states.
+    /// Computes one time step: writes the next states.
     fn step(&self, weights: &Self::Weights, at: &Step<'_, F>, next: ViewsMut<'_, F>, cache: &mut Self::Cache);
 
-    /// Adds the gradients of inputs, states and weights, from the gradient of the next states.
+    /// Adds the gradients of inputs, states and weights, given the gradient of the next states.
     fn step_back(
         &self,
         weights: &Self::Weights,
@@ -76,7 +77,7 @@ pub trait Cell<F: Scalar>: Describe {
         gradients: &mut Self::Weights,
     );
 
-    /// Replaces the state by the next one, without training, for inputs x (B, D): by default a run of one step.
+    /// Replaces the state by the next one, without training, for inputs x (B, D). By default a run of one step.
     fn advance(
         &self,
         weights: &Self::Weights,
@@ -87,17 +88,17 @@ pub trait Cell<F: Scalar>: Describe {
         run_one_step(self, weights, x, state, memory);
     }
 
-    /// Whether [`Cell::run`] and [`Cell::run_back`] take inputs as rows of a table: see [`Run::tokens`].
+    /// Whether [`Cell::run`] and [`Cell::run_back`] accept inputs as rows of a table, see [`Run::tokens`].
     fn takes_lookups(&self) -> bool {
         false
     }
 
-    /// Runs a whole sequence: by default step by step.
+    /// Runs a whole sequence, by default step by step.
     fn run(&self, weights: &Self::Weights, run: Run<'_, F>, memory: &mut CellMemory<F, Self>) {
         step_by_step(self, weights, run, memory);
     }
 
-    /// Runs a whole sequence back: by default step by step.
+    /// Runs a whole sequence backward, by default step by step.
     fn run_back(
         &self,
         weights: &Self::Weights,
@@ -108,44 +109,43 @@ pub trait Cell<F: Scalar>: Describe {
         step_by_step_back(self, weights, run, memory, gradients);
     }
 
-    /// The cell without its type. Built-in cells have theirs made in the crate, where it is compiled; so have their layers.
+    /// Returns the cell without its type. Built-in cells compile theirs, and their layers, in this crate.
     #[doc(hidden)]
     fn erase(self) -> Arc<dyn DynCell<F>> {
         Arc::new(self)
     }
 
-    /// The layer of this cell without its type.
+    /// Returns the layer of this cell without its type.
     #[doc(hidden)]
     fn erase_layer(layer: Rnn<Self>) -> Arc<dyn DynLayer<F>> {
         Arc::new(layer)
     }
 }
 
-/// Where a step stands and what it reads.
+/// Inputs, states and masks that one time step reads.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Step<'a, F> {
     pub(crate) x: ArrayView3<'a, F>,
     pub(crate) h: Option<ArrayView3<'a, F>>,
-    /// The masks of the state (gates, B, columns), of which `h` was dropped out with the first.
+    /// Dropout masks of the state (gates, B, columns); `h` was dropped with the first.
     pub(crate) masks: Option<ArrayView3<'a, F>>,
-    /// The states before the step, as they are carried.
+    /// States before the step, without dropout.
     pub previous: Views<'a, F>,
-    /// The time step, from 0 in the order in which the layer goes through them.
+    /// Time step, from 0 in the order in which the layer processes them.
     pub t: usize,
-    /// Whether this is training, and where a cell that draws masks of its own gets them: see [`Pass::dropout_mask`] with
-    /// [`MaskKind::Cell`](crate::layer::MaskKind::Cell). The mask of a step, if there is one, is not among it, for the driver sees
-    /// to that.
+    /// Mode of the pass, and the source of masks for a cell that draws its own: [`Pass::dropout_mask`] with
+    /// [`MaskKind::Cell`](crate::layer::MaskKind::Cell). It has no mask of time steps, because the driver applies that.
     pub pass: Pass<'a>,
 }
 
 impl<'a, F: Scalar> Step<'a, F> {
-    /// The input (B, D) for gate block `gate`: dropped out, each gate with its own mask if there are such.
+    /// Returns the input (B, D) of gate block `gate` after dropout.
     pub fn x(&self, gate: usize) -> ArrayView2<'_, F> {
         self.x.index_axis(Axis(0), gate.min(self.x.dim().0 - 1))
     }
 
-    /// The previous output (B, H) for the product of gate block `gate`: dropped out with recurrent dropout.
+    /// Returns the previous output (B, H) of gate block `gate`, after recurrent dropout, for its product.
     pub fn h(&self, gate: usize) -> ArrayView2<'_, F> {
         match &self.h {
             Some(h) => h.index_axis(Axis(0), gate.min(h.dim().0 - 1)),
@@ -154,86 +154,86 @@ impl<'a, F: Scalar> Step<'a, F> {
     }
 }
 
-/// What one step has made, and its gradients. Those of what it read are to be added to.
+/// States that one step made, and gradients. The step adds to the gradients of what it read.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct StepBack<'a, F> {
-    /// The states after the step.
+    /// States after the step.
     pub next: Views<'a, F>,
-    /// The gradient of the states after the step, all uses counted.
+    /// Gradient of the states after the step, summed over all uses.
     pub dnext: Views<'a, F>,
-    /// The gradient of the states before it, as they are carried.
+    /// Gradient of the states before the step, without dropout.
     pub dprevious: ViewsMut<'a, F>,
     pub(crate) dx: ArrayViewMut3<'a, F>,
     pub(crate) dh: ArrayViewMut3<'a, F>,
 }
 
 impl<F: Scalar> StepBack<'_, F> {
-    /// The gradient of [`Step::x`] of the same gate block.
+    /// Returns the gradient of [`Step::x`] of the same gate block.
     pub fn dx(&mut self, gate: usize) -> ArrayViewMut2<'_, F> {
         let gate = gate.min(self.dx.dim().0 - 1);
         self.dx.index_axis_mut(Axis(0), gate)
     }
 
-    /// The gradient of [`Step::h`] of the same gate block.
+    /// Returns the gradient of [`Step::h`] of the same gate block.
     pub fn dh(&mut self, gate: usize) -> ArrayViewMut2<'_, F> {
         let gate = gate.min(self.dh.dim().0 - 1);
         self.dh.index_axis_mut(Axis(0), gate)
     }
 
-    /// The same for a cell inside this one, which made the states `next`, whose gradient is `dnext`.
+    /// Reborrows this for an inner cell, which made the states `next` with the gradient `dnext`.
     pub fn inside<'b>(&'b mut self, next: Views<'b, F>, dnext: Views<'b, F>) -> StepBack<'b, F> {
         StepBack { next, dnext, dprevious: self.dprevious.reborrow(), dx: self.dx.view_mut(), dh: self.dh.view_mut() }
     }
 }
 
-/// A sequence to run.
+/// Forward run over a sequence.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Run<'a, F> {
-    /// The inputs (T, B, D), dropped out already unless `masks` holds masks for them; or a table of them, see `tokens`.
+    /// Inputs (T, B, D), after dropout unless `masks` holds masks for them; or a table of inputs, see `tokens`.
     pub x: ArrayView3<'a, F>,
-    /// If given, the inputs are rows of a table: `x` is (1, V, D), and sample b gets row `tokens[t, b]` at step t. Only a
-    /// cell that [takes lookups](Cell::takes_lookups) gets such inputs.
+    /// Rows of a table, if the inputs are one: `x` is (1, V, D), and sample b gets row `tokens[t, b]` at step t. Only a cell
+    /// that [takes lookups](Cell::takes_lookups) gets such inputs.
     pub tokens: Option<ArrayView2<'a, u32>>,
-    /// Which steps count, (T, B): where one does not, the states stay what they were.
+    /// Mask of the time steps (T, B): where it is false, the states stay unchanged.
     pub mask: Option<ArrayView2<'a, bool>>,
-    /// The states, of which the initial one is set.
+    /// States, of which the initial one is set.
     pub states: SeriesMut<'a, F>,
-    /// Where to write the output of each step (T, B, H), if all are asked for.
+    /// Output of each step (T, B, H), to be written, if all are requested.
     pub outputs: Option<ArrayViewMut3<'a, F>>,
-    /// The masks that differ by gate or belong to the state. [`Cell::step`] is told of them as [`Step::x`] and [`Step::h`].
+    /// Masks that differ by gate or belong to the state. [`Step::x`] and [`Step::h`] apply them for [`Cell::step`].
     pub masks: StepMasks<'a, F>,
-    /// What each step is told: see [`Step::pass`].
+    /// Pass given to each step, see [`Step::pass`].
     pub pass: Pass<'a>,
 }
 
-/// A sequence to run back.
+/// Backward run over a sequence.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct RunBack<'a, F> {
-    /// The inputs of the run.
+    /// Inputs of the forward run.
     pub x: ArrayView3<'a, F>,
-    /// The tokens of the run.
+    /// Tokens of the forward run.
     pub tokens: Option<ArrayView2<'a, u32>>,
-    /// The mask of the run.
+    /// Mask of the forward run.
     pub mask: Option<ArrayView2<'a, bool>>,
-    /// The states of the run.
+    /// States of the forward run.
     pub states: Series<'a, F>,
-    /// The masks of the run.
+    /// Dropout masks of the forward run.
     pub masks: StepMasks<'a, F>,
-    /// What each step is told.
+    /// Pass given to each step.
     pub pass: Pass<'a>,
-    /// The gradient of each step's output (T, B, H), if all were asked for.
+    /// Gradient of each step's output (T, B, H), if all were requested.
     pub doutputs: Option<ArrayView3<'a, F>>,
-    /// The gradient of `x`, to be written.
+    /// Gradient of `x`, to be written.
     pub dx: Option<ArrayViewMut3<'a, F>>,
-    /// The gradient of the final states; becomes that of the initial ones.
+    /// Gradient of the final states; replaced by that of the initial ones.
     pub dstates: &'a mut State<F>,
 }
 
 impl<F: Scalar> Run<'_, F> {
-    /// The same for a shorter time: for a cell that does something after [`step_by_step`](super::step_by_step).
+    /// Reborrows the run, for a cell that continues after [`step_by_step`](super::step_by_step).
     pub fn reborrow(&mut self) -> Run<'_, F> {
         Run {
             x: self.x.reborrow(),
@@ -246,26 +246,26 @@ impl<F: Scalar> Run<'_, F> {
         }
     }
 
-    /// How many steps T and samples B there are.
+    /// Returns the number of steps T and of samples B.
     pub fn steps(&self) -> (usize, usize) {
         Seen { x: self.x, tokens: self.tokens, mask: None }.steps()
     }
 }
 
 impl<F: Scalar> RunBack<'_, F> {
-    /// How many steps T and samples B there are.
+    /// Returns the number of steps T and of samples B.
     pub fn steps(&self) -> (usize, usize) {
         Seen { x: self.x, tokens: self.tokens, mask: None }.steps()
     }
 }
 
-/// What a cell keeps from its forward to its backward pass, and the loops' own room.
+/// Values that a cell keeps from its forward to its backward pass, and the scratch memory of the loops.
 pub struct CellMemory<F: Scalar, C: Cell<F>> {
-    /// One cache for each step, or a single one when nothing is kept.
+    /// One cache for each step, or a single one without a backward pass.
     pub steps: Vec<C::Cache>,
-    /// The cell's own, for a whole sequence.
+    /// Workspace of the cell for a whole sequence.
     pub workspace: C::Workspace,
-    /// The states around a single step.
+    /// States around a single step.
     pub(super) series: StateSeries<F>,
     pub(super) scratch: Scratch<F>,
 }

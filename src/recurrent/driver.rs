@@ -1,10 +1,10 @@
-//! The driver: what all recurrent layers share, whatever their cell. The states of a sequence, the order of time, dropout, and
-//! whether all outputs or the last one go on.
+//! Driver: the part of a recurrent layer that does not depend on its cell. It handles the states of a sequence, the order of
+//! time, dropout, and whether to return all outputs or the last one.
 //!
-//! Dropout without recurrent dropout has one mask for all gates, which is applied to the inputs before the cell sees them;
-//! with recurrent dropout every gate has its own, which only the step can apply. Both as in Keras.
+//! Without recurrent dropout, all gates share one dropout mask, applied to the inputs before the cell sees them. With
+//! recurrent dropout each gate has its own mask, which only the step can apply. Both are as in Keras.
 //!
-//! It knows the cell only as sizes and a function that runs it, so it is compiled once.
+//! It knows the cell only as sizes and a function to run, so it is compiled once.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +16,7 @@ use crate::layer::{Backward, Forward, MaskKind, Pass};
 use crate::numeric::Scalar;
 use crate::tensor::{State, Tensor, Widths, slice_mut};
 
-/// The options of a recurrent layer that are not its cell's.
+/// Options of a recurrent layer, without those of its cell.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RnnOptions {
@@ -28,29 +28,29 @@ pub(super) struct RnnOptions {
     pub(super) zero_output_for_mask: bool,
 }
 
-/// The driver of a cell with these sizes.
+/// Driver of a cell with these sizes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Driver<'a> {
     pub(super) options: &'a RnnOptions,
     pub(super) widths: Widths,
-    /// The independent masks of dropout.
+    /// Number of independent dropout masks.
     pub(super) gates: usize,
-    /// The columns of the masks of the state.
+    /// Number of columns of the state's masks.
     pub(super) dropped_width: usize,
 }
 
-/// What the driver keeps from a forward to its backward pass.
+/// Values that the driver keeps from a forward to its backward pass.
 #[derive(Debug, Default)]
 pub(crate) struct DriverCache<F: Scalar> {
     states: StateSeries<F>,
     inputs: Inputs<F>,
-    /// The gradient of the outputs without those that were set to zero.
+    /// Gradient of the outputs, with zeros where the output was set to zero.
     doutputs: Tensor<F>,
     step_masks: DrawnMasks<F>,
     dstates: State<F>,
 }
 
-/// Sets the rows of outputs to zero that a mask leaves out: of all steps, or of the last one.
+/// Sets masked outputs to zero: of all steps, or of the last one.
 fn clear_left_out<F: Scalar>(seen: Seen<'_, F>, outputs: &mut Tensor<F>) {
     let Some(mask) = seen.mask else { return };
     let last = mask.nrows().saturating_sub(1);
@@ -64,7 +64,7 @@ fn clear_left_out<F: Scalar>(seen: Seen<'_, F>, outputs: &mut Tensor<F>) {
 }
 
 impl RnnOptions {
-    /// How the cell sees its inputs. If all gates share the dropout mask, it is applied once, before the cell.
+    /// Returns how the cell sees its inputs. A dropout mask shared by all gates is applied once, before the cell.
     fn order(&self, pass: Pass<'_>) -> Order {
         let drops = pass.training && self.dropout > 0.0 && self.recurrent_dropout == 0.0;
         Order { backwards: self.go_backwards, dropout: drops.then_some((self.dropout, self.dropout_per_step)) }
@@ -87,7 +87,7 @@ impl Driver<'_> {
     }
 }
 
-/// Runs a sequence; `run` is the cell's.
+/// Runs a sequence forward by the cell's `run`.
 pub(super) fn forward<F: Scalar>(
     driver: Driver<'_>,
     forward: Forward<'_, F, DriverCache<F>>,
@@ -106,7 +106,7 @@ pub(super) fn forward<F: Scalar>(
     inputs.arrange(got, options.order(pass), pass);
     driver.draw_masks(got, step_masks, pass);
     let seen = inputs.seen(got);
-    // Cells need not know of sequences in which there is nothing to do.
+    // // Cells are not called for empty sequences.
     let is_empty = steps == 0 || batch == 0;
     let all = Run {
         x: seen.x,
@@ -134,7 +134,7 @@ pub(super) fn forward<F: Scalar>(
     }
 }
 
-/// Runs a sequence back; `run` is the cell's.
+/// Runs a sequence backward by the cell's `run`.
 pub(super) fn backward<F: Scalar>(
     driver: Driver<'_>,
     backward: Backward<'_, F, DriverCache<F>, ()>,
@@ -182,7 +182,7 @@ pub(super) fn backward<F: Scalar>(
             dstates,
         });
     } else if let Some(dx) = &mut dx {
-        // Nobody saw a row of a table.
+        // // No step read a row of the table.
         dx.fill(F::zero());
     }
     if let Some(dx) = dx {

@@ -1,8 +1,8 @@
-//! Dropout of inputs that are rows of a table: a row is dropped out once for each sample that sees it, however often.
+//! Dropout of inputs that are rows of a table: a row is dropped once for each sample that uses it, however often.
 //!
-//! A mask that all steps share makes equal steps of a sample equal after it, too, so that the inputs are still rows of a
-//! table, if a larger one: for 100 steps of a review of the IMDB experiments it has 46. Where samples see hardly a row
-//! twice, as in short sequences of many words, a table would only be in the way, and the inputs become a sequence.
+//! If all time steps share a mask, equal steps of a sample stay equal after it. The inputs are then still rows of a table,
+//! if a larger one. Where samples rarely use a row twice, as in short sequences of many words, a table does not pay off and
+//! the inputs become a sequence.
 
 use std::hint::select_unpredictable;
 
@@ -13,26 +13,26 @@ use crate::numeric::Scalar;
 use crate::numeric::{Kernel, Vector};
 use crate::tensor::{resize, resize_within, slice, slice_mut};
 
-/// The rows that samples see, in the order in which the cell gets them.
+/// Rows that samples use, in the order in which the cell gets them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct DroppedRows {
-    /// Rows of the table, each with the sample that sees it; behind the first `count` is what was there before. As many as there
-    /// are steps are those of single steps, one after the other: then the inputs are a sequence.
+    /// Rows of the table, each with the sample that uses it; entries after the first `count` are stale. If there are as many
+    /// as time steps, they are those of single steps in order, and the inputs are a sequence.
     pairs: Vec<(u32, u32)>,
     count: usize,
-    /// For each row of the table one more than its last place among the pairs.
+    /// For each row of the table, its last place among the pairs plus one.
     places: Vec<usize>,
-    /// For each step (T, B) the place of what is seen there.
+    /// Place of the row used at each step (T, B).
     numbers: Array2<u32>,
 }
 
 impl DroppedRows {
-    /// Finds the rows that samples see with these tokens, of a table of `rows`.
+    /// Finds the rows that samples use with these tokens, of a table with `rows` rows.
     pub(super) fn find(&mut self, rows: usize, tokens: ArrayView2<'_, u32>) {
         resize(&mut self.numbers, tokens.raw_dim());
         self.numbers.assign(&tokens);
         self.number(rows);
-        // Going through a table takes about as long as a quarter of the products.
+        // // The detour over a table costs about as much as a quarter of the products.
         if 4 * self.count > 3 * tokens.len() {
             self.count = tokens.len();
             let samples = (0..tokens.ncols() as u32).cycle();
@@ -40,21 +40,21 @@ impl DroppedRows {
         }
     }
 
-    /// From the tokens in `numbers`, of a table of `rows`, makes pairs and their numbers.
+    /// Makes pairs and their numbers from the tokens in `numbers`, of a table with `rows` rows.
     fn number(&mut self, rows: usize) {
         let (batch, DroppedRows { pairs, places, numbers, .. }) = (self.numbers.ncols(), &mut *self);
         pairs.resize(pairs.len().max(numbers.len()), (0, 0));
         places.clear();
         places.resize(rows, 0);
         let (pairs, places, mut count) = (&mut pairs[..], &mut places[..], 0);
-        // A sequence may have samples and no steps.
+        // // A sequence may have samples and no steps.
         for sample in 0..batch.min(numbers.len()) {
             let first = count;
             for token in slice_mut(numbers)[sample..].iter_mut().step_by(batch) {
                 let place = &mut places[*token as usize];
                 let known = *place > first;
                 pairs[count] = (*token, sample as u32);
-                // No branch, for whether a review has had a word before is anyone's guess.
+                // // Avoids a branch, because it would be hard to predict.
                 *place = select_unpredictable(known, *place, count + 1);
                 *token = (*place - 1) as u32;
                 count += usize::from(!known);
@@ -63,12 +63,12 @@ impl DroppedRows {
         self.count = count;
     }
 
-    /// For each step the row that is seen there, unless they are a sequence.
+    /// Returns the row used at each step, unless the inputs are a sequence.
     pub(super) fn numbers(&self) -> Option<ArrayView2<'_, u32>> {
         (self.count < self.numbers.len()).then(|| self.numbers.view())
     }
 
-    /// Each row of the table as its sample sees it, through its row of `masks`: (1, R, D), or (T, B, D) as a sequence.
+    /// Writes each row of the table after dropout with its sample's row of `masks`: (1, R, D), or (T, B, D) as a sequence.
     pub(super) fn drop_out<F: Scalar>(&self, table: ArrayView3<'_, F>, masks: &Array3<F>, dropped: &mut Array3<F>) {
         let features = table.dim().2;
         let (steps, samples) = if self.numbers().is_some() { (1, self.count) } else { self.numbers.dim() };
@@ -78,7 +78,7 @@ impl DroppedRows {
         F::vectorize(features, self.through::<F, false>(masks, table, to));
     }
 
-    /// From the gradient of what samples see that of the table, which it is added to.
+    /// Adds the gradient of the table, given that of the rows after dropout.
     pub(super) fn add_gradient<F: Scalar>(&self, ddropped: &Array3<F>, masks: &Array3<F>, dtable: &mut Array3<F>) {
         let features = dtable.dim().2;
         let (from, to) = (Rows::new(slice(ddropped), features), RowsMut::new(slice_mut(dtable), features));
@@ -95,7 +95,7 @@ impl DroppedRows {
     }
 }
 
-/// Row by row `to` ← `from` ∘ mask, from a row of the table to its place among the pairs; or back, where it is added.
+/// Computes `to` ← `from` ∘ mask from table rows to their places among the pairs; with `BACK` the reverse, added.
 struct Through<'a, F, const BACK: bool> {
     pairs: &'a [(u32, u32)],
     masks: Rows<'a, F>,

@@ -1,7 +1,7 @@
-//! Inputs as the cell sees them: in its order of time, and dropped out where all gates share the mask.
+//! Inputs as the cell sees them: in its order of time, and after dropout if all gates share the mask.
 //!
-//! They are copied only if one of the two makes them differ from what the layer got; rows of a table only once for each
-//! sample that sees them, see [`dropped_rows`](super::dropped_rows).
+//! They are copied only if order or dropout changes them. Rows of a table are copied once for each sample that uses them,
+//! see [`dropped_rows`](super::dropped_rows).
 
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis};
 
@@ -16,9 +16,9 @@ use crate::tensor::{Tensor, resize, reverse_steps};
 /// How the cell sees its inputs.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Order {
-    /// The last step comes first.
+    /// Whether the last step comes first.
     pub(super) backwards: bool,
-    /// The rate of dropout, if there is any, and whether each step has a mask of its own.
+    /// Rate of dropout, if any, and whether each step has its own mask.
     pub(super) dropout: Option<(f64, bool)>,
 }
 
@@ -26,16 +26,16 @@ pub(super) struct Order {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Inputs<F> {
     order: Order,
-    /// (T, B, D), or the `rows` that samples see.
+    /// Inputs (T, B, D), or the `rows` that samples use.
     sequence: Array3<F>,
     tokens: Array2<u32>,
     mask: Mask,
-    /// The dropout mask: (1 or T, B, D).
+    /// Dropout mask: (1 or T, B, D).
     dropout: Array3<F>,
     rows: DroppedRows,
 }
 
-/// The inputs of a run: a sequence, or a table with the tokens that stand for its rows; and which steps count.
+/// Inputs of a run: a sequence, or a table with the tokens of its rows; and the mask of time steps.
 #[derive(Clone, Copy)]
 pub(super) struct Seen<'a, F> {
     pub(super) x: ArrayView3<'a, F>,
@@ -44,7 +44,7 @@ pub(super) struct Seen<'a, F> {
 }
 
 impl<'a, F: Scalar> Seen<'a, F> {
-    /// The inputs as the layer got them.
+    /// Returns the inputs as the layer got them.
     pub(super) fn of(x: &'a Tensor<F>, mask: Option<ArrayView2<'a, bool>>) -> Self {
         match x {
             Tensor::Lookup(lookup) => Seen { x: lookup.table.view(), tokens: Some(lookup.tokens.view()), mask },
@@ -52,7 +52,7 @@ impl<'a, F: Scalar> Seen<'a, F> {
         }
     }
 
-    /// T and B.
+    /// Returns T and B.
     pub(super) fn steps(&self) -> (usize, usize) {
         self.tokens.map_or((self.x.dim().0, self.x.dim().1), |tokens| tokens.dim())
     }
@@ -65,7 +65,7 @@ impl<'a, F: Scalar> Seen<'a, F> {
 }
 
 impl<F: Scalar> Inputs<F> {
-    /// Copies what the cell sees otherwise than the layer, and draws the dropout mask.
+    /// Copies the inputs that the cell sees changed, and draws the dropout mask.
     pub(super) fn arrange(&mut self, got: Seen<'_, F>, order: Order, pass: Pass<'_>) {
         self.order = order;
         if order.backwards {
@@ -95,7 +95,7 @@ impl<F: Scalar> Inputs<F> {
         }
     }
 
-    /// [`Inputs::arrange`] of rows of a table.
+    /// Implements [`Inputs::arrange`] for rows of a table.
     fn arrange_rows(&mut self, table: ArrayView3<'_, F>, mut tokens: ArrayView2<'_, u32>, pass: Pass<'_>) {
         if self.order.backwards {
             tokens.invert_axis(Axis(0));
@@ -111,7 +111,7 @@ impl<F: Scalar> Inputs<F> {
         }
     }
 
-    /// What the cell sees, of what the layer got.
+    /// Returns the inputs as the cell sees them, given those of the layer.
     pub(super) fn seen<'a>(&'a self, got: Seen<'a, F>) -> Seen<'a, F> {
         let Order { backwards, dropout } = self.order;
         let mask = if backwards { self.mask.get() } else { got.mask };
@@ -124,12 +124,12 @@ impl<F: Scalar> Inputs<F> {
         Seen { x, tokens, mask }
     }
 
-    /// From the gradient of what the cell saw that of what the layer got.
+    /// Turns the gradient of the cell's inputs into that of the layer's.
     pub(super) fn give_back(&mut self, x: &Tensor<F>, dx: &mut Array3<F>) {
         let Order { backwards, dropout } = self.order;
         match x {
             Tensor::Lookup(lookup) if dropout.is_some() => {
-                // What the cell saw is not needed any more.
+                // // The copy of the inputs is no longer needed.
                 std::mem::swap(dx, &mut self.sequence);
                 resize(dx, lookup.table.raw_dim());
                 dx.fill(F::zero());

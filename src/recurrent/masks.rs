@@ -1,5 +1,4 @@
-//! Dropout masks that differ by gate or belong to the state: as they are drawn, as a run gets them, and as a step applies
-//! them.
+//! Dropout masks that differ by gate or belong to the state: how they are drawn, passed to a run, and applied by a step.
 
 use ndarray::{Array3, ArrayView2, ArrayView3, ArrayViewMut2, Axis, ShapeBuilder, Zip, s};
 
@@ -9,18 +8,18 @@ use crate::numeric::Scalar;
 use crate::tensor::Views;
 use crate::tensor::{resize, slice};
 
-/// The masks of a pass: the memory that [`StepMasks`] looks at. Empty arrays drop nothing.
+/// Masks of a pass: the memory behind [`StepMasks`]. Empty arrays drop nothing.
 #[derive(Clone, Debug, Default)]
 pub(super) struct DrawnMasks<F> {
-    /// (periods · gates, B, D), with one period if all steps share the masks, or one for each step.
+    /// Input masks (periods · gates, B, D), with one period if all steps share the masks, or one for each step.
     input: Array3<F>,
-    /// (gates, B, columns).
+    /// State masks (gates, B, columns).
     state: Array3<F>,
     gates: usize,
 }
 
 impl<F: Scalar> DrawnMasks<F> {
-    /// Drops nothing.
+    /// Removes the masks, so that nothing is dropped.
     pub(super) fn clear(&mut self) {
         for masks in [&mut self.input, &mut self.state] {
             resize(masks, (0, 0, 0));
@@ -40,7 +39,7 @@ impl<F: Scalar> DrawnMasks<F> {
         fill_masks(masks, kind, rate, (periods, gates, batch, width), pass);
     }
 
-    /// The masks as a run gets them.
+    /// Returns the masks as a run gets them.
     pub(super) fn view(&self) -> StepMasks<'_, F> {
         let of = |masks| GateMasks::of(masks, self.gates);
         StepMasks { input: of(&self.input), state: of(&self.state) }
@@ -64,7 +63,7 @@ pub(super) fn fill_masks<F: Scalar>(
     }
 }
 
-/// Dropout masks that a step applies: for each gate to the input, and to the state. By default there are none.
+/// Dropout masks that a step applies to the input and to the state of each gate. None by default.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct StepMasks<'a, F> {
     pub(super) input: Option<GateMasks<'a, F>>,
@@ -72,12 +71,12 @@ pub struct StepMasks<'a, F> {
 }
 
 impl<'a, F: Scalar> StepMasks<'a, F> {
-    /// Nothing is dropped inside the steps.
+    /// Whether nothing is dropped inside the steps.
     pub fn is_empty(&self) -> bool {
         self.input.is_none() && self.state.is_none()
     }
 
-    /// The same with the state's columns from this one on, for a cell whose output is not the first of all.
+    /// Skips the first `column` columns of the state's masks, for a cell whose output is not the first one.
     pub(super) fn after_column(self, column: usize) -> Self {
         let after_column = |masks: GateMasks<'a, F>| GateMasks {
             numbers: &masks.numbers[column..],
@@ -87,21 +86,21 @@ impl<'a, F: Scalar> StepMasks<'a, F> {
         StepMasks { state: self.state.map(after_column), ..self }
     }
 
-    /// The same without those of the input.
+    /// Returns the masks of the state alone.
     pub(super) fn of_state(self) -> Self {
         StepMasks { input: None, ..self }
     }
 
-    /// The masks (gates, B, width) of step t: of the input, and of the state.
+    /// Returns the masks (gates, B, width) of step t: of the input, and of the state.
     pub(super) fn at(self, t: usize) -> (Option<ArrayView3<'a, F>>, Option<ArrayView3<'a, F>>) {
         (self.input.map(|masks| masks.at(t)), self.state.map(|masks| masks.at(t)))
     }
 }
 
-/// The masks of one kind, one for each gate.
+/// Masks of one kind, one for each gate.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct GateMasks<'a, F> {
-    /// Rows (periods · gates · B), each `stride` numbers from the next.
+    /// Rows (periods · gates · B), `stride` numbers apart.
     numbers: &'a [F],
     stride: usize,
     columns: usize,
@@ -111,26 +110,26 @@ pub(super) struct GateMasks<'a, F> {
 }
 
 impl<'a, F: Scalar> GateMasks<'a, F> {
-    /// The masks of an array (periods · gates, B, columns), if it holds any.
+    /// Returns the masks of an array (periods · gates, B, columns), unless it is empty.
     pub(super) fn of(masks: &'a Array3<F>, gates: usize) -> Option<Self> {
         let (all, batch, columns) = masks.dim();
         let masks_of = |numbers| GateMasks { numbers, stride: columns, columns, gates, batch, per_step: all > gates };
         (!masks.is_empty()).then(|| masks_of(slice(masks)))
     }
 
-    /// The masks of step t, and what follows them.
+    /// Returns the masks from step t on.
     fn since(self, t: usize) -> &'a [F] {
         let row = if self.per_step { t * self.gates * self.batch } else { 0 };
         &self.numbers[row * self.stride..]
     }
 
-    /// The masks of step t, (gates, B, columns).
+    /// Returns the masks of step t, (gates, B, columns).
     fn at(self, t: usize) -> ArrayView3<'a, F> {
         let shape = (self.gates, self.batch, self.columns).strides((self.batch * self.stride, self.stride, 1));
         ArrayView3::from_shape(shape, self.since(t)).expect("masks lie row after row")
     }
 
-    /// C ← start + A∘mask, for the rows of some steps, the first of which is t, as this gate sees them.
+    /// Computes C ← start + A∘mask for rows of some steps from step t on, with the mask of this gate.
     pub(super) fn drop(self, gate: usize, t: usize, a: Rows<'_, F>, start: Start<'_, F>, mut c: RowsMut<'_, F>) {
         for (index, from) in (0..a.count()).step_by(self.batch).enumerate() {
             let masks = Rows::new(self.since(t + index), self.stride).columns(0, self.columns);
@@ -140,7 +139,7 @@ impl<'a, F: Scalar> GateMasks<'a, F> {
     }
 }
 
-/// Writes `values` times each mask into `dropped` (gates, B, width), or `values` alone where nothing is dropped.
+/// Writes `values` times each mask into `dropped` (gates, B, width), or `values` alone without masks.
 pub(super) fn drop_for_gates<F: Scalar>(
     values: ArrayView2<'_, F>,
     masks: Option<ArrayView3<'_, F>>,
@@ -156,7 +155,7 @@ pub(super) fn drop_for_gates<F: Scalar>(
     }
 }
 
-/// Adds to `sum` what each gate's gradient means for the value before its mask.
+/// Adds to `sum` each gate's gradient times its mask, which is the gradient of the value before dropout.
 pub(super) fn undrop<F: Scalar>(
     gradients: &Array3<F>,
     masks: Option<ArrayView3<'_, F>>,
@@ -173,12 +172,12 @@ pub(super) fn undrop<F: Scalar>(
     }
 }
 
-/// The masks of a state's columns, where there may be more for other states.
+/// Returns the first columns of the state's masks, those of one cell's output.
 pub(super) fn first_columns<F>(masks: Option<ArrayView3<'_, F>>, units: usize) -> Option<ArrayView3<'_, F>> {
     masks.map(|masks| masks.slice_move(s![.., .., ..units]))
 }
 
-/// The output in `previous` as each gate sees it, if recurrent dropout has masks for it.
+/// Returns the output in `previous` as each gate sees it, if there are masks of recurrent dropout.
 pub(super) fn drop_output<'a, F: Scalar>(
     previous: Views<'_, F>,
     masks: Option<ArrayView3<'_, F>>,

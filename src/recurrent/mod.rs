@@ -1,23 +1,23 @@
-//! Recurrent layers: a driver over time, and cells that say what one step does.
+//! Recurrent layers: a driver over time, and cells that define one time step.
 //!
-//! For those who use recurrent layers in another way than [`layers`](crate::layers) offers, and for those who write cells of
-//! their own. How to write one: the chapter [`own_cell`](crate::guide::own_cell).
+//! This module is for uses of recurrent layers beyond [`layers`](crate::layers), and for custom cells. The chapter
+//! [`own_cell`](crate::guide::own_cell) shows how to write one.
 //!
-//! | item | what it is |
+//! | item | meaning |
 //! | --- | --- |
 //! | [`Rnn`], [`RnnCache`] | a layer of any cell: states, masks, dropout, the order of time |
 //! | [`Cell`] | one time step and its adjoint |
-//! | [`Step`], [`StepBack`] | what a step reads; what it made, and its gradients |
+//! | [`Step`], [`StepBack`] | inputs of a step; its results and gradients |
 //! | [`Gates`], [`Block`] | an element-wise rule on the sums x·W + h·U + b, and its derivative |
 //! | [`Gated`], [`GatedWeights`] | the cell of a rule: weights, products, vector instructions |
-//! | [`Lstm`], [`Gru`], [`SimpleRnn`] | the built-in layers; [`LstmGates`], [`GruCell`], [`GruGates`], [`SimpleGates`] are their cells and rules |
-//! | [`Stacked`] | a cell on another one, as one cell |
-//! | [`Bidirectional`], [`Merge`] | two layers, one of which goes backwards |
-//! | [`Run`], [`RunBack`], [`CellMemory`] | a whole sequence, for a cell that has a faster way than step by step |
-//! | [`step_by_step`], [`step_by_step_back`] | the loops over time that a cell has by default |
+//! | [`Lstm`], [`Gru`], [`SimpleRnn`] | built-in layers; their cells and rules: [`LstmGates`], [`GruCell`], [`GruGates`], [`SimpleGates`] |
+//! | [`Stacked`] | two stacked cells as one cell |
+//! | [`Bidirectional`], [`Merge`] | two layers, one of which goes backward |
+//! | [`Run`], [`RunBack`], [`CellMemory`] | a whole sequence, for a cell with a faster path than step by step |
+//! | [`step_by_step`], [`step_by_step_back`] | the default loops over time |
 //! | [`StepMasks`], [`Series`], [`SeriesMut`] | dropout masks and the states of all steps, within a run |
 //!
-//! A layer of two cells, run by itself over four samples of ten steps:
+//! A layer of two stacked cells, run alone over four samples of ten steps:
 //!
 //! ```
 //! use bptt::initializers::Init;
@@ -42,8 +42,8 @@
 //!
 //! # Memory
 //!
-//! Training keeps, for each step, the states (B·H each) and what the step saved (for gates B·N·H). Running keeps two
-//! slots of state, however long the sequence.
+//! Training keeps for each step the states (B·H each) and the values that the step saved (B·N·H for gates). Inference keeps
+//! two slots of state, however long the sequence.
 
 mod bidirectional;
 mod cell;

@@ -1,4 +1,4 @@
-//! What of the recurrent layers is compiled once: all but a cell's own steps and a rule's own loops.
+//! Functions of recurrent layers that are compiled once: all but a cell's own steps and a rule's own loops.
 
 use ndarray::ArrayView2;
 
@@ -58,7 +58,7 @@ compiled_once! { Recurrent: RecurrentFunctions {
     ) -> bool = gated::advance;
 } }
 
-// Apart, so that a program without a GRU holds nothing of it.
+// // Separate, so that a program without a GRU does not contain its code.
 compiled_once! { Grus: GruFunctions {
     step_gru(cell: &GruCell, w: &Weights<F>, at: &Step<'_, F>, next: ViewsMut<'_, F>, cache: &mut GatedStep<F>)
         = gated::step_gru;

@@ -1,4 +1,4 @@
-//! A layer of a cell. What it does is in `driver.rs`.
+//! Recurrent layer over a cell; `driver.rs` runs it.
 
 use std::sync::Arc;
 
@@ -15,30 +15,30 @@ use crate::numeric::checks::{check_count, check_rate};
 use crate::tensor::{Form, State, Tensor, Widths};
 use crate::weights::initializers::Init;
 
-/// A recurrent layer over any [`Cell`].
+/// Recurrent layer over any [`Cell`].
 ///
 /// # Shapes
 ///
-/// Sequences (T, B, D) to the last output (B, H), or with `return_sequences` to all outputs (T, B, H). Weights are the
-/// cell's.
+/// Sequences (T, B, D) become the last output (B, H), or with `return_sequences` all outputs (T, B, H). The weights are
+/// those of the cell.
 ///
 /// # Options
 ///
 /// | name | default | purpose | range |
 /// | --- | --- | --- | --- |
-/// | `return_sequences` | false | hand on the output of every step | |
-/// | `dropout` | 0 | part of the inputs dropped in training | 0 ≤ rate < 1 |
-/// | `recurrent_dropout` | 0 | part of the state dropped from the products | 0 ≤ rate < 1 |
-/// | `dropout_per_step` | false | draw the input's mask anew at each step, as tf.keras 2 did | |
-/// | `go_backwards` | false | start at the last step; outputs come in that order, as in Keras | |
-/// | `zero_output_for_mask` | false | put out zero, not the last output, at steps that the mask leaves out | |
+/// | `return_sequences` | false | return the output of every time step instead of the last one | |
+/// | `dropout` | 0 | fraction of the inputs to drop in training | 0 ≤ rate < 1 |
+/// | `recurrent_dropout` | 0 | fraction of the hidden state to drop in training | 0 ≤ rate < 1 |
+/// | `dropout_per_step` | false | draw a new input mask at each time step, as in tf.keras 2 | |
+/// | `go_backwards` | false | process the last time step first; outputs have that order, as in Keras | |
+/// | `zero_output_for_mask` | false | put out zeros instead of the previous output at masked time steps | |
 ///
-/// Masks are drawn for each sample and, by default, shared by all steps (Gal and Ghahramani 2016), as in Keras 3. With
-/// `recurrent_dropout`, input and state have a mask for each gate.
+/// Dropout masks are drawn for each sample and, by default, shared by all time steps (Gal and Ghahramani 2016), as in Keras
+/// 3. With `recurrent_dropout`, each gate has its own masks for input and state.
 ///
 /// # Masks
 ///
-/// Where the mask of the input ([`Pass::mask`]) leaves a step out, the state stays what it was, and with it the output.
+/// Where the mask of the input ([`Pass::mask`]) leaves out a time step, state and output stay unchanged.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rnn<C> {
@@ -47,7 +47,7 @@ pub struct Rnn<C> {
 }
 
 impl<C> Rnn<C> {
-    /// The layer of this cell.
+    /// Returns a layer over this cell.
     pub fn from_cell(cell: C) -> Self {
         Rnn { cell, options: RnnOptions::default() }
     }
@@ -57,59 +57,59 @@ impl<C> Rnn<C> {
         self
     }
 
-    /// Whether every step's output is handed on, or only the last.
+    /// Sets whether to return the output of every time step instead of the last one.
     pub fn return_sequences(self, return_sequences: bool) -> Self {
         self.with_options(|options| options.return_sequences = return_sequences)
     }
 
-    /// The part of the inputs that is dropped in training.
+    /// Sets the fraction of the inputs to drop in training.
     pub fn dropout(self, dropout: f64) -> Self {
         self.with_options(|options| options.dropout = dropout)
     }
 
-    /// The part of the state that is dropped, in training, from what the recurrent kernel multiplies.
+    /// Sets the fraction of the hidden state to drop, in training, before the product with the recurrent kernel.
     pub fn recurrent_dropout(self, recurrent_dropout: f64) -> Self {
         self.with_options(|options| options.recurrent_dropout = recurrent_dropout)
     }
 
-    /// Whether the input's mask is drawn anew at each time step, as tf.keras 2 did.
+    /// Sets whether each time step draws its own mask for the inputs, as in tf.keras 2.
     pub fn dropout_per_step(self, dropout_per_step: bool) -> Self {
         self.with_options(|options| options.dropout_per_step = dropout_per_step)
     }
 
-    /// Whether the last step comes first. The outputs of all steps then start with that of the last one.
+    /// Sets whether to process the last time step first. Outputs of all steps then start with that of the last step.
     pub fn go_backwards(self, go_backwards: bool) -> Self {
         self.with_options(|options| options.go_backwards = go_backwards)
     }
 
-    /// Whether steps that the mask leaves out put out zero instead of the output before them.
+    /// Sets whether masked time steps put out zeros instead of the previous output.
     pub fn zero_output_for_mask(self, zero_output_for_mask: bool) -> Self {
         self.with_options(|options| options.zero_output_for_mask = zero_output_for_mask)
     }
 
-    /// The cell.
+    /// Returns the cell.
     pub fn cell(&self) -> &C {
         &self.cell
     }
 
-    /// The cell alone, without the layer's own options.
+    /// Returns the cell without the layer's own options.
     pub fn into_cell(self) -> C {
         self.cell
     }
 
-    /// The layer as one direction of two: as in Keras, it puts out zero where a mask leaves a step out.
+    /// Returns the layer as one direction of a bidirectional one: as in Keras, it puts out zeros at masked time steps.
     pub(super) fn in_direction(self, backwards: bool) -> Self {
         let zero = self.options.return_sequences;
         self.go_backwards(backwards).zero_output_for_mask(zero)
     }
 
-    /// Changes the cell's options.
+    /// Changes the options of the cell.
     pub(crate) fn with_cell(self, change: impl FnOnce(C) -> C) -> Self {
         Rnn { cell: change(self.cell), options: self.options }
     }
 }
 
-/// What a recurrent layer keeps from a forward to its backward pass.
+/// Values that a recurrent layer keeps from its forward to its backward pass.
 pub struct RnnCache<F: Scalar, C: Cell<F>> {
     driver: DriverCache<F>,
     memory: CellMemory<F, C>,
@@ -128,7 +128,7 @@ impl<F: Scalar, C: Cell<F>> std::fmt::Debug for RnnCache<F, C> {
 }
 
 impl<C: Describe> Rnn<C> {
-    /// The states of the layer: the output first.
+    /// Returns the widths of the layer's states, the output first.
     pub fn states<F: Scalar>(&self) -> Widths
     where
         C: Cell<F>,
@@ -136,10 +136,10 @@ impl<C: Describe> Rnn<C> {
         self.cell.states()
     }
 
-    /// One time step without training: takes x (B, D), usually of one sample, and replaces the state by the next one, whose
-    /// first part is the output. Allocates nothing once `cache` was used with the same sizes.
+    /// Runs one time step without training: takes x (B, D), usually of one sample, and replaces the state by the next one,
+    /// whose first part is the output. It allocates nothing once `cache` was used with the same sizes.
     ///
-    /// A loop over it is a run over the whole sequence:
+    /// A loop over `step` equals a run over the whole sequence:
     ///
     /// ```
     /// use bptt::initializers::Init;
@@ -169,8 +169,8 @@ impl<C: Describe> Rnn<C> {
     ///
     /// # Panics
     ///
-    /// If the state does not have B rows of the layer's [`states`](Rnn::states), or x another width than the weights were
-    /// built for.
+    /// If the state does not have B rows of the layer's [`states`](Rnn::states), or the width of x is not that for which the
+    /// weights were built.
     pub fn step<F: Scalar>(
         &self,
         weights: &C::Weights,
@@ -217,7 +217,7 @@ impl<F: Scalar, C: Cell<F>> Layer<F> for Rnn<C> {
     }
 
     fn takes_lookups(&self, pass: Pass<'_>) -> bool {
-        // Inputs are no rows of a table any more where each step sees them otherwise, or each gate.
+        // // Inputs cannot stay rows of a table if each step or each gate has its own mask for them.
         let RnnOptions { dropout, dropout_per_step, recurrent_dropout, .. } = self.options;
         let differ = dropout > 0.0 && (dropout_per_step || recurrent_dropout > 0.0);
         !(pass.training && differ) && self.cell.takes_lookups()
@@ -235,12 +235,12 @@ impl<F: Scalar, C: Cell<F>> Layer<F> for Rnn<C> {
         self.cell.build(input.expect_sequence()?.1, init)
     }
 
-    /// A sequence without steps leaves the state as it is: the last output is that of the initial state. A batch without
+    /// A sequence without steps returns the output of the initial state and leaves the state unchanged. A batch without
     /// samples gives outputs without rows.
     fn forward(&self, weights: &C::Weights, forward: Forward<'_, F, Self::Cache>) {
         let Forward { x, y, cache, pass, state, kept } = forward;
         match (x, state) {
-            // A step by itself has a way of its own, which is much shorter.
+            // // A single step has a shorter path.
             (Tensor::Sequence(steps), Some(state)) if steps.dim().0 == 1 && !pass.training && pass.mask.is_none() => {
                 self.step(weights, steps.index_axis(Axis(0), 0), state, cache);
                 once::write_output(&self.options, state, y);

@@ -1,15 +1,15 @@
-//! The states of a sequence: in training slot t holds the state before step t, so slot 0 is the initial state and
-//! `outputs[..T]` is the left factor of the recurrent kernel's gradient without a copy; otherwise two slots take turns.
+//! States of a sequence. In training, slot t holds the state before step t, so slot 0 is the initial state and
+//! `outputs[..T]` is the left factor of the recurrent kernel's gradient, without a copy. Otherwise two slots alternate.
 
 use ndarray::{Array3, ArrayView3, s};
 
 use crate::numeric::Scalar;
 use crate::tensor::{MAX_STATES, State, Views, ViewsMut, Widths, copy, resize, slice_mut};
 
-/// The states of a whole sequence, or the last two of it.
+/// States of a whole sequence, or the last two of it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct StateSeries<F> {
-    /// For each state: (slots, B, width).
+    /// Array (slots, B, width) of each state.
     arrays: Vec<Array3<F>>,
     keeps_all: bool,
     batch: usize,
@@ -39,7 +39,7 @@ impl<F: Scalar> StateSeries<F> {
         }
     }
 
-    /// Copies the states after this many steps.
+    /// Copies the states after this number of steps.
     pub(crate) fn copy_after(&self, steps: usize, state: &mut State<F>) {
         let last = self.view().before(steps);
         for (part, to) in state.parts.iter_mut().enumerate() {
@@ -50,23 +50,23 @@ impl<F: Scalar> StateSeries<F> {
         }
     }
 
-    /// The states to be read.
+    /// Returns a view of the states.
     pub(crate) fn view(&self) -> Series<'_, F> {
         Series { arrays: &self.arrays, keeps_all: self.keeps_all, batch: self.batch }
     }
 
-    /// The states to be written.
+    /// Returns a mutable view of the states.
     pub(crate) fn view_mut(&mut self) -> SeriesMut<'_, F> {
         SeriesMut { arrays: &mut self.arrays, keeps_all: self.keeps_all, batch: self.batch }
     }
 }
 
-/// Where the states before step t are.
+/// Slot of the states before step t.
 fn slot(keeps_all: bool, t: usize) -> usize {
     if keeps_all { t } else { t % 2 }
 }
 
-/// The states of a cell over a sequence, to be read.
+/// View of the states of a cell over a sequence.
 #[derive(Clone, Copy, Debug)]
 pub struct Series<'a, F> {
     arrays: &'a [Array3<F>],
@@ -75,12 +75,12 @@ pub struct Series<'a, F> {
 }
 
 impl<'a, F: Scalar> Series<'a, F> {
-    /// Every state is kept, as a backward pass needs it.
+    /// Whether every state is kept, as a backward pass needs.
     pub fn keeps_all(&self) -> bool {
         self.keeps_all
     }
 
-    /// The states before step t (counted from 0), or after step t − 1.
+    /// Returns the states before step t (counted from 0), which are those after step t − 1.
     pub fn before(&self, t: usize) -> Views<'a, F> {
         let slot = slot(self.keeps_all, t);
         let slices = self.arrays.iter().map(|array| {
@@ -90,19 +90,19 @@ impl<'a, F: Scalar> Series<'a, F> {
         Views::new(slices, self.batch)
     }
 
-    /// The outputs before each of the first `steps` steps, (T, B, H), the initial one first.
+    /// Returns the outputs before each of the first `steps` steps, (T, B, H), the initial one first.
     pub(crate) fn outputs_before(&self, steps: usize) -> ArrayView3<'a, F> {
         self.arrays[0].slice(s![..steps, .., ..])
     }
 
-    /// The first `count` states, and the others.
+    /// Splits into the first `count` states and the others.
     pub(super) fn split_at(self, count: usize) -> (Self, Self) {
         let (first, others) = self.arrays.split_at(count);
         (Series { arrays: first, ..self }, Series { arrays: others, ..self })
     }
 }
 
-/// The states of a cell over a sequence, to be written step by step.
+/// Mutable view of the states of a cell over a sequence.
 #[derive(Debug)]
 pub struct SeriesMut<'a, F> {
     arrays: &'a mut [Array3<F>],
@@ -111,12 +111,12 @@ pub struct SeriesMut<'a, F> {
 }
 
 impl<F: Scalar> SeriesMut<'_, F> {
-    /// Every state is to be kept, for a backward pass.
+    /// Whether every state is kept, for a backward pass.
     pub fn keeps_all(&self) -> bool {
         self.keeps_all
     }
 
-    /// The states before step t, to be read, and after it, to be written.
+    /// Returns the states before step t to read, and those after it to write.
     pub fn around(&mut self, t: usize) -> (Views<'_, F>, ViewsMut<'_, F>) {
         let (before, after) = (slot(self.keeps_all, t), slot(self.keeps_all, t + 1));
         let mut views = Views { slices: [&[]; MAX_STATES], batch: self.batch };
@@ -133,12 +133,12 @@ impl<F: Scalar> SeriesMut<'_, F> {
         (views, views_mut)
     }
 
-    /// The same for a shorter time.
+    /// Reborrows the view.
     pub(super) fn reborrow(&mut self) -> SeriesMut<'_, F> {
         SeriesMut { arrays: &mut *self.arrays, ..*self }
     }
 
-    /// The first `count` states, and the others.
+    /// Splits into the first `count` states and the others.
     pub(super) fn split_at(self, count: usize) -> (Self, Self) {
         let SeriesMut { arrays, keeps_all, batch } = self;
         let (first, others) = arrays.split_at_mut(count);

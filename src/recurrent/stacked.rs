@@ -4,8 +4,8 @@
 //! a[t] = f(x[t], a[t−1])      b[t] = g(a[t], b[t−1])      output b[t]
 //! ```
 //!
-//! The output of a cell is its state 0, so the states of the second come first. Over whole sequences each cell runs with its
-//! own [`Cell::run`], one after the other, which is the same sum.
+//! The output of a cell is its state 0, so the states of the second cell come first. Over whole sequences each cell runs
+//! with its own [`Cell::run`], one after the other, with the same result.
 
 use std::sync::Arc;
 
@@ -22,19 +22,19 @@ use crate::numeric::{Scalar, erased_here};
 use crate::tensor::{State, ViewsMut, Widths, resize, slice, slice_mut};
 use crate::weights::initializers::Init;
 
-/// Two cells, one on top of the other, as a cell: Keras' `StackedRNNCells`. For more than two, nest them; all together have at
-/// most [`MAX_STATES`](crate::tensor::MAX_STATES) states, such as two LSTM cells have.
+/// Cell of two stacked cells: Keras' `StackedRNNCells`. Nest it for more than two. All cells together have at most
+/// [`MAX_STATES`](crate::tensor::MAX_STATES) states, as many as two LSTM cells have.
 ///
-/// Unlike two layers, one on top of the other, it has a single state: that of the second cell, then that of the first.
+/// Unlike two stacked layers, it has a single state: that of the second cell, then that of the first.
 ///
 /// # Dropout
 ///
-/// `dropout` of the layer drops its inputs, that is those of the first cell; `recurrent_dropout` drops the state of both, each
-/// with masks of its own. What goes from one to the other within a step is not dropped.
+/// `dropout` of the layer drops the inputs of the first cell. `recurrent_dropout` drops the states of both cells, each with
+/// its own masks. The values passed between the cells within a step are not dropped.
 ///
 /// # Weights
 ///
-/// `first` and `second`, each with those of its cell, such as `stacked/first/kernel`.
+/// `first` and `second`, each with the weights of its cell, such as `stacked/first/kernel`.
 ///
 /// ```
 /// use bptt::prelude::*;
@@ -56,45 +56,45 @@ pub struct Stacked {
 }
 
 impl Stacked {
-    /// The cell that runs `second` on the output of `first`.
+    /// Returns the cell that runs `second` on the output of `first`.
     pub fn new<A: Cell<f32> + Cell<f64>, B: Cell<f32> + Cell<f64>>(first: A, second: B) -> Self {
         Stacked { first: AnyCell::new(first), second: AnyCell::new(second) }
     }
 }
 
-/// The weights of [`Stacked`].
+/// Weights of [`Stacked`].
 #[derive(Clone, Debug)]
 pub struct StackedWeights<F: Scalar> {
-    /// Those of the first cell.
+    /// Weights of the first cell.
     pub first: AnyWeights<F>,
-    /// Those of the second.
+    /// Weights of the second cell.
     pub second: AnyWeights<F>,
 }
 crate::params!(StackedWeights { first, second });
 
-/// What a step of [`Stacked`] keeps: what both cells keep, and room for what passes between them.
+/// Values that a step of [`Stacked`] keeps: those of both cells, and scratch for the values between them.
 #[derive(Debug, Default)]
 pub struct StackedStep<F: Scalar> {
     first: AnyCache,
     second: AnyCache,
-    /// The first cell's output as each gate sees it, and its gradient.
+    /// First cell's output as each gate sees it, and its gradient.
     h: Array3<F>,
     dh: Array3<F>,
-    /// The gradient of the first cell's output, (1, B, H).
+    /// Gradient of the first cell's output, (1, B, H).
     dbetween: Array3<F>,
 }
 
-/// The pass of the first cell, 0, or the second, 1: what one draws is not what the other draws.
+/// Returns the pass of the first cell (0) or of the second (1), so that each draws its own masks.
 fn pass_of<'b, 'a: 'b>(cell: usize, pass: Pass<'a>) -> Pass<'b> {
     pass.masked(None).for_cell(cell)
 }
 
-/// What [`Stacked`] keeps for a whole sequence: what both cells keep, and what passes between them.
+/// Values that [`Stacked`] keeps for a whole sequence: those of both cells, and the values between them.
 #[derive(Debug, Default)]
 pub struct StackedWorkspace<F: Scalar> {
     first: Part<F>,
     second: Part<F>,
-    /// The first cell's outputs (T, B, H) and their gradient.
+    /// First cell's outputs (T, B, H), and their gradient.
     between: Array3<F>,
     dbetween: Array3<F>,
 }
@@ -102,7 +102,7 @@ pub struct StackedWorkspace<F: Scalar> {
 #[derive(Debug, Default)]
 struct Part<F: Scalar> {
     memory: AnyCache,
-    /// Holds the state of this cell alone while it is changed.
+    /// State of this cell alone while it is changed.
     state: State<F>,
 }
 
@@ -309,17 +309,18 @@ impl Stacked {
         (self.first.get(), self.second.get())
     }
 
-    /// How many states the second cell has: the first of all.
+    /// Number of states of the second cell, which come first.
     fn upper<F: Scalar>(&self) -> usize {
         self.second.get::<F>().states().as_slice().len()
     }
 
-    /// The masks of the second cell and of the first, to which those of the inputs belong.
+    /// Returns the masks of the second cell, and those of the first, which include those of the inputs.
     fn split_masks<'a, F: Scalar>(&self, all: StepMasks<'a, F>) -> (StepMasks<'a, F>, StepMasks<'a, F>) {
         (all.of_state(), all.after_column(self.second.get::<F>().dropped_width()))
     }
 
-    /// The step of the second cell, but for its input, and that of the first, whose dropped output is written into `h`.
+    /// Returns the step of the second cell without its input, and that of the first; writes the latter's dropped output into
+    /// `h`.
     fn split<'a, F: Scalar>(&self, at: &'a Step<'_, F>, h: &'a mut Array3<F>) -> (Step<'a, F>, Step<'a, F>) {
         let (second, first) = at.previous.split_at(self.upper::<F>());
         let (x, h_second, all) =
@@ -331,7 +332,7 @@ impl Stacked {
         (Step { x, h: h_second, masks: all, previous: second, t: at.t, pass: pass_of(1, at.pass) }, first)
     }
 
-    /// Lets the parts of the whole state and those of each cell's own change places: to take it apart and put it together.
+    /// Swaps the parts of the whole state with those of each cell's own state, to split it and to join it.
     fn exchange<F: Scalar>(&self, whole: &mut State<F>, first: &mut State<F>, second: &mut State<F>) {
         second.parts.resize_with(self.upper::<F>(), Default::default);
         first.parts.resize_with(whole.parts.len() - second.parts.len(), Default::default);

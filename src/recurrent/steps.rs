@@ -1,4 +1,4 @@
-//! The loops over time that call a cell once a step: the reference path, nothing hoisted.
+//! Reference loops over time, which call a cell once for each step.
 //!
 //! They know the cell only as [`Steps`], so they are compiled once.
 
@@ -12,7 +12,7 @@ use crate::layer::Pass;
 use crate::numeric::Scalar;
 use crate::tensor::{State, ViewsMut, Widths, mask, resize};
 
-/// Inputs and states of one step as each gate sees them, and their gradients.
+/// Scratch: inputs and states of one step as each gate sees them, and their gradients.
 #[derive(Default)]
 pub(crate) struct Scratch<F> {
     x: Array3<F>,
@@ -23,13 +23,13 @@ pub(crate) struct Scratch<F> {
     dnext: State<F>,
 }
 
-/// A cell with its weights, and a cache for each step.
+/// Cell with its weights, and a cache for each step.
 pub(crate) trait Steps<F: Scalar> {
-    /// Makes so many caches.
+    /// Makes at least this number of caches.
     fn make_caches(&mut self, count: usize);
-    /// [`Cell::step`] with this cache.
+    /// Calls [`Cell::step`] with this cache.
     fn step(&mut self, cache: usize, at: &Step<'_, F>, next: ViewsMut<'_, F>);
-    /// [`Cell::step_back`] with this cache.
+    /// Calls [`Cell::step_back`] with this cache.
     fn step_back(&mut self, cache: usize, at: &Step<'_, F>, back: StepBack<'_, F>);
 }
 
@@ -37,7 +37,7 @@ struct StepsOf<'a, F: Scalar, C: Cell<F>> {
     cell: &'a C,
     weights: &'a C::Weights,
     caches: &'a mut Vec<C::Cache>,
-    /// On the way back.
+    /// Gradients of the weights, in a backward run.
     gradients: Option<&'a mut C::Weights>,
 }
 
@@ -59,8 +59,8 @@ impl<F: Scalar, C: Cell<F>> Steps<F> for StepsOf<'_, F, C> {
     }
 }
 
-/// The reference loop, which [`Cell::run`] is by default: one [`Cell::step`] after the other. A cell with a run of its own
-/// falls back on it where that cannot do what is asked.
+/// Runs a sequence step by step with [`Cell::step`]: the default of [`Cell::run`]. A cell that overrides `run` can call it
+/// for cases that its own path does not cover.
 pub fn step_by_step<F: Scalar, C: Cell<F>>(
     cell: &C,
     weights: &C::Weights,
@@ -71,7 +71,7 @@ pub fn step_by_step<F: Scalar, C: Cell<F>>(
     once::step_by_step(&mut StepsOf { cell, weights, caches, gradients: None }, run, scratch);
 }
 
-/// The reference loop back, which [`Cell::run_back`] is by default: one [`Cell::step_back`] before the other.
+/// Runs a sequence backward step by step with [`Cell::step_back`]: the default of [`Cell::run_back`].
 pub fn step_by_step_back<F: Scalar, C: Cell<F>>(
     cell: &C,
     weights: &C::Weights,
@@ -84,7 +84,7 @@ pub fn step_by_step_back<F: Scalar, C: Cell<F>>(
     once::step_by_step_back(&mut StepsOf { cell, weights, caches, gradients }, cell.states(), run, scratch);
 }
 
-/// A run of one step from a state to the next.
+/// Runs one step from a state to the next.
 pub(crate) fn run_one_step<F: Scalar, C: Cell<F>>(
     cell: &C,
     weights: &C::Weights,
@@ -97,7 +97,7 @@ pub(crate) fn run_one_step<F: Scalar, C: Cell<F>>(
     memory.series = series;
 }
 
-/// [`run_one_step`] by `run`.
+/// Implements [`run_one_step`] by `run`.
 pub(super) fn one_step<F: Scalar>(
     series: &mut StateSeries<F>,
     widths: Widths,
@@ -106,7 +106,7 @@ pub(super) fn one_step<F: Scalar>(
     run: &mut dyn FnMut(Run<'_, F>),
 ) {
     series.reset(1, x.nrows(), widths, false, Some(state));
-    // Copied only if it is a view that does not lie in one piece.
+    // // Copies only a view that is not contiguous.
     let x = x.as_standard_layout();
     let (x, masks) = (x.view().insert_axis(Axis(0)), StepMasks::default());
     let (states, pass) = (series.view_mut(), Pass::inference());
@@ -114,7 +114,7 @@ pub(super) fn one_step<F: Scalar>(
     series.copy_after(1, state);
 }
 
-/// [`step_by_step`] without the types of the cell.
+/// Implements [`step_by_step`] without the types of the cell.
 pub(super) fn run_steps<F: Scalar>(cell: &mut dyn Steps<F>, mut run: Run<'_, F>, scratch: &mut Scratch<F>) {
     let steps = run.x.dim().0;
     let keeps_all = run.states.keeps_all();
@@ -136,7 +136,7 @@ pub(super) fn run_steps<F: Scalar>(cell: &mut dyn Steps<F>, mut run: Run<'_, F>,
     }
 }
 
-/// [`step_by_step_back`] without the types of the cell.
+/// Implements [`step_by_step_back`] without the types of the cell.
 pub(super) fn run_steps_back<F: Scalar>(
     cell: &mut dyn Steps<F>,
     widths: Widths,
@@ -161,7 +161,7 @@ pub(super) fn run_steps_back<F: Scalar>(
 
         let pass = run.pass.masked(None);
         let at = Step { x: x.view(), h: drop_output(previous, masks, h), masks, previous, t, pass };
-        // Nothing comes back through a step that a mask leaves out.
+        // // No gradient passes through a masked step.
         let counts = mask::step(&run.mask, t);
         if let Some(counts) = counts {
             dnext.copy(run.dstates);

@@ -1,30 +1,30 @@
 //! The two functions of a gated cell: ρ of its gates and α of its candidate.
 //!
-//! Nearly always they are the sigmoid and tanh. A rule that is generic over [`Functions`] is compiled for those two, with
-//! nothing to choose inside the loop over units, and once more for any pair.
+//! They are nearly always the sigmoid and tanh. A rule generic over [`Functions`] is compiled for those two, without a
+//! choice inside the loop over units, and once more for any other pair.
 
 use crate::activations::Activation;
 use crate::numeric::Lane;
 
-/// ρ and α, and their derivatives times `dy`, told from the output `y`.
+/// ρ and α, and their derivatives times `dy`, computed from the output `y`.
 pub(super) trait Functions: Copy {
     fn gate<L: Lane>(self, x: L) -> L;
     fn activation<L: Lane>(self, x: L) -> L;
     fn gate_back<L: Lane>(self, y: L, dy: L) -> L;
     fn activation_back<L: Lane>(self, y: L, dy: L) -> L;
-    /// α(x) once more, where `product`, ρ's `gate` times it, is at hand.
+    /// Returns α(x) again, given `product`, which is ρ's `gate` times it.
     fn activation_again<L: Lane>(self, x: L, gate: L, product: L) -> L;
 }
 
-/// The sigmoid and tanh.
+/// Sigmoid and tanh.
 #[derive(Clone, Copy)]
 pub(super) struct SigmoidTanh;
 
-/// ρ, then α.
+/// Any pair: ρ, then α.
 #[derive(Clone, Copy)]
 pub(super) struct Chosen(pub(super) Activation, pub(super) Activation);
 
-/// Writes one of the functions of a pair; `#[inline(always)]` for the reason that [`Lane`] gives.
+/// Implements [`Functions`] for a pair; `#[inline(always)]` for the reason that [`Lane`] gives.
 macro_rules! functions {
     ($pair:ty, |$self:ident| $gate:expr, $activation:expr, |$x:ident, $of_gate:ident, $product:ident| $again:expr) => {
         impl Functions for $pair {
@@ -52,7 +52,7 @@ macro_rules! functions {
     };
 }
 
-// A division in place of tanh. A sigmoid too small to divide by is one whose products with the quotient are nothing.
+// A division replaces tanh. Where the sigmoid is too small to divide by, its products with the quotient vanish.
 functions!(SigmoidTanh, |self| Activation::Sigmoid, Activation::Tanh, |_x, gate, product| {
     product / gate.splat(f32::MIN_POSITIVE.into()).max(gate)
 });

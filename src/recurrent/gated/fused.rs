@@ -1,27 +1,26 @@
-//! The fast path of a [`Gated`] cell: a whole sequence at once, on vectors.
+//! Fast path of a [`Gated`] cell: a whole sequence at once, on vectors.
 //!
-//! Forward, one product gives x·W + b of many steps; the loop over time then adds h·U, with U packed once, and runs the
-//! rule. Back, the loop runs the rule's derivative over the same memory and gives dh = dz·Uᵀ; then one product each gives
-//! dW, dU and dx of many steps. How many is told from the batch, see [`ROWS`]: what a product writes or reads is then
-//! still in the cache when the loop comes to it, or comes from it, however long the sequence and large the batch.
+//! Forward, one product computes x·W + b of many time steps. The loop over time then adds h·U, with U packed once, and runs
+//! the rule. Backward, the loop runs the rule's derivative over the same memory and computes dh = dz·Uᵀ; then one product
+//! each gives dW, dU and dx of many time steps. Their number depends on the batch, see [`ROWS`], so that the data are still
+//! in the cache when the loop or the product needs them.
 //!
-//! Where the inputs are rows of a table (an embedding, or its rows as each sample sees them after dropout), the table is
-//! multiplied by W instead of the sequence: V rows rather than T·B. The product with U then starts from the row of each
-//! token, and on the way back each row of dz is added to its row of the table's gradient, from which dW, db and the
-//! gradient of the embedding follow as if the table were a sequence. On the reviews (V = 500, T·B = 3,200) this takes more
-//! than a quarter off an epoch.
+//! If the inputs are rows of a table (an embedding, or its rows after each sample's dropout), the table is multiplied by W
+//! instead of the sequence: V rows rather than T·B. The product with U then starts from the row of each token. Backward,
+//! each row of dz is added to its row of the table's gradient, from which dW, db and the gradient of the embedding follow as
+//! if the table were a sequence.
 //!
 //! Dropout whose masks differ by gate runs the same loop, see [`Product`], and so does a step with a product inside it, see
 //! [`Recurrence`].
 //!
 //! # Memory
 //!
-//! In numbers, for a batch of B, T steps, D inputs, H units, N blocks of which K are in the kernels, S states; each array begins
-//! at a line of the cache, for which it has 64 bytes more:
+//! In numbers, for a batch of B, T steps, D inputs, H units, N blocks of which K are in the kernels, and S states. Each
+//! array starts at a cache line and takes up to 64 bytes more.
 //!
-//! | for | training | running |
+//! | for | training | inference |
 //! | --- | --- | --- |
-//! | z: sums, then what the rule saved, then their gradients | T·B·N·H | min(T, ⌈1024/B⌉)·B·N·H |
+//! | z: sums, then saved values, then their gradients | T·B·N·H | min(T, ⌈1024/B⌉)·B·N·H |
 //! | states | (T + 1)·B·S·H | 2·B·S·H |
 //! | gradients of states | 2·B·S·H, and B·H for a product inside the step | |
 //! | W and U, packed | (D + H)·K·H, each panel padded to whole vectors | the same |
@@ -44,50 +43,50 @@ use crate::recurrent::masks::StepMasks;
 use crate::recurrent::series::Series;
 use crate::tensor::{State, mask, resize, resize_within, slice, slice_mut};
 
-/// The rows, steps times samples, whose products are made at once: enough for a good product, few enough to stay in the
-/// cache, and without a backward pass to keep memory from growing with T.
+/// Rows (steps times samples) of one product: enough for an efficient product, few enough for the cache. Without a backward
+/// pass the limit also keeps memory from growing with T.
 const ROWS: usize = 1024;
 
-/// The steps that this makes.
+/// Number of steps with that many rows.
 fn chunk_of(batch: usize) -> usize {
     ROWS.div_ceil(batch)
 }
 
-/// Whether so much has been saved that a pass back does not find it in the second-level cache.
+/// Whether the saved values exceed the second-level cache, so that a backward pass must fetch them.
 fn is_far<F>(saved: &[F]) -> bool {
     size_of_val(saved) > 1 << 20
 }
 
-/// What the step before step t will find of what the steps before t have saved, if that is far.
+/// Returns what the backward step before step t will read, if it is out of the cache.
 fn ahead<'a, F: Scalar>(far: bool, t: usize, saved: &'a [F], states: Series<'a, F>) -> Option<Ahead<'a, F>> {
     let before = t.checked_sub(1).filter(|_| far)?;
     Some(Ahead { z: &saved[before * (saved.len() / t)..], previous: states.before(before) })
 }
 
-/// What the fast path keeps for a whole sequence.
+/// Values that the fast path keeps for a whole sequence.
 #[derive(Clone, Debug, Default)]
 pub struct GatedWorkspace<F: Scalar> {
     pub(super) sequence: SequenceRoom<F>,
     pub(super) recurrence: RecurrenceRoom<F>,
 }
 
-/// What the loop over time keeps.
+/// Memory of the loop over time.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SequenceRoom<F: Scalar> {
-    /// (T, B, N·H): sums, then what the rule saved, then the gradient of the sums.
+    /// Sums (T, B, N·H), then saved values, then the gradient of the sums.
     pub(super) z: Array3<F>,
-    /// (V, N·H): the product of a table of inputs, then its gradient.
+    /// Product of a table of inputs (V, N·H), then its gradient.
     table: Array2<F>,
-    /// The biases as one row of z.
+    /// Biases as one row of z.
     bias: Array1<F>,
-    /// For the products of the inputs, span by span.
+    /// Scratch for the products of the inputs, span by span.
     inputs: [ProductRoom<F>; 2],
-    /// Room for the states of the next step, or for the gradients of those of the step before.
+    /// Scratch for the states of the next step, or for the gradients of those of the step before.
     pub(super) spare: State<F>,
     room: Room<F>,
 }
 
-/// The products of the inputs.
+/// Returns the products of the inputs.
 fn input_products<'a, F: Scalar>(
     shape: Shape,
     w: &'a GatedWeights<F>,
@@ -99,7 +98,7 @@ fn input_products<'a, F: Scalar>(
     [(together, first), (apart, second)].map(|(span, room)| Product::new(kernel, span, shape.units, masks.input, room))
 }
 
-/// [`Cell::run`](crate::recurrent::Cell::run) of a gated cell.
+/// Implements [`Cell::run`](crate::recurrent::Cell::run) of a gated cell.
 pub(in crate::recurrent) fn run<F: Scalar>(
     cell: GatedCell<'_, F>,
     w: &GatedWeights<F>,
@@ -111,7 +110,7 @@ pub(in crate::recurrent) fn run<F: Scalar>(
     run_fused(cell.shape, w, run, sequence, &mut recurrence);
 }
 
-/// [`Cell::run_back`](crate::recurrent::Cell::run_back) of a gated cell.
+/// Implements [`Cell::run_back`](crate::recurrent::Cell::run_back) of a gated cell.
 pub(in crate::recurrent) fn run_back<F: Scalar>(
     cell: GatedCell<'_, F>,
     w: &GatedWeights<F>,
@@ -124,7 +123,7 @@ pub(in crate::recurrent) fn run_back<F: Scalar>(
     run_back_fused(cell.shape, w, run, sequence, &mut recurrence, gradients);
 }
 
-/// Runs a sequence.
+/// Runs a sequence forward.
 pub(super) fn run_fused<F: Scalar>(
     shape: Shape,
     w: &GatedWeights<F>,
@@ -144,8 +143,7 @@ pub(super) fn run_fused<F: Scalar>(
     let mut input_products = input_products(shape, w, run.masks, input_rooms);
     let rows = if tokens.is_some() { x.len() / inputs } else { steps.min(chunk) * batch };
     input_products.iter_mut().for_each(|product| product.pack(rows));
-    // Sums z = x·W + b for the inputs of step t and of some after it; of the blocks apart the state's half is the bias
-    // alone.
+    // Computes z = x·W + b for the inputs of step t and some after it. In blocks apart, the state's half is only the bias.
     let mut project = |t: usize, x: &[F], sums: &mut [F]| {
         for product in &mut input_products {
             product.write(t, Rows::new(x, inputs), Start::Row(bias), RowsMut::new(sums, width));
@@ -185,7 +183,7 @@ pub(super) fn run_fused<F: Scalar>(
     }
 }
 
-/// Runs a sequence back.
+/// Runs a sequence backward.
 pub(super) fn run_back_fused<F: Scalar>(
     shape: Shape,
     w: &GatedWeights<F>,
@@ -213,7 +211,7 @@ pub(super) fn run_back_fused<F: Scalar>(
     if dx.is_some() {
         input_products.iter_mut().for_each(Product::pack_transposed);
     }
-    // From the gradients of the sums of these rows those of W, b and their inputs.
+    // Computes the gradients of W, b and the inputs, given those of the sums of these rows.
     let mut project_back = |t: usize, rows: Range<usize>, dz: &[F], gradients: &mut GatedWeights<F>, room: &mut _| {
         let dz = Rows::new(dz, width);
         let inputs_of = rows.start * inputs..rows.end * inputs;
@@ -256,7 +254,7 @@ pub(super) fn run_back_fused<F: Scalar>(
             end = t;
         }
     }
-    // A table is a sequence, and the gradient of its product that of the sums.
+    // The table takes the place of the sequence, and its product's gradient that of the sums' gradient.
     if tokens.is_some() {
         project_back(0, 0..table.nrows(), slice(table), gradients, room);
     }

@@ -1,7 +1,7 @@
-//! Gates: the element-wise half of a cell whose other half is z = x·W + h·U + b.
+//! Gate rules: the element-wise half of a cell whose other half is z = x·W + h·U + b.
 //!
-//! A rule is written once, for one unit of one sample, over [`Lane`]: the library runs it on whole vectors and owns
-//! weights, products and the loop over time. See [`Gated`](super::Gated) for how z is laid out.
+//! A rule is written once over [`Lane`], for one unit of one sample. The library runs it on whole vectors and handles
+//! weights, products and the loop over time. [`Gated`](super::Gated) describes the layout of z.
 
 use std::sync::Arc;
 
@@ -13,13 +13,13 @@ use crate::recurrent::Rnn;
 use crate::recurrent::erased::DynCell;
 use crate::tensor::MAX_STATES;
 
-/// A fixed number of values, one for each gate block or state: an array `[L; N]`.
+/// Fixed number of values, one for each gate block or state: an array `[L; N]`.
 pub trait Block<L>: Sealed + Copy {
-    /// How many.
+    /// Number of values.
     const COUNT: usize;
-    /// Makes each from its index.
+    /// Makes each value from its index.
     fn from_fn(make: impl FnMut(usize) -> L) -> Self;
-    /// The value with this index.
+    /// Returns the value with this index.
     fn get(&self, index: usize) -> L;
 }
 
@@ -30,7 +30,7 @@ impl<L: Copy, const N: usize> Block<L> for [L; N] {
 
     #[inline(always)]
     fn from_fn(mut make: impl FnMut(usize) -> L) -> Self {
-        // Not by `array::from_fn`, which is a call that is not always inlined: see `Lane` for what that costs.
+        // Not `array::from_fn`, a call that is not always inlined: see `Lane` for the cost of that.
         let mut all = [make(0); N];
         for (index, value) in all.iter_mut().enumerate().skip(1) {
             *value = make(index);
@@ -44,13 +44,13 @@ impl<L: Copy, const N: usize> Block<L> for [L; N] {
     }
 }
 
-/// The element-wise rule of a cell, and its derivative.
+/// Element-wise rule of a cell, and its derivative.
 ///
-/// `forward` gets the sums of each block and the previous states, and gives what the derivative will need in place of
-/// the sums, and the next states, the output first. `backward` inverts it. Mark both `#[inline(always)]`, and every
-/// function that they call: see [`Lane`].
+/// `forward` takes the sums of each block and the previous states. It returns the values to save for the derivative, in
+/// place of the sums, and the next states, the output first. `backward` is its adjoint. Mark both, and every function that
+/// they call, `#[inline(always)]`: see [`Lane`].
 ///
-/// A GRU-like rule may want the product with the state apart from the sum, to scale it first: see [`Gates::APART`].
+/// A rule like the GRU's may need the product with the state apart from the sum, to scale it first: see [`Gates::APART`].
 ///
 /// ```
 /// use bptt::layer::Describe;
@@ -89,37 +89,35 @@ impl<L: Copy, const N: usize> Block<L> for [L; N] {
 /// # let _ = layer;
 /// ```
 pub trait Gates: Describe {
-    /// One value for each block of z: `[L; N]`.
+    /// Values of the blocks of z: `[L; N]`.
     type Blocks<L: Lane>: Block<L>;
-    /// One value for each state, the output first: `[L; 1]`, `[L; 2]`.
+    /// Values of the states, the output first: `[L; 1]`, `[L; 2]`.
     type States<L: Lane>: Block<L>;
 
-    /// How many of the last blocks of the kernels arrive apart: x·W + b and h·U + b′ as two blocks instead of their sum.
+    /// Number of trailing kernel blocks that arrive apart: x·W + b and h·U + b′ as two blocks instead of their sum.
     ///
-    /// With K blocks in the kernels and A of them apart, `Blocks` has N = K + A values: the K − A sums, the A products
-    /// with the state, then the A products with the input. The bias is then (2, K·H), for inputs and state, as Keras'
-    /// GRU has it.
+    /// With K blocks in the kernels and A of them apart, `Blocks` has N = K + A values: the K − A sums, the A products with
+    /// the state, then the A products with the input. The bias is then (2, K·H), for inputs and state, as in Keras' GRU.
     const APART: usize = 0;
 
-    /// Whether saved values keep the layout of the sums, for a cell that computes further products between two rules, as the
-    /// GRU that resets before its product does. Otherwise only `backward` reads them, and they keep the vector layout.
+    /// Whether saved values keep the layout of the sums, for a cell with a further product between two rules, such as the
+    /// GRU without `reset_after`. Otherwise only `backward` reads them, so they keep the vector layout.
     const SAVED_AS_SUMS: bool = false;
 
-    /// From sums and previous states: what to save in place of the sums, and the next states.
+    /// Returns the values to save in place of the sums, and the next states.
     fn forward<L: Lane>(&self, sums: Self::Blocks<L>, previous: Self::States<L>) -> (Self::Blocks<L>, Self::States<L>);
 
-    /// The next states from those that [`forward`](Gates::forward) gives, if there is more to do. By default there is not.
+    /// Completes the next states returned by [`forward`](Gates::forward). By default it returns them unchanged.
     ///
-    /// For what a unit can only begin when all else is done, as an LSTM's output o·tanh(c') when there is c': `forward`
-    /// then leaves o in its place. It is called when `forward` has been for the whole step, so that the processor need not
-    /// wait at every unit; an epoch of the IMDB experiments with LSTMs takes 3 % less.
+    /// It is for results that depend on all others, such as an LSTM's output o·tanh(c'): `forward` leaves o in its place. It
+    /// runs after `forward` of the whole time step, so that the processor does not wait at every unit.
     #[inline(always)]
     fn finish<L: Lane>(&self, next: Self::States<L>) -> Self::States<L> {
         next
     }
 
-    /// From what was saved, the states before and after, these finished, and the gradient of the latter: the gradients of the
-    /// sums, and of the previous states as far as the rule itself used them.
+    /// Returns the gradients of the sums, and of the previous states as far as the rule itself used them. It takes the saved
+    /// values, the states before and after the step (these finished), and the gradient of the latter.
     fn backward<L: Lane>(
         &self,
         saved: Self::Blocks<L>,
@@ -128,30 +126,30 @@ pub trait Gates: Describe {
         dnext: Self::States<L>,
     ) -> (Self::Blocks<L>, Self::States<L>);
 
-    /// A number that replaces the bias initialiser in this block, such as the 1 of an LSTM's forget gate.
+    /// Returns a number that replaces the bias initializer in this block, such as the 1 of an LSTM's forget gate.
     fn initial_bias(&self, _block: usize) -> Option<f64> {
         None
     }
 
-    /// The rule without its type. Built-in rules have theirs made in the crate, where their loops are compiled.
+    /// Returns the rule without its type. Built-in rules compile theirs, with its loops, in this crate.
     #[doc(hidden)]
     fn erase<F: Scalar>(&self) -> &dyn Rule<F> {
         self
     }
 
-    /// The layer of this rule without its type.
+    /// Returns the layer of this rule without its type.
     #[doc(hidden)]
     fn erase_layer<F: Scalar>(layer: Rnn<Gated<Self>>) -> Arc<dyn DynLayer<F>> {
         Arc::new(layer)
     }
 
-    /// The cell of this rule without its type.
+    /// Returns the cell of this rule without its type.
     #[doc(hidden)]
     fn erase_cell<F: Scalar>(cell: Gated<Self>) -> Arc<dyn DynCell<F>> {
         Arc::new(cell)
     }
 
-    /// Refuses options that do not go together.
+    /// Returns an error for options that do not go together.
     ///
     /// # Errors
     ///
@@ -161,7 +159,7 @@ pub trait Gates: Describe {
     }
 }
 
-/// Gives built-in rules what [`Gates`] hides.
+/// Implements the hidden methods of [`Gates`] for built-in rules.
 macro_rules! erase_gates {
     ($gates:ty) => {
         fn erase<F: Scalar>(&self) -> &dyn $crate::recurrent::gated::Rule<F> {
@@ -195,14 +193,14 @@ macro_rules! erase_gates {
 }
 pub(crate) use erase_gates;
 
-/// The number of blocks of z, N.
+/// Number of blocks of z, N.
 pub(crate) const fn blocks<G: Gates>() -> usize {
     <G::Blocks<f32> as Block<f32>>::COUNT
 }
 
-/// The number of states.
+/// Number of states.
 pub(crate) const fn states<G: Gates>() -> usize {
-    // Whoever writes another number is told by the compiler.
+    // A wrong number is a compile error.
     const {
         let count = <G::States<f32> as Block<f32>>::COUNT;
         assert!(count >= 1 && count <= MAX_STATES, "a rule has 1 to 4 states");

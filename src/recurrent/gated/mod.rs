@@ -1,6 +1,6 @@
-//! The cell made of a gates rule: z = x·W + h·U + b, then the rule on each element.
+//! Cell of a gate rule: z = x·W + h·U + b, then the rule on each element.
 //!
-//! Letters: B batch, T steps, D inputs, H units; K blocks in the kernels, A of them apart, N = K + A blocks in z.
+//! Letters: B batch, T time steps, D inputs, H units; K blocks in the kernels, A of them apart, N = K + A blocks in z.
 //!
 //! ```text
 //! kernel W (D, K·H)   recurrent_kernel U (H, K·H)   bias (K·H), or (2, K·H) with A > 0
@@ -9,8 +9,8 @@
 //! holds           x·W + h·U + b      h·U + b[1]          x·W + b[0]      of the last A blocks of the kernels
 //! ```
 //!
-//! So h·U fills the first K blocks in one product, and x·W at most two spans, see [`input_spans`]. `reference` is
-//! [`Cell::step`]: gate by gate, plain numbers. `fused` is the fast path. Both know the rule as [`Rule`], so that they are
+//! So one product h·U fills the first K blocks, and x·W fills at most two spans, see [`input_spans`]. `reference` is
+//! [`Cell::step`], gate by gate on plain numbers; `fused` is the fast path. Both know the rule as [`Rule`], so they are
 //! compiled once.
 
 mod functions;
@@ -62,17 +62,17 @@ use crate::numeric::instructions::Path as Instructions;
 use crate::tensor::{MAX_STATES, State, ViewsMut, Widths, copy_row, resize, slice_mut};
 use crate::weights::initializers::{Init, Initializer};
 
-/// A cell of `units` units over a [`Gates`] rule.
+/// Cell of `units` units over a [`Gates`] rule.
 ///
 /// | option | default | purpose |
 /// | --- | --- | --- |
-/// | `units` | | size of each state, at least 1 |
+/// | `units` | | number of units, at least 1 |
 /// | `use_bias` | true | whether there is a bias |
-/// | `kernel_initializer` | Glorot uniform | start of W, as one matrix over all blocks |
-/// | `recurrent_initializer` | orthogonal | start of U, as one matrix over all blocks |
-/// | `bias_initializer` | zeros | start of the bias |
-/// | `kernel_regularizer`, `recurrent_regularizer`, `bias_regularizer` | none | a penalty, see [`Regularizer`] |
-/// | `kernel_constraint`, `recurrent_constraint`, `bias_constraint` | none | what holds after each step, see [`Constraint`] |
+/// | `kernel_initializer` | Glorot uniform | initializer of the kernel W, as one matrix over all blocks |
+/// | `recurrent_initializer` | orthogonal | initializer of the recurrent kernel U, as one matrix over all blocks |
+/// | `bias_initializer` | zeros | initializer of the bias |
+/// | `kernel_regularizer`, `recurrent_regularizer`, `bias_regularizer` | none | [`Regularizer`] of the weight |
+/// | `kernel_constraint`, `recurrent_constraint`, `bias_constraint` | none | [`Constraint`] on the weight |
 ///
 /// [`Regularizer`]: crate::regularizers::Regularizer
 /// [`Constraint`]: crate::constraints::Constraint
@@ -83,7 +83,7 @@ pub struct Gated<G> {
     options: GatedOptions,
 }
 
-/// The options of a gated cell that are not its rule's.
+/// Options of a gated cell, without those of its rule.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct GatedOptions {
@@ -101,7 +101,7 @@ struct GatedOptions {
 }
 
 impl<G> Gated<G> {
-    /// A cell of this rule.
+    /// Returns a cell of this rule.
     pub fn new(gates: G, units: usize) -> Self {
         let options = GatedOptions {
             units,
@@ -116,7 +116,7 @@ impl<G> Gated<G> {
         Gated { gates, options }
     }
 
-    /// The rule.
+    /// Returns the rule.
     pub fn gates(&self) -> &G {
         &self.gates
     }
@@ -127,25 +127,25 @@ macro_rules! gated_options {
     ([$($generics:tt)*] $layer:ty, |$cell:ident| $gated:expr) => {
         $crate::recurrent::gated::gated_options! {
             [$($generics)*] $layer, |$cell| $gated;
-            /// Whether a bias is added.
+            /// Sets whether there is a bias.
             use_bias(bool): use_bias;
-            /// Initializer of the kernel W, as one matrix over all gates.
+            /// Sets the initializer of the kernel W, as one matrix over all gates.
             kernel_initializer($crate::initializers::Initializer): kernel_initializer;
-            /// Initializer of the recurrent kernel U, as one matrix over all gates.
+            /// Sets the initializer of the recurrent kernel U, as one matrix over all gates.
             recurrent_initializer($crate::initializers::Initializer): recurrent_initializer;
-            /// Initializer of the bias.
+            /// Sets the initializer of the bias.
             bias_initializer($crate::initializers::Initializer): bias_initializer;
-            /// Penalty on the kernel W, a term of the loss.
+            /// Sets the regularizer of the kernel W, a penalty in the loss.
             kernel_regularizer($crate::regularizers::Regularizer): kernel.regularizer;
-            /// Penalty on the recurrent kernel U, a term of the loss.
+            /// Sets the regularizer of the recurrent kernel U, a penalty in the loss.
             recurrent_regularizer($crate::regularizers::Regularizer): recurrent_kernel.regularizer;
-            /// Penalty on the bias, a term of the loss.
+            /// Sets the regularizer of the bias, a penalty in the loss.
             bias_regularizer($crate::regularizers::Regularizer): bias.regularizer;
-            /// Constraint on the kernel W, (D, K·H).
+            /// Sets the constraint on the kernel W, (D, K·H).
             kernel_constraint($crate::constraints::Constraint): kernel.constraint;
-            /// Constraint on the recurrent kernel U, (H, K·H).
+            /// Sets the constraint on the recurrent kernel U, (H, K·H).
             recurrent_constraint($crate::constraints::Constraint): recurrent_kernel.constraint;
-            /// Constraint on the bias.
+            /// Sets the constraint on the bias.
             bias_constraint($crate::constraints::Constraint): bias.constraint;
         }
     };
@@ -168,26 +168,26 @@ pub(crate) use gated_options;
 
 gated_options!([G: Gates] Rnn<Gated<G>>, |cell| cell);
 
-/// The weights of a [`Gated`] cell, under Keras' names and in Keras' layout.
+/// Weights of a [`Gated`] cell, under Keras' names and in Keras' layout.
 #[derive(Clone, Debug)]
 pub struct GatedWeights<F> {
-    /// W (D, K·H).
+    /// Kernel W (D, K·H).
     pub kernel: Array2<F>,
-    /// U (H, K·H).
+    /// Recurrent kernel U (H, K·H).
     pub recurrent_kernel: Array2<F>,
-    /// b (K·H); (2, K·H), for inputs and for the state, if the rule has blocks apart.
+    /// Bias b (K·H); if the rule has blocks apart (2, K·H), a row for inputs and a row for the state.
     pub bias: Option<ArrayD<F>>,
 }
 crate::params!(GatedWeights { kernel, recurrent_kernel, bias });
 
-/// How many there are of what a gated cell computes with.
+/// Sizes of a gated cell.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shape {
-    /// H.
+    /// Number of units, H.
     units: usize,
-    /// The blocks of z, N.
+    /// Number of blocks of z, N.
     blocks: usize,
-    /// The blocks of the kernels that arrive apart, A.
+    /// Number of kernel blocks that arrive apart, A.
     apart: usize,
     states: usize,
 }
@@ -197,34 +197,34 @@ impl Shape {
         Shape { units, blocks: blocks::<G>(), apart: G::APART, states: states::<G>() }
     }
 
-    /// The blocks of the kernels, K.
+    /// Number of blocks of the kernels, K.
     fn kernel_blocks(self) -> usize {
         self.blocks - self.apart
     }
 
-    /// The numbers in a row of z.
+    /// Number of values in a row of z.
     fn width(self) -> usize {
         self.blocks * self.units
     }
 
-    /// The columns of the kernels.
+    /// Number of columns of the kernels.
     fn kernel_width(self) -> usize {
         self.kernel_blocks() * self.units
     }
 
-    /// The columns of the kernel W, and where in a row of z their products go.
+    /// Returns spans of columns of the kernel W, each with the place of their products in a row of z.
     fn input_spans(self) -> [(Range<usize>, Range<usize>); 2] {
         let (together, kernel) = ((self.kernel_blocks() - self.apart) * self.units, self.kernel_width());
         [(0..together, 0..together), (together..kernel, kernel..self.width())]
     }
 
-    /// The widths of the states.
+    /// Returns the widths of the states.
     fn widths(self) -> Widths {
         Widths::new(&[self.units; MAX_STATES][..self.states])
     }
 }
 
-/// A gated cell without the type of its rule.
+/// Gated cell without the type of its rule.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct GatedCell<'a, F: Scalar> {
     shape: Shape,
@@ -242,7 +242,7 @@ impl<G: Gates> Gated<G> {
     }
 }
 
-/// Builds weights whose bias has one row, or two for what is apart.
+/// Builds weights whose bias has one row, or two if there are blocks apart.
 pub(super) fn build<F: Scalar>(
     cell: GatedCell<'_, F>,
     inputs: usize,
@@ -273,7 +273,7 @@ pub(super) fn build<F: Scalar>(
 }
 
 impl<F: Scalar> GatedWeights<F> {
-    /// The biases as one row of z: those of the weights where they are one, else put together in `row`.
+    /// Returns the biases as one row of z: those of the weights if they are one row, else assembled in `row`.
     fn bias_row<'a>(&'a self, shape: Shape, row: &'a mut Array1<F>) -> &'a [F] {
         match self.bias.as_ref().and_then(|bias| bias.as_slice()) {
             Some(bias) if shape.apart == 0 => bias,
@@ -300,7 +300,7 @@ impl<F: Scalar> GatedWeights<F> {
         row.iter_mut().zip(&bias[columns..]).for_each(|(sum, &b)| *sum += b);
     }
 
-    /// Adds the gradient of the biases from rows of dz.
+    /// Adds the gradient of the biases, given rows of dz.
     fn add_dbias(&mut self, shape: Shape, dz: Rows<'_, F>) {
         let Some(dbias) = self.bias.as_mut().and_then(|bias| bias.as_slice_mut()) else { return };
         let columns = shape.kernel_width();

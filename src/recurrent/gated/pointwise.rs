@@ -1,18 +1,16 @@
-//! Runs a gates rule over all rows of one time step.
+//! Runs a gate rule over all rows of one time step.
 //!
-//! `z` holds B rows of N blocks, each H wide. Forward replaces the sums in it by what the rule saves; backward replaces
-//! that by the gradient of the sums. States are B rows of H. Each row is cut into vectors; the last may be padded with
-//! zeros, whose results are not stored.
+//! `z` holds B rows of N blocks, each H wide. Forward replaces its sums by the saved values; backward replaces these by the
+//! gradient of the sums. States are B rows of H. Each row is cut into vectors; the last may be padded with zeros, whose
+//! results are not stored.
 //!
-//! A rule is a long chain of dependent operations, and the processor looks only so many instructions ahead. So rows that
-//! fill half a vector, as those of 8 units do, are taken two at a time: half as many instructions keep as many rows under
-//! way.
+//! A rule is a long chain of dependent operations, and the processor looks ahead only a limited number of instructions. Rows
+//! that fill half a vector, such as those of 8 units, are therefore processed two at a time.
 //!
-//! For the same reason what a rule leaves for [`Gates::finish`] is done in a second loop, when the states of the whole step are
-//! there: its short chains follow each other closely, and the long ones have become shorter. What is saved of two rows stays as
-//! the vectors are, for only backward reads it.
+//! For the same reason [`Gates::finish`] runs in a second loop, when the states of the whole step are there. Only backward
+//! reads the saved values, so those of two rows keep the vector layout.
 //!
-//! A sample that a mask leaves out costs no more than a copy: its states, or their gradients, stay what they are.
+//! A masked sample only costs a copy: its states, or their gradients, stay unchanged.
 //!
 //! The loop is written once and compiled for plain numbers (the reference) and for each instruction set.
 
@@ -23,24 +21,24 @@ use crate::kernels::prefetch::prefetch;
 use crate::numeric::{Kernel, Scalar, Vector};
 use crate::tensor::{Views, ViewsMut, clear_row, copy_row};
 
-/// The width for which [`Scalar::vectorize`] is to choose vectors: that of two rows where two fill one.
+/// Width for which [`Scalar::vectorize`] chooses vectors: that of two rows if two fill one vector.
 pub(crate) fn width(units: usize, rows: usize) -> usize {
     if units == 8 && rows > 1 { 2 * units } else { units }
 }
 
-/// One step forward: `z` from sums to saved gates, `next` written. Of a sample that does not count `next` is `previous`.
+/// Forward step: turns `z` from sums into saved values and writes `next`, which for a masked sample is `previous`.
 #[derive(Debug)]
 pub struct StepForward<'a, F> {
     pub(crate) units: usize,
     pub(crate) z: &'a mut [F],
     pub(crate) previous: Views<'a, F>,
     pub(crate) next: ViewsMut<'a, F>,
-    /// Which samples count; `None` if all do.
+    /// Samples that count; `None` for all.
     pub(crate) counts: Option<&'a [bool]>,
 }
 
-/// One step backward: `z` from saved gates to the gradient of the sums, `dprevious` written. Of a sample that does not
-/// count the former is zero and `dprevious` is `dnext`.
+/// Backward step: turns `z` from saved values into the gradient of the sums and writes `dprevious`. For a masked sample the
+/// former is zero and the latter is `dnext`.
 #[derive(Debug)]
 pub struct StepBackward<'a, F> {
     pub(crate) units: usize,
@@ -49,27 +47,27 @@ pub struct StepBackward<'a, F> {
     pub(crate) next: Views<'a, F>,
     pub(crate) dnext: Views<'a, F>,
     pub(crate) dprevious: ViewsMut<'a, F>,
-    /// Which samples count; `None` if all do.
+    /// Samples that count; `None` for all.
     pub(crate) counts: Option<&'a [bool]>,
-    /// What the next step back will find, if it is far away.
+    /// Data of the next backward step to prefetch, if out of the cache.
     pub(crate) ahead: Option<Ahead<'a, F>>,
 }
 
-/// What a step will find as `z` and `previous`, to be asked for early.
+/// `z` and `previous` of a later step, to be prefetched.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ahead<'a, F> {
     pub(crate) z: &'a [F],
     pub(crate) previous: Views<'a, F>,
 }
 
-/// A rule for a step forward.
+/// Rule with a forward step.
 pub(crate) struct Forward<'a, F, G> {
     pub(crate) gates: &'a G,
     pub(crate) step: StepForward<'a, F>,
 }
 
 impl<F: Scalar, G: Gates> Forward<'_, F, G> {
-    /// Runs it on vectors.
+    /// Runs the step on vectors.
     pub(crate) fn vectorize(self) {
         let (units, numbers) = (self.step.units, self.step.z.len());
         F::vectorize(width(units, numbers / (blocks::<G>() * units)), self);
@@ -113,14 +111,14 @@ impl<F: Scalar, G: Gates> Kernel<F> for Forward<'_, F, G> {
     }
 }
 
-/// A rule for a step backward.
+/// Rule with a backward step.
 pub(crate) struct Backward<'a, F, G> {
     pub(crate) gates: &'a G,
     pub(crate) step: StepBackward<'a, F>,
 }
 
 impl<F: Scalar, G: Gates> Backward<'_, F, G> {
-    /// Runs it on vectors.
+    /// Runs the step on vectors.
     pub(crate) fn vectorize(self) {
         let (units, numbers) = (self.step.units, self.step.z.len());
         F::vectorize(width(units, numbers / (blocks::<G>() * units)), self);
@@ -155,7 +153,7 @@ impl<F: Scalar, G: Gates> Kernel<F> for Backward<'_, F, G> {
     }
 }
 
-/// What one vector holds: some units of a row, or all units of two rows.
+/// Content of one vector: some units of a row, or all units of two rows.
 #[derive(Clone, Copy)]
 struct Place {
     row: usize,
@@ -163,7 +161,7 @@ struct Place {
     to: usize,
     paired: bool,
     units: usize,
-    /// Of a row of z.
+    /// Width of a row of z.
     width: usize,
 }
 
@@ -175,8 +173,8 @@ fn each_place<V: Vector, G: Gates>(units: usize, length: usize, mut work: impl F
     let rows = length / width;
     let mut row = 0;
     if 2 * units == V::WIDTH {
-        // As numbers that the compiler knows: so it knows that no block is out of bounds. With fewer instructions between the
-        // chains more of them are under way: an LSTM's unit took 2.1 ns forward on Zen 4, and takes 1.6.
+        // As constants, so that the compiler knows all blocks to be in bounds. With fewer instructions between the chains,
+        // more chains run at the same time.
         let units = V::WIDTH / 2;
         let width = <G::Blocks<V> as Block<V>>::COUNT * units;
         while row + 2 <= rows {
@@ -202,7 +200,7 @@ impl Place {
         counts.is_none_or(|counts| counts[self.row] || self.paired && counts[self.row + 1])
     }
 
-    /// Those of its rows that do not count.
+    /// Returns its masked rows.
     #[inline(always)]
     fn left_out(self, counts: Option<&[bool]>) -> impl Iterator<Item = Place> {
         let rows = self.row..=self.row + usize::from(self.paired);
@@ -210,7 +208,7 @@ impl Place {
         left_out.map(move |row| Place { row, paired: false, ..self })
     }
 
-    /// Copies the states of what does not count.
+    /// Copies the states of masked rows.
     #[inline(always)]
     fn keep<F: Scalar, G: Gates>(self, counts: Option<&[bool]>, from: Views<'_, F>, to: &mut ViewsMut<'_, F>) {
         for place in self.left_out(counts) {
@@ -220,7 +218,7 @@ impl Place {
         }
     }
 
-    /// Sets the blocks of what does not count to zero.
+    /// Sets the blocks of masked rows to zero.
     #[inline(always)]
     fn clear<F: Scalar, G: Gates>(self, counts: Option<&[bool]>, z: &mut [F]) {
         for place in self.left_out(counts) {
@@ -231,20 +229,20 @@ impl Place {
         }
     }
 
-    /// Where its blocks are in z: in its row, or two.
+    /// Range of its blocks in z: those of one row, or two.
     #[inline(always)]
     fn blocks(self) -> Range<usize> {
         self.row * self.width..(self.row + 1 + usize::from(self.paired)) * self.width
     }
 
-    /// Where its numbers are in a state: two rows of it lie together.
+    /// Range of its values in a state, where two rows are adjacent.
     #[inline(always)]
     fn states(self) -> Range<usize> {
         let row = self.row * self.units;
         if self.paired { row..row + 2 * self.units } else { row + self.from..row + self.to }
     }
 
-    /// Asks for as much as it works on, though not of its own block.
+    /// Prefetches as much as it works on, for another step.
     #[inline(always)]
     fn prefetch<V: Vector, G: Gates>(self, ahead: Ahead<'_, V::Scalar>) {
         prefetch(ahead.z, self.row * self.width + self.from * blocks::<G>(), V::WIDTH * blocks::<G>());
@@ -284,13 +282,13 @@ impl Place {
         )
     }
 
-    /// Whether what is saved lies as the vectors are, not row by row.
+    /// Whether saved values have the vector layout instead of rows.
     #[inline(always)]
     fn saves_vectors<G: Gates>(self) -> bool {
         self.paired && !G::SAVED_AS_SUMS
     }
 
-    /// What [`store_saved`](Place::store_saved) left.
+    /// Loads the values stored by [`store_saved`](Place::store_saved).
     #[inline(always)]
     fn load_saved<V: Vector, G: Gates>(self, token: V::Token, z: &[V::Scalar]) -> G::Blocks<V> {
         if !self.saves_vectors::<G>() {
@@ -303,7 +301,7 @@ impl Place {
         )
     }
 
-    /// Stores what nobody but the way back reads: of two rows as the vectors are, which need not be taken apart.
+    /// Stores values that only the backward pass reads: for two rows in the vector layout, without splitting the vectors.
     #[inline(always)]
     fn store_saved<V: Vector, G: Gates>(self, saved: G::Blocks<V>, z: &mut [V::Scalar]) {
         if !self.saves_vectors::<G>() {
@@ -358,7 +356,7 @@ mod tests {
         state::<G>(units, rows, 1.3)
     }
 
-    /// The gradients of the sums, the next states, and the gradients of the previous ones.
+    /// Returns the gradients of the sums, the next states, and the gradients of the previous ones.
     fn step<G: Gates>(
         gates: &G,
         units: usize,
@@ -399,7 +397,7 @@ mod tests {
         [z].into_iter().chain(next.parts).chain(dprevious.parts).collect()
     }
 
-    /// The same from a step in which all samples count and whose rows are then made what those are that do not.
+    /// Returns the expected results: a step in which all samples count, whose masked rows are then overwritten.
     fn expected<G: Gates>(gates: &G, units: usize, counts: &[bool]) -> Vec<Array2<f32>> {
         let rows = counts.len();
         let mut all = step(gates, units, None, rows, false);
@@ -412,7 +410,7 @@ mod tests {
     }
 
     fn is_as_expected<G: Gates>(gates: &G) {
-        // Parts of a vector, half of one, which takes two rows at a time, whole ones, and both; every mask of a few rows.
+        // Part of a vector, half of one (which takes two rows at a time), whole vectors, and both; all masks of a few rows.
         for units in [1, 3, 4, 7, 8, 9, 16, 21, 24, 50] {
             for (rows, bits) in (1..6).flat_map(|rows| (0..1 << rows).map(move |bits| (rows, bits))) {
                 let counts: Vec<bool> = (0..rows).map(|row| bits >> row & 1 == 0).collect();

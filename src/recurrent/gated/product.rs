@@ -1,7 +1,7 @@
-//! A product of a gated cell: inputs or a state by some blocks of a kernel, for a part of the sums z, and back.
+//! Product of a gated cell: inputs or a state times some blocks of a kernel, for a part of the sums z, and its adjoint.
 //!
-//! All blocks are multiplied at once, unless dropout has a mask for each gate: then each gate's block is multiplied by what
-//! that gate sees. A mask costs a copy of the rows for each gate on each way; without masks there is none.
+//! All blocks are multiplied at once, unless dropout has a mask for each gate: then each gate's block is multiplied by the
+//! inputs under that gate's mask, which costs a copy of the rows for each gate and direction.
 
 use std::ops::Range;
 
@@ -9,17 +9,18 @@ use crate::kernels::gemm::{self, Packed, Room, Rows, RowsMut, Start};
 use crate::numeric::Scalar;
 use crate::recurrent::masks::GateMasks;
 
-/// a·K for some columns of z: a are inputs or states, a row for each sample of one step or more; K are columns of a kernel.
+/// Product a·K for some columns of z: a are inputs or states, a row for each sample of one or more steps; K are kernel
+/// columns.
 pub(super) struct Product<'a, F> {
     kernel: Rows<'a, F>,
-    /// What is multiplied at once first, and how many such parts follow each other.
+    /// First part to multiply, and the number of parts that follow.
     first: Part,
     parts: usize,
     masks: Option<GateMasks<'a, F>>,
     room: &'a mut ProductRoom<F>,
 }
 
-/// Some columns of a kernel, those of a row of z to which their products go, and the gate whose masks they have.
+/// Some columns of a kernel, the columns of z for their products, and the gate whose masks apply.
 #[derive(Clone)]
 struct Part {
     from: Range<usize>,
@@ -27,17 +28,17 @@ struct Part {
     gate: usize,
 }
 
-/// Room for a product, that is used again.
+/// Scratch of a product, kept for reuse.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ProductRoom<F> {
-    /// The columns of the kernel that are multiplied at once.
+    /// Kernel columns that are multiplied at once.
     packed: Vec<Packed<F>>,
     /// Rows as one gate sees them, or their gradient.
     dropped: Vec<F>,
 }
 
 impl<'a, F: Scalar> Product<'a, F> {
-    /// The product by the columns `from` of a kernel, which go to the columns `to` of z.
+    /// Returns the product with the columns `from` of a kernel, which go to the columns `to` of z.
     pub(super) fn new(
         kernel: Rows<'a, F>,
         (from, to): (Range<usize>, Range<usize>),
@@ -54,7 +55,7 @@ impl<'a, F: Scalar> Product<'a, F> {
         Product { kernel, first, parts, masks, room }
     }
 
-    /// What is multiplied at once, part by part. Asked for at every step, so nothing is divided here.
+    /// Returns the parts to multiply. It runs at every step, so it divides nothing.
     fn parts(&self) -> impl Iterator<Item = Part> + use<F> {
         let Part { from, to, gate } = self.first.clone();
         (0..self.parts).map(move |part| {
@@ -63,14 +64,14 @@ impl<'a, F: Scalar> Product<'a, F> {
         })
     }
 
-    /// Makes ready for [`write`](Product::write) with this many rows.
+    /// Prepares for [`write`](Product::write) with this many rows.
     pub(super) fn pack(&mut self, rows: usize) {
         self.pack_parts(|packed, kernel| {
             packed.factor(kernel, rows);
         });
     }
 
-    /// Makes ready for [`back`](Product::back).
+    /// Prepares for [`back`](Product::back).
     pub(super) fn pack_transposed(&mut self) {
         self.pack_parts(|packed, kernel| {
             packed.transposed(kernel);
@@ -88,7 +89,7 @@ impl<'a, F: Scalar> Product<'a, F> {
         }
     }
 
-    /// z ← start + a·K in its columns, for the rows of some steps, the first of which is t. `start` is one of whole rows.
+    /// Computes z ← start + a·K in its columns, for rows of some steps from step t on. `start` holds whole rows.
     pub(super) fn write(&mut self, t: usize, a: Rows<'_, F>, start: Start<'_, F>, mut z: RowsMut<'_, F>) {
         let parts = self.parts();
         let ProductRoom { packed, dropped } = &mut *self.room;
@@ -99,8 +100,8 @@ impl<'a, F: Scalar> Product<'a, F> {
         }
     }
 
-    /// da ← start + dz·Kᵀ, each gate's through its mask. The start is zero or what is there; returned is that of the next
-    /// product whose gradient goes to the same place.
+    /// Computes da ← start + dz·Kᵀ, each gate's through its mask. The start is zero or the present value. Returns the start
+    /// for the next product whose gradient goes to the same place.
     pub(super) fn back<'s>(
         &mut self,
         t: usize,
@@ -127,7 +128,7 @@ impl<'a, F: Scalar> Product<'a, F> {
         start
     }
 
-    /// dK ← dK + aᵀ·dz.
+    /// Computes dK ← dK + aᵀ·dz.
     pub(super) fn add_gradient(
         &mut self,
         t: usize,
@@ -144,7 +145,7 @@ impl<'a, F: Scalar> Product<'a, F> {
     }
 }
 
-/// `width` wide rows of some steps, the first of which is t, as a gate sees them.
+/// Returns rows of width `width`, of some steps from step t on, as a gate sees them.
 fn seen_by<'a, F: Scalar>(
     masks: Option<GateMasks<'_, F>>,
     gate: usize,

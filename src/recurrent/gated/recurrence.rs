@@ -1,4 +1,4 @@
-//! The recurrence of a fused run: what a step does with the sums of its inputs, products with the state and rules.
+//! Recurrence of a fused run: products with the state and rules, applied in each step to the sums of the inputs.
 
 use std::ops::Range;
 
@@ -10,34 +10,34 @@ use crate::numeric::Scalar;
 use crate::recurrent::masks::StepMasks;
 use crate::tensor::{State, Views, ViewsMut, slice};
 
-/// What the recurrence keeps.
+/// Memory of the recurrence.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RecurrenceRoom<F: Scalar> {
     pub(super) products: [ProductRoom<F>; 2],
-    /// The gradient of what one half of a step hands to the other.
+    /// Gradient of the values that one half of a step passes to the other.
     pub(super) between: State<F>,
 }
 
-/// A step: when, and which samples count, `None` if all do.
+/// Time step, and its samples that count (`None` for all).
 #[derive(Clone, Copy)]
 pub(super) struct At<'a> {
     pub(super) t: usize,
     pub(super) counts: Option<&'a [bool]>,
 }
 
-/// What a step does with the sums of its inputs. The loop over time is the same for all.
+/// Recurrence: the part of a step after the sums of the inputs. The loop over time is the same for all.
 pub(super) trait Recurrence<F: Scalar> {
-    /// Makes ready for steps forward with this many rows.
+    /// Prepares for forward steps with this many rows.
     fn pack(&mut self, rows: usize);
 
-    /// Makes ready for steps back.
+    /// Prepares for backward steps.
     fn pack_transposed(&mut self);
 
-    /// A step: `z` from the sums of the inputs, which are where `start` says, to what the rules save; `next` written.
+    /// Runs a step: turns `z` from the sums of the inputs, found at `start`, into saved values, and writes `next`.
     fn forward(&mut self, at: At<'_>, start: Start<'_, F>, z: &mut [F], previous: Views<'_, F>, next: ViewsMut<'_, F>);
 
-    /// A step back: `z` from what was saved to the gradient of the sums, `dprevious` written. `states` are those before and
-    /// after the step and the gradient of the latter; `ahead` is what the next step back will find.
+    /// Runs a step backward: turns `z` from saved values into the gradient of the sums, and writes `dprevious`. `states` are
+    /// those before and after the step and the gradient of the latter; `ahead` is the data to prefetch for the next step.
     fn backward(
         &mut self,
         at: At<'_>,
@@ -47,12 +47,12 @@ pub(super) trait Recurrence<F: Scalar> {
         dprevious: ViewsMut<'_, F>,
     );
 
-    /// Adds the gradient of U from some steps, the first of which is t: their previous outputs and what
-    /// [`backward`](Recurrence::backward) left.
+    /// Adds the gradient of U from some steps from step t on, given their previous outputs and the result of
+    /// [`backward`](Recurrence::backward).
     fn add_gradient(&mut self, t: usize, h: Rows<'_, F>, dz: Rows<'_, F>, du: RowsMut<'_, F>, room: &mut Room<F>);
 }
 
-/// The recurrence of a gates rule: one product h·U for the first K blocks of z, then the rule.
+/// Recurrence of a gate rule: one product h·U for the first K blocks of z, then the rule.
 pub(super) struct OneProduct<'a, F: Scalar> {
     shape: Shape,
     rule: &'a dyn Rule<F>,
@@ -104,7 +104,7 @@ impl<F: Scalar> Recurrence<F> for OneProduct<'_, F> {
 }
 
 impl<'a, F: Scalar> GatedCell<'a, F> {
-    /// The product of a state by these columns of U, which goes to those of z.
+    /// Returns the product of a state with these columns of U, which goes to those of z.
     pub(super) fn state_product<'b>(
         &self,
         w: &'b GatedWeights<F>,
@@ -116,7 +116,7 @@ impl<'a, F: Scalar> GatedCell<'a, F> {
         Product::new(kernel, span, self.shape.units, masks.state, room)
     }
 
-    /// The recurrence of the rule.
+    /// Returns the recurrence of the rule.
     pub(super) fn one_product<'b>(
         &self,
         w: &'b GatedWeights<F>,

@@ -1,4 +1,4 @@
-//! One step of a gated cell gate by gate, on plain numbers: what the fast path is held against.
+//! One step of a gated cell, gate by gate on plain numbers: the reference for tests of the fast path.
 
 use std::ops::Range;
 
@@ -11,18 +11,18 @@ use crate::numeric::Scalar;
 use crate::recurrent::cell::{Step, StepBack};
 use crate::tensor::{ViewsMut, resize, slice, slice_mut};
 
-/// What one step of the reference path saves: (B, N·H), first the sums, then what the rule put in their place.
+/// Values that one step of the reference path saves: (B, N·H), first the sums, then the rule's saved values.
 #[derive(Clone, Debug, Default)]
 pub struct GatedStep<F: Scalar> {
     pub(super) z: Array2<F>,
-    /// Room for gradients: of what is in `z`, for a cell that cannot write them over it, or of the states as they were.
+    /// Scratch for gradients: of `z`, for a cell that cannot overwrite it, or of the states.
     pub(super) dz: Array2<F>,
-    /// The biases as one row of z.
+    /// Biases as one row of z.
     bias: Array1<F>,
 }
 
 impl Shape {
-    /// The gate block of z that block `gate` of the kernel W goes to.
+    /// Block of z that receives block `gate` of the kernel W.
     fn input_block(self, gate: usize) -> usize {
         if gate < self.kernel_blocks() - self.apart { gate } else { gate + self.apart }
     }
@@ -32,17 +32,17 @@ impl Shape {
     }
 }
 
-/// Columns of a matrix.
+/// Returns columns of a matrix.
 fn columns<'a, F>(matrix: &'a ArrayView2<'_, F>, range: Range<usize>) -> ArrayView2<'a, F> {
     matrix.slice_axis(Axis(1), range.into())
 }
 
-/// Columns of a matrix, to be written.
+/// Returns columns of a matrix, mutably.
 fn columns_mut<'a, F>(matrix: &'a mut ArrayViewMut2<'_, F>, range: Range<usize>) -> ArrayViewMut2<'a, F> {
     matrix.slice_axis_mut(Axis(1), range.into())
 }
 
-/// [`Cell::step`](crate::recurrent::Cell::step) of a gated cell.
+/// Implements [`Cell::step`](crate::recurrent::Cell::step) of a gated cell.
 pub(in crate::recurrent) fn step<F: Scalar>(
     cell: GatedCell<'_, F>,
     w: &GatedWeights<F>,
@@ -66,7 +66,7 @@ pub(in crate::recurrent) fn step<F: Scalar>(
     cell.rule.forward(StepForward { units: shape.units, z, previous: at.previous, next, counts: None }, false);
 }
 
-/// [`Cell::step_back`](crate::recurrent::Cell::step_back) of a gated cell.
+/// Implements [`Cell::step_back`](crate::recurrent::Cell::step_back) of a gated cell.
 pub(in crate::recurrent) fn step_back<F: Scalar>(
     cell: GatedCell<'_, F>,
     w: &GatedWeights<F>,
@@ -77,7 +77,7 @@ pub(in crate::recurrent) fn step_back<F: Scalar>(
 ) {
     let shape = cell.shape;
     let GatedStep { z, dz: room, .. } = cache;
-    // The rule's kernel writes, and what is there already is to be added to.
+    // The rule's loop overwrites its target, but gradients must be added to the existing ones.
     resize(room, (shape.states, at.previous.slice(0).len()));
     for (state, mut room) in room.outer_iter_mut().enumerate() {
         room.assign(&ArrayView1::from(&*back.dprevious.slice_mut(state)));

@@ -1,13 +1,13 @@
-//! The GRU whose reset gate scales the state before the product.
+//! GRU without `reset_after`: the reset gate scales the state before the product.
 //!
 //! ```text
 //! z = ρ(x·W_z + h·U_z + b_z)   r = ρ(x·W_r + h·U_r + b_r)   q = r·h      the first half of a step
 //! g = α(x·W_h + b_h + q·U_h)   h' = z·h + (1 − z)·g                      the second
 //! ```
 //!
-//! Each half is a product and a rule on the elements. Both work on rows of the four blocks z, r, –, g, as they lie for the
-//! form with `reset_after` too; the third is room for what goes from one half to the other. The reference step, at the end,
-//! keeps q there.
+//! Each half is a product and an element-wise rule. Both work on rows of the four blocks z, r, –, g, the layout of the form
+//! with `reset_after`; the third block passes values from one half to the other. The reference step, at the end, keeps q
+//! there.
 
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut2, Ix2, SliceInfo, SliceInfoElem, Zip, s};
 use serde::{Deserialize, Serialize};
@@ -26,14 +26,14 @@ use crate::recurrent::cell::{Run, RunBack, Step, StepBack};
 use crate::recurrent::masks::StepMasks;
 use crate::tensor::{State, Views, ViewsMut, Widths, resize};
 
-/// The blocks in a row of z.
+/// Number of blocks in a row of z.
 const BLOCKS: usize = 4;
 
-/// The rule of the first half, from h to q.
+/// Rule of the first half, from h to q.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct ResetHalf(GruGates);
 
-/// The rule of the second half, from h to h', when the product with q has been added to g.
+/// Rule of the second half, from h to h', once the product with q has been added to g.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct CandidateHalf(GruGates);
 
@@ -59,7 +59,7 @@ impl Gates for ResetHalf {
         with_functions!(self.0, reset(sums, previous))
     }
 
-    /// From the gradient of q; the third block holds what h' gave to h.
+    /// Starts from the gradient of q; the third block holds the part of h's gradient that comes from h'.
     #[inline(always)]
     fn backward<L: Lane>(&self, saved: [L; 4], previous: [L; 1], _: [L; 1], dq: [L; 1]) -> ([L; 4], [L; 1]) {
         with_functions!(self.0, reset_back(saved, previous, dq))
@@ -76,7 +76,7 @@ impl Gates for CandidateHalf {
         with_functions!(self.0, candidate(sums, previous))
     }
 
-    /// The gradient of the state is that of q, which only the product uses; what is due to h goes to the third block.
+    /// Returns as the state's gradient that of q, which only the product uses; the gradient of h goes to the third block.
     #[inline(always)]
     fn backward<L: Lane>(&self, saved: [L; 4], previous: [L; 1], _: [L; 1], dnext: [L; 1]) -> ([L; 4], [L; 1]) {
         with_functions!(self.0, candidate_back(saved, previous, dnext))
@@ -106,19 +106,19 @@ fn reset_back<L: Lane>(with: impl Functions, [dz, r, dh, dg]: [L; 4], [h]: [L; 1
     ([dz, with.gate_back(r, dq * h), r * h, dg], [r.mul_add(dq, dh)])
 }
 
-/// The recurrence of both halves.
+/// Recurrence of both halves.
 pub(super) struct TwoProducts<'a, F> {
     units: usize,
     reset: ResetHalf,
     candidate: CandidateHalf,
-    /// h by U_z and U_r, q by U_h.
+    /// Product of h with U_z and U_r, followed by that of q with U_h.
     gates_product: Product<'a, F>,
     candidate_product: Product<'a, F>,
     dq: &'a mut State<F>,
 }
 
 impl GruCell {
-    /// The recurrence of the form without `reset_after`.
+    /// Returns the recurrence of the form without `reset_after`.
     pub(super) fn two_products<'a, F: Scalar>(
         &self,
         w: &'a GatedWeights<F>,
@@ -161,7 +161,7 @@ impl<F: Scalar> Recurrence<F> for TwoProducts<'_, F> {
         self.gates_product.write(t, Rows::new(previous.slice(0), units), start, RowsMut::new(z, width));
         let step = StepForward { units, z: &mut *z, previous, next: next.reborrow(), counts };
         Forward { gates: &self.reset, step }.vectorize();
-        // q is where h' will be.
+        // q is stored where h' will be.
         self.candidate_product.write(t, Rows::new(next.slice_mut(0), units), start, RowsMut::new(z, width));
         Forward { gates: &self.candidate, step: StepForward { units, z, previous, next, counts } }.vectorize();
     }
@@ -194,23 +194,23 @@ impl<F: Scalar> Recurrence<F> for TwoProducts<'_, F> {
     }
 }
 
-/// Four blocks of columns side by side: z, r, r·h, g of one step, or their gradients.
+/// Returns four blocks of columns: z, r, r·h, g of one step, or their gradients.
 fn blocks<F: Scalar>(all: &Array2<F>, units: usize) -> [ArrayView2<'_, F>; 4] {
     std::array::from_fn(|block| all.slice(columns(block, units)))
 }
 
-/// The same blocks, to be written.
+/// Returns the same blocks, mutably.
 fn blocks_mut<F: Scalar>(all: &mut Array2<F>, units: usize) -> [ArrayViewMut2<'_, F>; 4] {
     let [a, b, c, d] = std::array::from_fn(|block| columns(block, units));
     all.multi_slice_mut((a, b, c, d)).into()
 }
 
-/// The columns of one block.
+/// Slice of the columns of one block.
 fn columns(block: usize, units: usize) -> SliceInfo<[SliceInfoElem; 2], Ix2, Ix2> {
     s![.., block * units..(block + 1) * units]
 }
 
-/// [`Cell::run`](crate::recurrent::Cell::run) of the form without `reset_after`.
+/// Implements [`Cell::run`](crate::recurrent::Cell::run) of the form without `reset_after`.
 pub(in crate::recurrent) fn run_gru<F: Scalar>(
     cell: &GruCell,
     w: &GatedWeights<F>,
@@ -222,7 +222,7 @@ pub(in crate::recurrent) fn run_gru<F: Scalar>(
     run_fused(cell.gated.shape(), w, run, sequence, &mut recurrence);
 }
 
-/// [`Cell::run_back`](crate::recurrent::Cell::run_back) of this form.
+/// Implements [`Cell::run_back`](crate::recurrent::Cell::run_back) of this form.
 pub(in crate::recurrent) fn run_gru_back<F: Scalar>(
     cell: &GruCell,
     w: &GatedWeights<F>,
@@ -235,7 +235,7 @@ pub(in crate::recurrent) fn run_gru_back<F: Scalar>(
     run_back_fused(cell.gated.shape(), w, run, sequence, &mut recurrence, gradients);
 }
 
-/// [`Cell::step`](crate::recurrent::Cell::step) of this form.
+/// Implements [`Cell::step`](crate::recurrent::Cell::step) of this form.
 pub(in crate::recurrent) fn step_gru<F: Scalar>(
     cell: &GruCell,
     w: &GatedWeights<F>,
@@ -266,7 +266,7 @@ pub(in crate::recurrent) fn step_gru<F: Scalar>(
     Zip::from(next.view_mut(0)).and(&z).and(&h).and(&g).for_each(|next, &z, &h, &g| *next = z * (h - g) + g);
 }
 
-/// [`Cell::step_back`](crate::recurrent::Cell::step_back) of this form.
+/// Implements [`Cell::step_back`](crate::recurrent::Cell::step_back) of this form.
 pub(in crate::recurrent) fn step_gru_back<F: Scalar>(
     cell: &GruCell,
     w: &GatedWeights<F>,

@@ -1,4 +1,4 @@
-//! A gates rule without its type: the loops over the elements of a step, which are all that is compiled for each rule.
+//! Gate rule without its type: only its loops over the elements of a step are compiled for each rule.
 
 use std::fmt::Debug;
 
@@ -10,15 +10,15 @@ use crate::numeric::{Kernel, Scalar};
 
 /// [`Gates`] without its type.
 pub trait Rule<F: Scalar>: Debug + Sync {
-    /// The rule over one step, on vectors or as the reference on plain numbers.
+    /// Runs the rule over one step, on vectors or, as the reference, on plain numbers.
     fn forward(&self, step: StepForward<'_, F>, vectors: bool);
-    /// Its derivative.
+    /// Runs its derivative.
     fn backward(&self, step: StepBackward<'_, F>, vectors: bool);
-    /// A step of a few samples from their inputs.
+    /// Runs a step of a few samples from their inputs.
     fn advance(&self, step: Streamed<'_, F>);
-    /// [`Gates::initial_bias`].
+    /// Returns [`Gates::initial_bias`].
     fn initial_bias(&self, block: usize) -> Option<f64>;
-    /// [`Gates::check`].
+    /// Calls [`Gates::check`].
     fn check(&self) -> Result<()>;
 }
 

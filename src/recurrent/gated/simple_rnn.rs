@@ -1,6 +1,6 @@
 //! Simple recurrent cell: h' = activation(x·W + h·U + b) (Elman 1990).
 //!
-//! The derivative follows from the output, so the output is all that it saves.
+//! The derivative follows from the output, so only the output is saved.
 
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +26,8 @@ use crate::recurrent::Rnn;
 ///
 /// // At each time step: the difference from the step before.
 /// let x = Array3::<f32>::from_shape_fn((64, 5, 1), |(n, t, _)| ((n * 5 + t) as f32 * 1.7).sin());
-/// let y = Array3::from_shape_fn((64, 5, 1), |(n, t, _)| if t == 0 { x[[n, 0, 0]] } else { x[[n, t, 0]] - x[[n, t - 1, 0]] });
+/// let y = Array3::from_shape_fn((64, 5, 1), |(n, t, _)| if t == 0 { x[[n, 0, 0]] } else { x[[n, t, 0]] - x[[n, t - 1, 0]]
+/// });
 ///
 /// let layers = Sequential::new().add(SimpleRnn::new(4).return_sequences(true)).add(Dense::new(1));
 /// let mut model = layers.build(Form::sequence(5, 1), 42)?;

@@ -1,8 +1,8 @@
-//! One step of a few samples without training: the fast path of a gated cell when inputs come one at a time.
+//! One step of a few samples without training: the fast path of a gated cell for inputs that come one at a time.
 //!
-//! Nothing is hoisted or packed, for each weight is used once a sample: the step is one pass over W and U. What matters at
-//! 8 units is everything else, so it is all one kernel, and the next states change places with the present ones instead of
-//! being copied.
+//! Nothing is packed, because each weight is used once for each sample: the step is one pass over W and U. All work is in
+//! one kernel, and the next states are swapped with the present ones instead of copied, because small layers spend most time
+//! elsewhere than in products.
 
 use ndarray::ArrayView2;
 
@@ -14,7 +14,7 @@ use crate::numeric::instructions::Path;
 use crate::numeric::{Kernel, Scalar, Vector};
 use crate::tensor::{State, Views, ViewsMut, resize, slice, slice_mut};
 
-/// A step of a few samples.
+/// Step of a few samples.
 #[derive(Debug)]
 pub struct Streamed<'a, F> {
     w: &'a GatedWeights<F>,
@@ -25,14 +25,14 @@ pub struct Streamed<'a, F> {
     next: ViewsMut<'a, F>,
 }
 
-/// The same with its rule.
+/// Step with its rule.
 pub(super) struct Advance<'a, F, G> {
     pub(super) gates: &'a G,
     pub(super) step: Streamed<'a, F>,
 }
 
 impl<F: Scalar, G: Gates> Advance<'_, F, G> {
-    /// Runs it on vectors.
+    /// Runs the step on vectors.
     pub(super) fn vectorize(self) {
         let Shape { units, blocks, .. } = Shape::of::<G>(self.step.units);
         F::vectorize(pointwise::width(units, self.step.z.len() / (blocks * units)), self);
@@ -46,7 +46,7 @@ impl<F: Scalar, G: Gates> Kernel<F> for Advance<'_, F, G> {
         let Streamed { w, x, units, ref mut z, previous, ref mut next } = *step;
         let shape = Shape::of::<G>(units);
         let (width, recurrent) = (shape.width(), shape.kernel_width());
-        // Here, so that it is written by vectors: what numbers wrote one by one, a vector has to wait for.
+        // Written here by vector stores, because vector loads would stall on scalar stores.
         z.chunks_exact_mut(width).for_each(
             #[inline(always)]
             |row| w.write_bias(shape, row),
@@ -63,7 +63,7 @@ impl<F: Scalar, G: Gates> Kernel<F> for Advance<'_, F, G> {
     }
 }
 
-/// Replaces the state by the next one; false, with nothing done, if these samples cannot take this way.
+/// Replaces the state by the next one; returns false, with nothing done, if this path does not cover the samples.
 pub(in crate::recurrent) fn advance<F: Scalar>(
     cell: GatedCell<'_, F>,
     w: &GatedWeights<F>,
