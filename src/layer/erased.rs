@@ -6,17 +6,13 @@
 
 use std::any::Any;
 use std::fmt::{self, Debug};
-use std::sync::Arc;
 
-use serde::ser::Error as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-use super::parts::{SavedPart, deserialize_part};
 use super::{Backward, Carry, Forward, Layer, Pass};
 use crate::activations::Activation;
 use crate::error::{Error, Result};
-use crate::numeric::{Both, Scalar};
+use crate::numeric::Scalar;
 use crate::tensor::{Form, Mask, Tensor};
 use crate::weights::initializers::Init;
 use crate::weights::{PairVisitor, Params, Path, Visitor, VisitorMut, WeightOptions};
@@ -252,69 +248,81 @@ impl<F: Scalar, L: Layer<F>> DynLayer<F> for L {
     }
 }
 
-/// A layer without its types: for either number type, or, read from a file, for that of the model alone.
-#[derive(Clone)]
-pub(crate) struct AnyLayer {
-    single: Option<Arc<dyn DynLayer<f32>>>,
-    double: Option<Arc<dyn DynLayer<f64>>>,
-}
-
-impl Debug for AnyLayer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.single, &self.double) {
-            (Some(layer), _) => Debug::fmt(layer, f),
-            (None, layer) => Debug::fmt(layer, f),
+/// Defines a layer or cell without its types: for both number types, or, read from a file, for that of the model alone.
+/// It is saved as a [`SavedPart`].
+macro_rules! erased_part {
+    ($(#[$attribute:meta])* $any:ident, $erased:ident, $typed:ident) => {
+        $(#[$attribute])*
+        #[derive(Clone)]
+        pub(crate) struct $any {
+            single: Option<std::sync::Arc<dyn $erased<f32>>>,
+            double: Option<std::sync::Arc<dyn $erased<f64>>>,
         }
-    }
+
+        impl std::fmt::Debug for $any {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                match (&self.single, &self.double) {
+                    (Some(part), _) => std::fmt::Debug::fmt(part, f),
+                    (None, part) => std::fmt::Debug::fmt(part, f),
+                }
+            }
+        }
+
+        impl $crate::numeric::Both for $any {
+            type For<F: Scalar> = Option<std::sync::Arc<dyn $erased<F>>>;
+            fn single(&self) -> &Option<std::sync::Arc<dyn $erased<f32>>> {
+                &self.single
+            }
+            fn double(&self) -> &Option<std::sync::Arc<dyn $erased<f64>>> {
+                &self.double
+            }
+        }
+
+        impl $any {
+            /// The part for both number types.
+            pub(crate) fn new<T: $typed<f32> + $typed<f64>>(part: T) -> Self {
+                $any { single: Some($typed::<f32>::erase(part.clone())), double: Some($typed::<f64>::erase(part)) }
+            }
+
+            /// The part for one number type.
+            pub(crate) fn of<F: Scalar>(part: std::sync::Arc<dyn $erased<F>>) -> Self {
+                let part: &dyn std::any::Any = &part;
+                $any { single: part.downcast_ref().cloned(), double: part.downcast_ref().cloned() }
+            }
+
+            /// The part for this number type.
+            pub(crate) fn get<F: Scalar>(&self) -> &dyn $erased<F> {
+                &**self.pointer()
+            }
+
+            /// The same behind its pointer.
+            pub(crate) fn pointer<F: Scalar>(&self) -> &std::sync::Arc<dyn $erased<F>> {
+                F::choose(self).as_ref().expect("a part is read from a file for the number type of its model")
+            }
+        }
+
+        impl serde::Serialize for $any {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+                let (kind, options) = match (&self.single, &self.double) {
+                    (Some(part), _) => (part.kind(), part.options()),
+                    (None, Some(part)) => (part.kind(), part.options()),
+                    (None, None) => return Err(serde::ser::Error::custom("a part is there for one number type at least")),
+                };
+                let options = options.map_err(serde::ser::Error::custom)?;
+                $crate::layer::SavedPart { kind: kind.into(), options }.serialize(serializer)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $any {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+                $crate::layer::deserialize_part(deserializer)
+            }
+        }
+    };
 }
+pub(crate) use erased_part;
 
-impl Both for AnyLayer {
-    type For<F: Scalar> = Option<Arc<dyn DynLayer<F>>>;
-    fn single(&self) -> &Option<Arc<dyn DynLayer<f32>>> {
-        &self.single
-    }
-    fn double(&self) -> &Option<Arc<dyn DynLayer<f64>>> {
-        &self.double
-    }
-}
-
-impl AnyLayer {
-    /// A layer for either number type.
-    pub(crate) fn new<L: Layer<f32> + Layer<f64>>(layer: L) -> Self {
-        AnyLayer { single: Some(Layer::<f32>::erase(layer.clone())), double: Some(Layer::<f64>::erase(layer)) }
-    }
-
-    /// A layer for one number type.
-    pub(crate) fn of<F: Scalar>(layer: Arc<dyn DynLayer<F>>) -> Self {
-        let layer: &dyn Any = &layer;
-        AnyLayer { single: layer.downcast_ref().cloned(), double: layer.downcast_ref().cloned() }
-    }
-
-    /// The layer for this number type.
-    pub(crate) fn get<F: Scalar>(&self) -> &dyn DynLayer<F> {
-        &**self.pointer()
-    }
-
-    /// The same behind a pointer of its own.
-    pub(crate) fn pointer<F: Scalar>(&self) -> &Arc<dyn DynLayer<F>> {
-        F::choose(self).as_ref().expect("a layer is read from a file for the number type of its model")
-    }
-}
-
-/// Saved as a [`SavedPart`].
-impl Serialize for AnyLayer {
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        let (kind, options) = match (&self.single, &self.double) {
-            (Some(layer), _) => (layer.kind(), layer.options()),
-            (None, Some(layer)) => (layer.kind(), layer.options()),
-            (None, None) => return Err(S::Error::custom("a layer is there for one number type at least")),
-        };
-        SavedPart { kind: kind.into(), options: options.map_err(S::Error::custom)? }.serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for AnyLayer {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        deserialize_part(deserializer)
-    }
+erased_part! {
+    /// A layer without its types.
+    AnyLayer, DynLayer, Layer
 }

@@ -87,7 +87,7 @@ mod pass;
 pub use crate::weights::{PairVisitor, Params, Path, Visitor, VisitorMut, WeightOptions, zeros_like};
 pub use arguments::{Backward, Forward};
 pub use erased::AnyWeights;
-pub(crate) use erased::{AnyCache, AnyLayer, DynCache, DynLayer};
+pub(crate) use erased::{AnyCache, AnyLayer, DynCache, DynLayer, erased_part};
 pub(crate) use parts::{SavedPart, deserialize_part, with_parts};
 pub use pass::{MaskKind, MaskSite, Pass};
 

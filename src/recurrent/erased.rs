@@ -1,18 +1,14 @@
 //! Cells without their types: how a cell that is made of others holds them.
 
-use std::any::Any;
-use std::fmt::{self, Debug};
-use std::sync::Arc;
+use std::fmt::Debug;
 
 use ndarray::ArrayView2;
-use serde::ser::Error as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use super::cell::{Cell, CellMemory, Run, RunBack, Step, StepBack};
 use crate::error::{Error, Result};
-use crate::layer::{AnyWeights, DynCache, Path, SavedPart, WeightOptions, deserialize_part};
-use crate::numeric::{Both, Scalar};
+use crate::layer::{AnyWeights, DynCache, Path, WeightOptions, erased_part};
+use crate::numeric::Scalar;
 use crate::tensor::{State, ViewsMut, Widths};
 use crate::weights::initializers::Init;
 
@@ -146,64 +142,7 @@ impl<F: Scalar, C: Cell<F>> DynCell<F> for C {
     }
 }
 
-/// A cell without its types: for either number type, or, read from a file, for that of the model alone.
-#[derive(Clone)]
-pub(crate) struct AnyCell {
-    single: Option<Arc<dyn DynCell<f32>>>,
-    double: Option<Arc<dyn DynCell<f64>>>,
-}
-
-impl Debug for AnyCell {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.single, &self.double) {
-            (Some(cell), _) => Debug::fmt(cell, f),
-            (None, cell) => Debug::fmt(cell, f),
-        }
-    }
-}
-
-impl Both for AnyCell {
-    type For<F: Scalar> = Option<Arc<dyn DynCell<F>>>;
-    fn single(&self) -> &Option<Arc<dyn DynCell<f32>>> {
-        &self.single
-    }
-    fn double(&self) -> &Option<Arc<dyn DynCell<f64>>> {
-        &self.double
-    }
-}
-
-impl AnyCell {
-    /// A cell for either number type.
-    pub(crate) fn new<C: Cell<f32> + Cell<f64>>(cell: C) -> Self {
-        AnyCell { single: Some(Cell::<f32>::erase(cell.clone())), double: Some(Cell::<f64>::erase(cell)) }
-    }
-
-    /// A cell for one number type.
-    pub(crate) fn of<F: Scalar>(cell: Arc<dyn DynCell<F>>) -> Self {
-        let cell: &dyn Any = &cell;
-        AnyCell { single: cell.downcast_ref().cloned(), double: cell.downcast_ref().cloned() }
-    }
-
-    /// The cell for this number type.
-    pub(crate) fn get<F: Scalar>(&self) -> &dyn DynCell<F> {
-        &**F::choose(self).as_ref().expect("a cell is read from a file for the number type of its model")
-    }
-}
-
-/// Saved as a [`SavedPart`].
-impl Serialize for AnyCell {
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        let (kind, options) = match (&self.single, &self.double) {
-            (Some(cell), _) => (cell.kind(), cell.options()),
-            (None, Some(cell)) => (cell.kind(), cell.options()),
-            (None, None) => return Err(S::Error::custom("a cell is there for one number type at least")),
-        };
-        SavedPart { kind: kind.into(), options: options.map_err(S::Error::custom)? }.serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for AnyCell {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        deserialize_part(deserializer)
-    }
+erased_part! {
+    /// A cell without its types.
+    AnyCell, DynCell, Cell
 }
