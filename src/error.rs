@@ -1,13 +1,13 @@
-//! The one error type: each variant says what was wrong, where, and how to mend it, in fields rather than in prose.
+//! Error type of the crate: each variant holds in fields what was wrong, where, and how to fix it.
 
 use std::error::Error as StdError;
 use std::io;
 use std::path::PathBuf;
 
-/// What every fallible function of the crate returns.
+/// Result of every fallible function of the crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Anything that can go wrong with what a user passes in.
+/// Error for anything that users pass in.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -15,11 +15,11 @@ pub enum Error {
     #[error("cannot {action} {}: {cause}", path.display())]
     #[non_exhaustive]
     Io {
-        /// What was tried, as a verb ("read", "write to the folder").
+        /// Action that failed, as a verb ("read", "write to the folder").
         action: &'static str,
-        /// The file or folder.
+        /// File or folder.
         path: PathBuf,
-        /// What the operating system said.
+        /// Error of the operating system.
         cause: io::Error,
     },
 
@@ -27,33 +27,33 @@ pub enum Error {
     #[error("{option} is {value}, but must be {allowed}")]
     #[non_exhaustive]
     InvalidOption {
-        /// The option's name as the user wrote it.
+        /// Name of the option in the API.
         option: &'static str,
-        /// What was given.
+        /// Value that was given.
         value: String,
-        /// The values it may have.
+        /// Allowed values.
         allowed: &'static str,
     },
 
-    /// A layer does not take what the layer before it gives.
+    /// A layer does not take the output of the layer before it.
     #[error("it got {got}, but needs {needs}: {mend}")]
     #[non_exhaustive]
     Form {
-        /// What arrives.
+        /// Form that arrives.
         got: String,
-        /// What the layer takes.
+        /// Form that the layer takes.
         needs: &'static str,
-        /// What to change.
+        /// Advice on what to change.
         mend: &'static str,
     },
 
-    /// Something is wrong with one layer of a model.
+    /// One layer of a model has an error.
     #[error("layer {layer:?}: {cause}")]
     #[non_exhaustive]
     Layer {
-        /// The layer's name.
+        /// Name of the layer.
         layer: String,
-        /// What is wrong with it.
+        /// Error of the layer.
         cause: Box<Error>,
     },
 
@@ -81,9 +81,9 @@ pub enum Error {
     #[error("the samples have shape {got}, but the model was built for {needs}; reshape them, or build it for them")]
     #[non_exhaustive]
     Samples {
-        /// The samples' form.
+        /// Form of the samples.
         got: String,
-        /// The model's input.
+        /// Form of the model's input.
         needs: String,
     },
 
@@ -96,13 +96,13 @@ pub enum Error {
     )]
     #[non_exhaustive]
     Mask {
-        /// The mask's shape.
+        /// Shape of the mask.
         got: (usize, usize),
-        /// The shape that is needed, if the samples have steps at all.
+        /// Required shape, if the samples have time steps.
         needs: Option<(usize, usize)>,
     },
 
-    /// A layer that cannot go on from a state.
+    /// A layer that cannot continue from a state.
     #[error(
         "it looks at the whole sequence and cannot go on from a state; leave it out (or its go_backwards), or run the model \
          on whole sequences"
@@ -113,13 +113,13 @@ pub enum Error {
     #[error("the state is for {got} samples, not {needs}; make one for as many with model.state({needs})")]
     #[non_exhaustive]
     StateSize {
-        /// The samples that the state is for.
+        /// Number of samples of the state.
         got: usize,
-        /// The samples that there are.
+        /// Number of samples given.
         needs: usize,
     },
 
-    /// A state that another model made, or whose matrices were replaced by some of other sizes.
+    /// A state of another model, or with matrices of other sizes.
     #[error("the state does not fit this model: {problem}; make one with model.state({samples})")]
     #[non_exhaustive]
     ForeignState {
@@ -147,13 +147,13 @@ pub enum Error {
     )]
     #[non_exhaustive]
     Token {
-        /// The id.
+        /// Token id.
         id: u32,
-        /// Which sample, from 0.
+        /// Sample, from 0.
         sample: usize,
-        /// Where in it, from 0.
+        /// Time step, from 0.
         step: usize,
-        /// How many ids there are.
+        /// Size of the vocabulary.
         vocabulary: usize,
     },
 
@@ -171,9 +171,9 @@ pub enum Error {
     #[error("the targets have shape {got:?}, but samples, model and loss need {needs:?}; {}", mend_targets(got, needs))]
     #[non_exhaustive]
     Targets {
-        /// Their shape.
+        /// Shape of the targets.
         got: Vec<usize>,
-        /// The shape needed; a last axis of 1 may be left out.
+        /// Required shape; a last axis of 1 may be left out.
         needs: Vec<usize>,
     },
 
@@ -195,7 +195,7 @@ pub enum Error {
         cause: Box<Error>,
     },
 
-    /// A file from which this training cannot go on.
+    /// A backup file from which this training cannot continue.
     #[error(
         "this training cannot go on from {}: {problem}; call it as it was called before, or remove the file to start anew",
         path.display()
@@ -261,13 +261,13 @@ pub enum Error {
         problem: String,
     },
 
-    /// No weight has this name.
+    /// Unknown name of a weight.
     #[error("there is no weight {name:?}; there are {}", known.join(", "))]
     #[non_exhaustive]
     UnknownWeight {
-        /// The name asked for.
+        /// Requested name.
         name: String,
-        /// The names there are.
+        /// Known names.
         known: Vec<String>,
     },
 
@@ -283,13 +283,13 @@ pub enum Error {
         got: Vec<usize>,
     },
 
-    /// No layer has this name.
+    /// Unknown name of a layer.
     #[error("there is no layer {name:?}; there are {}", known.join(", "))]
     #[non_exhaustive]
     UnknownLayer {
-        /// The name asked for.
+        /// Requested name.
         name: String,
-        /// The names there are.
+        /// Known names.
         known: Vec<String>,
     },
 
@@ -324,7 +324,7 @@ pub enum Error {
         problem: CheckpointProblem,
     },
 
-    /// A figure that a file is to be named after and that training does not have.
+    /// A figure in a file name that training does not have.
     #[error("there is no figure {name:?} to name the file after; there are {}", known.join(", "))]
     #[non_exhaustive]
     Figure {
@@ -334,13 +334,13 @@ pub enum Error {
         known: Vec<String>,
     },
 
-    /// An optimizer's state that is of another kind of optimizer.
+    /// An optimizer's state that belongs to another kind of optimizer.
     #[error(
         "the state is that of another optimizer; compile the model with the rule and the schedule that it had before"
     )]
     OptimizerState,
 
-    /// A callback's state without what the callback needs: it is another one's.
+    /// A callback's state that lacks an entry, because it belongs to another callback.
     #[error("the state has no {missing:?}; pass the callbacks in the order in which they were passed before")]
     #[non_exhaustive]
     CallbackState {
@@ -356,7 +356,8 @@ pub enum Error {
         name: String,
     },
 
-    /// Interruptions of the process that cannot be caught ([`callbacks::StopOnInterrupt`](crate::callbacks::StopOnInterrupt)).
+    /// Interruptions of the process that cannot be caught
+    /// ([`callbacks::StopOnInterrupt`](crate::callbacks::StopOnInterrupt)).
     #[cfg(feature = "interrupt")]
     #[error("interruptions cannot be caught: {problem}; leave StopOnInterrupt out, or the program's own handler")]
     #[non_exhaustive]
@@ -385,7 +386,7 @@ pub enum Error {
         mend: &'static str,
     },
 
-    /// A `.npy` file that is not such an array as is needed ([`data::NpyBatches`](crate::data::NpyBatches)).
+    /// A `.npy` file without the required array ([`data::NpyBatches`](crate::data::NpyBatches)).
     #[error("{} {problem}; write it with numpy.save", path.display())]
     #[non_exhaustive]
     Npy {
@@ -421,12 +422,12 @@ pub enum Error {
         right_length: usize,
     },
 
-    /// An error of a part that brings its own type: a file format, a download, or a layer or data source of the user's.
+    /// An error of another type: of a file format, a download, or a custom layer or data source.
     #[error(transparent)]
     Other(Box<dyn StdError + Send + Sync>),
 }
 
-/// How to get from targets of one shape to those of another.
+/// Returns advice for targets of one shape where another is required.
 fn mend_targets(got: &[usize], needs: &[usize]) -> &'static str {
     match (got, needs) {
         ([_, _, _], [_, _]) => "set return_sequences(true) on the last recurrent layer if there is one for each step",
@@ -439,20 +440,20 @@ fn mend_targets(got: &[usize], needs: &[usize]) -> &'static str {
     }
 }
 
-/// What is wrong with a saved model.
+/// Problem of a saved model.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckpointProblem {
-    /// It is no safetensors file, or not whole.
+    /// Incomplete, or no safetensors file.
     #[error("it is not a whole safetensors file ({0})")]
     Format(String),
-    /// It has weights, but does not say of which layers.
+    /// Weights without a description of the layers.
     #[error("it does not describe its layers; for weights alone, build the model and use load_weights")]
     NoDescription,
-    /// The description cannot be read.
+    /// Unreadable description.
     #[error("its description cannot be read ({0})")]
     Description(String),
-    /// A later version of the crate wrote it.
+    /// Written by a later version of the crate.
     #[error("it has format {format}, and this version of bptt reads up to {newest}; use a newer version")]
     Newer {
         /// The file's format.
@@ -499,7 +500,7 @@ pub enum CheckpointProblem {
 }
 
 impl Error {
-    /// An option outside its range, for layers and cells of one's own.
+    /// Returns an error for an option out of range, for custom layers and cells.
     ///
     /// ```
     /// let error = bptt::Error::invalid_option("rate", 1.5, "below 1");
@@ -509,22 +510,22 @@ impl Error {
         Error::InvalidOption { option, value: value.to_string(), allowed }
     }
 
-    /// An input that a layer does not take: what arrives, what it needs, and what to change.
+    /// Returns an error for an input that a layer does not take: the form that arrives, the required one, and advice.
     pub fn form(got: impl ToString, needs: &'static str, mend: &'static str) -> Self {
         Error::Form { got: got.to_string(), needs, mend }
     }
 
-    /// A collection that is empty and must not be, and what to pass instead.
+    /// Returns an error for an empty collection, with advice on what to pass instead.
     pub fn empty(what: &'static str, mend: &'static str) -> Self {
         Error::Empty { what, mend }
     }
 
-    /// An error of another type, which [`downcast_ref`](Self::downcast_ref) gives back.
+    /// Returns an error of another type, which [`downcast_ref`](Self::downcast_ref) recovers.
     pub fn other(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Error::Other(error.into())
     }
 
-    /// The error of this type that is inside, if there is one.
+    /// Returns the inner error, if it has this type.
     ///
     /// ```
     /// let error = bptt::Error::other("no".parse::<u8>().unwrap_err());
@@ -538,13 +539,14 @@ impl Error {
         }
     }
 
-    /// What the operating system said about a path, after a verb ("read", "write to the folder").
+    /// Returns a function that makes an error of the operating system about a path, after a verb ("read", "write to the
+    /// folder").
     pub fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Error {
         let path = path.into();
         move |cause| Error::Io { action, path, cause }
     }
 
-    /// Options of this kind that cannot be written or read.
+    /// Returns an error for options of this kind that cannot be written or read.
     pub(crate) fn options(kind: impl Into<String>, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Error::Options { kind: kind.into(), cause: cause.into() }
     }

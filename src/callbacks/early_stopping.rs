@@ -1,4 +1,4 @@
-//! Ends training when a figure has stopped getting better. Decisions as Keras 3 makes them, epoch by epoch.
+//! Early stopping, with the decisions of Keras 3 in each epoch.
 
 use super::{Callback, CallbackState, Training};
 use crate::error::Result;
@@ -10,16 +10,16 @@ use crate::logging::tell;
 ///
 /// | option | default | purpose |
 /// | --- | --- | --- |
-/// | `monitor` | `"val_loss"` | the figure to watch |
-/// | `min_delta` | 0 | what an improvement must exceed |
-/// | `patience` | 0 | epochs to wait; 0 and 1 both stop at the first epoch that does not improve |
-/// | `mode` | automatic | which way the figure gets better |
-/// | `baseline` | none | waiting goes on until the figure is better than this |
-/// | `restore_best_weights` | false | put the best epoch's weights back at the end, however training ended |
-/// | `start_from_epoch` | 0 | epochs at the start that are not watched |
+/// | `monitor` | `"val_loss"` | figure to watch |
+/// | `min_delta` | 0 | change that an improvement must exceed |
+/// | `patience` | 0 | epochs to wait; 0 and 1 both stop at the first epoch without improvement |
+/// | `mode` | automatic | whether lower or higher is better |
+/// | `baseline` | none | value to beat before the count of epochs restarts |
+/// | `restore_best_weights` | false | whether to restore the best epoch's weights at the end, however training ended |
+/// | `start_from_epoch` | 0 | number of first epochs that are not watched |
 ///
 /// An equal figure is no improvement; NaN is one only if it is the first. Training never stops after the first epoch. The
-/// optimizer's state is not restored. Each `fit` starts anew.
+/// state of the optimizer is not restored. Each `fit` starts anew.
 ///
 /// ```
 /// use bptt::callbacks::EarlyStopping;
@@ -39,7 +39,7 @@ pub struct EarlyStopping {
     state: State,
 }
 
-/// What changes from epoch to epoch.
+/// State that changes from epoch to epoch.
 #[derive(Clone, Debug, Default)]
 struct State {
     wait: usize,
@@ -66,57 +66,57 @@ impl Default for EarlyStopping {
 }
 
 impl EarlyStopping {
-    /// Watches `val_loss` with no patience.
+    /// Returns a callback that watches `val_loss` with no patience.
     pub fn new() -> Self {
         EarlyStopping::default()
     }
 
-    /// The figure to watch.
+    /// Sets the figure to watch.
     pub fn monitor(self, monitor: impl Into<String>) -> Self {
         EarlyStopping { monitor: monitor.into(), ..self }
     }
 
-    /// What an improvement must exceed.
+    /// Sets the change that an improvement must exceed.
     pub fn min_delta(self, min_delta: f64) -> Self {
         EarlyStopping { min_delta: min_delta.abs(), ..self }
     }
 
-    /// Epochs in a row without improvement after which to stop.
+    /// Sets the number of epochs in a row without improvement after which to stop.
     pub fn patience(self, patience: usize) -> Self {
         EarlyStopping { patience, ..self }
     }
 
-    /// Which way the figure gets better.
+    /// Sets whether lower or higher is better.
     pub fn mode(self, mode: Mode) -> Self {
         EarlyStopping { mode, ..self }
     }
 
-    /// What the figure must beat before waiting starts again from 0.
+    /// Sets the value to beat before the count of epochs restarts.
     pub fn baseline(self, baseline: f64) -> Self {
         EarlyStopping { baseline: Some(baseline), ..self }
     }
 
-    /// Whether the best epoch's weights are put back at the end.
+    /// Sets whether to restore the best epoch's weights at the end.
     pub fn restore_best_weights(self, restore_best_weights: bool) -> Self {
         EarlyStopping { restore_best_weights, ..self }
     }
 
-    /// The epochs at the start that are not watched.
+    /// Sets the number of first epochs that are not watched.
     pub fn start_from_epoch(self, start_from_epoch: usize) -> Self {
         EarlyStopping { start_from_epoch, ..self }
     }
 
-    /// The epoch, counted from 1, with the best figure so far.
+    /// Returns the epoch, counted from 1, with the best figure so far.
     pub fn best_epoch(&self) -> Option<usize> {
         self.state.best_epoch
     }
 
-    /// The best figure so far.
+    /// Returns the best figure so far.
     pub fn best(&self) -> Option<f64> {
         self.state.best
     }
 
-    /// The epoch, counted from 1, after which training was stopped; `None` if all epochs were run.
+    /// Returns the epoch, counted from 1, after which it stopped training; `None` if it did not.
     pub fn stopped_epoch(&self) -> Option<usize> {
         self.state.stopped_epoch
     }
@@ -136,7 +136,7 @@ impl Callback for EarlyStopping {
         };
         let state = &mut self.state;
         if self.restore_best_weights && state.best_weights.is_none() {
-            // If no epoch ever improves, the first one watched is what is restored.
+            // If no epoch improves, the weights of the first watched one are restored.
             state.best_weights = Some(training.weights());
             state.best_epoch = Some(epoch);
         }

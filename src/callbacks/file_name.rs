@@ -1,14 +1,14 @@
-//! File names with the epoch and figures in them, written as in Keras: `{epoch:02d}-{val_loss:.4f}.safetensors`.
+//! File names with placeholders for the epoch and figures, as in Keras: `{epoch:02d}-{val_loss:.4f}.safetensors`.
 //!
-//! In braces stands a name, and after a colon how to write it: `0` to fill up with zeros, a width, `.` and the digits
-//! behind the point, and one of `d` (whole number) and `f`; all of it may be left out. `{{` and `}}` are plain braces.
+//! Braces hold a name and, after a colon, an optional format: `0` for leading zeros, a width, `.` and the number of
+//! decimals, and `d` (integer) or `f`. `{{` and `}}` are plain braces.
 
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::history::Logs;
 
-/// A path, parsed once.
+/// Path with placeholders, parsed once.
 #[derive(Clone, Debug)]
 pub(super) struct FileName {
     text: PathBuf,
@@ -22,7 +22,7 @@ enum Part {
 }
 
 impl FileName {
-    /// A path as the user wrote it, without looking at it yet.
+    /// Returns the path as given, not parsed yet.
     pub(super) fn new(text: PathBuf) -> Self {
         FileName { text, parts: Vec::new() }
     }
@@ -31,7 +31,7 @@ impl FileName {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidOption`] if a brace has no other, or what stands within cannot be read.
+    /// [`Error::InvalidOption`] if a brace has no partner, or its content cannot be parsed.
     pub(super) fn parse(&mut self) -> Result<()> {
         let text = self.text.to_string_lossy().into_owned();
         let allowed = "a path with pairs of braces like {epoch:02d} or {val_loss:.4f}; plain braces are {{ and }}";
@@ -57,13 +57,13 @@ impl FileName {
         Ok(())
     }
 
-    /// The path after an epoch, counted from 1, with these figures.
+    /// Returns the path after an epoch, counted from 1, with these figures.
     ///
     /// # Errors
     ///
-    /// [`Error::Figure`] if there is no figure of a name.
+    /// [`Error::Figure`] if there is no figure with a name in the path.
     pub(super) fn fill(&self, epoch: usize, logs: &Logs) -> Result<PathBuf> {
-        // Without braces the path may hold what is no text.
+        // A path without braces need not be valid text.
         if let [_] = self.parts[..] {
             return Ok(self.text.clone());
         }
@@ -89,7 +89,7 @@ impl FileName {
         Ok(path.into())
     }
 
-    /// The path as the user wrote it.
+    /// Returns the path as given.
     pub(super) fn text(&self) -> &Path {
         &self.text
     }
@@ -127,7 +127,7 @@ mod tests {
         }
     }
 
-    /// The right-hand sides are what Python's `str.format` gives.
+    /// The expected values are those of Python's `str.format`.
     #[test]
     fn names_are_filled_as_in_python() {
         for (text, expected) in [

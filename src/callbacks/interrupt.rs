@@ -1,4 +1,4 @@
-//! Ends training cleanly when the user presses Ctrl-C.
+//! Clean end of a training on Ctrl-C.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,19 +7,19 @@ use super::{Callback, Training};
 use crate::error::{Error, Result};
 use crate::history::Logs;
 
-/// Set by the handler, taken back by the training that ends because of it.
+/// Set by the handler, reset by the training that it ends.
 static PRESSED: AtomicBool = AtomicBool::new(false);
-/// Whether a training is under way that looks at it.
+/// Whether a training is running that checks it.
 static WATCHED: AtomicBool = AtomicBool::new(false);
 
-/// Ends training after the batch under way when the process is interrupted: by Ctrl-C, or SIGINT.
+/// Ends training after the current batch when the process is interrupted by Ctrl-C or SIGINT.
 ///
-/// [`EarlyStopping`](super::EarlyStopping) puts the best weights back, and `fit` returns the history of the epochs that are
-/// over; with a [backup](crate::models::Fit::backup) the same call goes on later ([`Training::interrupt`]). A second interruption, or
-/// one while nothing trains, ends the process at once, with status 130.
+/// [`EarlyStopping`](super::EarlyStopping) restores the best weights, and `fit` returns the history of the finished epochs.
+/// With a [backup](crate::models::Fit::backup) the same call continues later ([`Training::interrupt`]). A second
+/// interruption, or one while nothing trains, ends the process at once, with status 130.
 ///
-/// Making the first one installs the process' handler, once and for all and in the place of any other; otherwise the crate
-/// installs none.
+/// The first one installs the handler of the process, permanently and in place of any other. Without it the crate installs
+/// none.
 ///
 /// ```no_run
 /// use bptt::callbacks::StopOnInterrupt;
@@ -32,11 +32,11 @@ pub struct StopOnInterrupt {
 }
 
 impl StopOnInterrupt {
-    /// Installs the handler unless it is there already.
+    /// Installs the handler unless it is installed already.
     ///
     /// # Errors
     ///
-    /// [`Error::Interrupt`] if the system refuses, or the program has set a handler through the same library.
+    /// [`Error::Interrupt`] if the system returns an error, or the program has set a handler through the same library.
     pub fn new() -> Result<Self> {
         static INSTALLED: OnceLock<std::result::Result<(), String>> = OnceLock::new();
         let installed = INSTALLED.get_or_init(|| {
@@ -53,7 +53,7 @@ impl StopOnInterrupt {
         }
     }
 
-    /// Whether the last training was ended by it.
+    /// Returns whether it ended the last training.
     pub fn interrupted(&self) -> bool {
         self.interrupted
     }

@@ -8,10 +8,10 @@ use crate::history::Logs;
 
 macro_rules! lambda {
     ($($hook:ident($($argument:ident: $type:ty),*) $doc:literal),+) => {
-        /// A callback made of closures, one for each hook that is wanted.
+        /// Callback of closures, one for each hook in use.
         ///
-        /// They may borrow what is around them. What they remember does not survive an interruption
-        /// ([`Fit::backup`](crate::models::Fit::backup)); a [`Callback`] of one's own can see to that.
+        /// Closures may borrow from their environment. Their state does not survive an interruption
+        /// ([`Fit::backup`](crate::models::Fit::backup)); for that implement [`Callback`].
         ///
         /// ```
         /// use bptt::callbacks::LambdaCallback;
@@ -50,7 +50,7 @@ macro_rules! lambda {
         }
 
         impl<'a> LambdaCallback<'a> {
-            /// Does nothing until it is given closures.
+            /// Returns a callback that does nothing until closures are added.
             pub fn new() -> Self {
                 LambdaCallback::default()
             }

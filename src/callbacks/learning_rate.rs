@@ -1,4 +1,4 @@
-//! Changing the learning rate between epochs: by a function of the epoch, or when a figure has stopped getting better.
+//! Changes of the learning rate between epochs: by a function of the epoch, or when a figure stops improving.
 
 use std::fmt;
 
@@ -8,14 +8,14 @@ use crate::history::Logs;
 use crate::history::{Mode, missing};
 use crate::numeric::checks::{check, check_not_negative};
 
-/// The name under which the rate goes into the history.
+/// Name of the rate in the history.
 const LEARNING_RATE: &str = "learning_rate";
 
-/// Sets the learning rate before each epoch by a function of the epoch, counted from 1, and of the rate so far.
+/// Sets the learning rate before each epoch by a function of the epoch, counted from 1, and of the current rate.
 ///
-/// The rate goes into the history as `learning_rate`. One that is negative or not finite ends training with
-/// [`Error::InvalidOption`](crate::Error::InvalidOption). A [`Schedule`](crate::optimizers::Schedule) of the optimizer ends
-/// with the first rate that is set. For a rate that changes with every batch there is such a schedule.
+/// The rate goes into the history as `learning_rate`. A rate that is negative or not finite ends training with
+/// [`Error::InvalidOption`](crate::Error::InvalidOption). The first rate ends a [`Schedule`](crate::optimizers::Schedule) of
+/// the optimizer. For a rate that changes with every batch, use such a schedule instead.
 ///
 /// ```
 /// use bptt::callbacks::LearningRateScheduler;
@@ -33,7 +33,7 @@ impl<S> fmt::Debug for LearningRateScheduler<S> {
 }
 
 impl<S: FnMut(usize, f64) -> f64> LearningRateScheduler<S> {
-    /// Sets `schedule(epoch, rate)` before each epoch.
+    /// Returns a callback that sets the rate `schedule(epoch, rate)` before each epoch.
     pub fn new(schedule: S) -> Self {
         LearningRateScheduler { schedule }
     }
@@ -55,17 +55,17 @@ impl<S: FnMut(usize, f64) -> f64> Callback for LearningRateScheduler<S> {
 ///
 /// | option | default | purpose |
 /// | --- | --- | --- |
-/// | `monitor` | `"val_loss"` | the figure to watch |
-/// | `factor` | 0.1 | what the rate is multiplied by, at least 0 and below 1 |
-/// | `patience` | 10 | epochs to wait; 0 and 1 both reduce at the first epoch that does not improve |
-/// | `mode` | automatic | which way the figure gets better |
-/// | `min_delta` | 1e-4 | what an improvement must exceed |
-/// | `cooldown` | 0 | epochs after a reduction in which nothing is counted |
-/// | `min_lr` | 0 | the rate does not fall below it; at least 0 |
+/// | `monitor` | `"val_loss"` | figure to watch |
+/// | `factor` | 0.1 | factor of the rate, at least 0 and below 1 |
+/// | `patience` | 10 | epochs to wait; 0 and 1 both reduce at the first epoch without improvement |
+/// | `mode` | automatic | whether lower or higher is better |
+/// | `min_delta` | 1e-4 | change that an improvement must exceed |
+/// | `cooldown` | 0 | epochs after a reduction that do not count |
+/// | `min_lr` | 0 | lowest rate, at least 0 |
 ///
-/// The rate with which an epoch was run goes into the history as `learning_rate`. Decisions are Keras' ones: the first
-/// NaN counts as an improvement, an epoch without the figure counts for nothing. Each `fit` starts anew. Options out of
-/// range are an [`Error::InvalidOption`](crate::Error::InvalidOption) before training.
+/// The rate used in an epoch goes into the history as `learning_rate`. Decisions are those of Keras: the first NaN counts as
+/// an improvement, and an epoch without the figure does not count. Each `fit` starts anew. Options out of range are an
+/// [`Error::InvalidOption`](crate::Error::InvalidOption) before training.
 ///
 /// ```
 /// use bptt::callbacks::ReduceLROnPlateau;
@@ -84,7 +84,7 @@ pub struct ReduceLROnPlateau {
     state: Plateau,
 }
 
-/// What changes from epoch to epoch.
+/// State that changes from epoch to epoch.
 #[derive(Clone, Debug, Default)]
 struct Plateau {
     best: Option<f64>,
@@ -108,42 +108,42 @@ impl Default for ReduceLROnPlateau {
 }
 
 impl ReduceLROnPlateau {
-    /// A tenth of the rate after ten epochs in which `val_loss` did not fall.
+    /// Returns a callback that divides the rate by ten after ten epochs in which `val_loss` did not fall.
     pub fn new() -> Self {
         ReduceLROnPlateau::default()
     }
 
-    /// The figure to watch.
+    /// Sets the figure to watch.
     pub fn monitor(self, monitor: impl Into<String>) -> Self {
         ReduceLROnPlateau { monitor: monitor.into(), ..self }
     }
 
-    /// What the rate is multiplied by.
+    /// Sets the factor of the rate.
     pub fn factor(self, factor: f64) -> Self {
         ReduceLROnPlateau { factor, ..self }
     }
 
-    /// Epochs in a row without improvement after which to reduce.
+    /// Sets the number of epochs in a row without improvement after which to reduce.
     pub fn patience(self, patience: usize) -> Self {
         ReduceLROnPlateau { patience, ..self }
     }
 
-    /// Which way the figure gets better.
+    /// Sets whether lower or higher is better.
     pub fn mode(self, mode: Mode) -> Self {
         ReduceLROnPlateau { mode, ..self }
     }
 
-    /// What an improvement must exceed.
+    /// Sets the change that an improvement must exceed.
     pub fn min_delta(self, min_delta: f64) -> Self {
         ReduceLROnPlateau { min_delta: min_delta.abs(), ..self }
     }
 
-    /// Epochs after a reduction in which nothing is counted.
+    /// Sets the number of epochs after a reduction that do not count.
     pub fn cooldown(self, cooldown: usize) -> Self {
         ReduceLROnPlateau { cooldown, ..self }
     }
 
-    /// The lowest rate.
+    /// Sets the lowest rate.
     pub fn min_lr(self, min_lr: f64) -> Self {
         ReduceLROnPlateau { min_lr, ..self }
     }

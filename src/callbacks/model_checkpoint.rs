@@ -1,4 +1,4 @@
-//! Saves the model as it trains: after every epoch or some batches, always or when a figure has got better.
+//! Saves the model during training: after epochs or batches, always or only the best.
 
 use std::path::{Path, PathBuf};
 
@@ -15,24 +15,24 @@ use crate::numeric::checks::check_count;
 ///
 /// | option | default | purpose |
 /// | --- | --- | --- |
-/// | `monitor` | `"val_loss"` | the figure to watch |
-/// | `save_best_only` | false | save only if the figure is strictly better than ever before |
-/// | `save_weights_only` | false | save the weights alone, for [`Model::load_weights`](crate::models::Model::load_weights) |
-/// | `mode` | automatic | which way the figure gets better |
-/// | `save_freq` | each epoch | save after so many batches instead |
-/// | `initial_value_threshold` | none | the figure to beat at first |
+/// | `monitor` | `"val_loss"` | figure to watch |
+/// | `save_best_only` | false | whether to save only if the figure is strictly better than before |
+/// | `save_weights_only` | false | whether to save only weights, for [`Model::load_weights`](crate::models::Model::load_weights) |
+/// | `mode` | automatic | whether lower or higher is better |
+/// | `save_freq` | each epoch | number of batches after which to save instead |
+/// | `initial_value_threshold` | none | initial value to beat |
 ///
-/// The path may hold the epoch, counted from 1, and figures, as in Keras: `"{epoch:02d}-{val_loss:.4f}.safetensors"`.
-/// After the colon stand a `0` to fill up with zeros, a width, `.` and the digits behind the point, and `d` for a whole
-/// number or `f`, all of which may be left out; `{{` and `}}` are plain braces.
+/// The path may contain the epoch, counted from 1, and figures, as in Keras: `"{epoch:02d}-{val_loss:.4f}.safetensors"`. The
+/// format after the colon is optional: `0` for leading zeros, a width, `.` and the number of decimals, and `d` for an
+/// integer or `f`. `{{` and `}}` are plain braces.
 ///
-/// As in Keras: the first NaN counts as an improvement; if the figure is missing the model is saved anyway; the best is
-/// remembered from one `fit` to the next; and batches for `save_freq` are counted on from epoch to epoch. A file is whole or
-/// not there. It has no state of the optimizer in it, unlike Keras' own: that is in the [backup](crate::models::Fit::backup).
+/// As in Keras, the first NaN counts as an improvement, the model is saved if the figure is missing, the best value is kept
+/// from one `fit` to the next, and batches for `save_freq` are counted across epochs. A file is written whole or not at all.
+/// Unlike Keras' own it has no optimizer state, which is in the [backup](crate::models::Fit::backup).
 ///
-/// Before training `fit` returns [`Error::Io`](crate::Error::Io) if the folder cannot be written, and
-/// [`Error::InvalidOption`](crate::Error::InvalidOption) for braces that cannot be read or a `save_freq` of 0; later
-/// [`Error::Figure`](crate::Error::Figure) if the path names a figure that there is not.
+/// Before training `fit` returns [`Error::Io`](crate::Error::Io) if the folder is not writable, and
+/// [`Error::InvalidOption`](crate::Error::InvalidOption) for braces that cannot be parsed or a `save_freq` of 0; later
+/// [`Error::Figure`](crate::Error::Figure) if the path names an unknown figure.
 ///
 /// ```
 /// use bptt::callbacks::ModelCheckpoint;
@@ -48,16 +48,16 @@ pub struct ModelCheckpoint {
     mode: Mode,
     save_freq: Option<usize>,
     best: Option<f64>,
-    /// The epoch under way.
+    /// Current epoch.
     epoch: usize,
-    /// Batches since the last time that they were enough.
+    /// Number of batches since the last save by `save_freq`.
     batches: usize,
     saved_epochs: Vec<usize>,
     last: Option<PathBuf>,
 }
 
 impl ModelCheckpoint {
-    /// Saves to this file after every epoch.
+    /// Returns a callback that saves to this file after every epoch.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         ModelCheckpoint {
             path: FileName::new(path.into()),
@@ -74,47 +74,47 @@ impl ModelCheckpoint {
         }
     }
 
-    /// The figure to watch.
+    /// Sets the figure to watch.
     pub fn monitor(self, monitor: impl Into<String>) -> Self {
         ModelCheckpoint { monitor: monitor.into(), ..self }
     }
 
-    /// Whether only improvements are saved.
+    /// Sets whether to save only improvements.
     pub fn save_best_only(self, save_best_only: bool) -> Self {
         ModelCheckpoint { save_best_only, ..self }
     }
 
-    /// Whether the weights are saved without what describes the layers.
+    /// Sets whether to save only the weights, without the description of the layers.
     pub fn save_weights_only(self, save_weights_only: bool) -> Self {
         ModelCheckpoint { save_weights_only, ..self }
     }
 
-    /// Which way the figure gets better.
+    /// Sets whether lower or higher is better.
     pub fn mode(self, mode: Mode) -> Self {
         ModelCheckpoint { mode, ..self }
     }
 
-    /// Saves after so many batches, with the epoch's figures so far, and not after epochs.
+    /// Sets a number of batches after which to save, with the epoch's figures so far, instead of after epochs.
     pub fn save_freq(self, batches: usize) -> Self {
         ModelCheckpoint { save_freq: Some(batches), ..self }
     }
 
-    /// The figure to beat at first.
+    /// Sets the initial value to beat.
     pub fn initial_value_threshold(self, threshold: f64) -> Self {
         ModelCheckpoint { best: Some(threshold), ..self }
     }
 
-    /// The best figure so far.
+    /// Returns the best figure so far.
     pub fn best(&self) -> Option<f64> {
         self.best
     }
 
-    /// The epochs, counted from 1 in each `fit`, after which, or in which, the model was saved.
+    /// Returns the epochs, counted from 1 in each `fit`, in or after which it saved the model.
     pub fn saved_epochs(&self) -> &[usize] {
         &self.saved_epochs
     }
 
-    /// The file that was saved last.
+    /// Returns the file saved last.
     pub fn last_path(&self) -> Option<&Path> {
         self.last.as_deref()
     }

@@ -1,4 +1,4 @@
-//! Training as it goes, on standard error: a bar for each epoch on a terminal, a line for each epoch in a log.
+//! Progress of a training on standard error: a bar for each epoch on a terminal, a line for each epoch in a log.
 
 use std::io::IsTerminal;
 
@@ -8,9 +8,9 @@ use super::{Callback, Training};
 use crate::error::Result;
 use crate::history::Logs;
 
-/// Shows epochs, batches, and the same figures that go into the history.
+/// Shows epochs, batches, and the figures of the history.
 ///
-/// On a terminal, a bar moves with the batches; each epoch leaves one line. Where standard error is a file or a pipe, only
+/// On a terminal, a bar moves with the batches, and each epoch leaves one line. If standard error is a file or a pipe, only
 /// the lines are written.
 ///
 /// ```
@@ -25,7 +25,7 @@ pub struct ProgressBar {
 }
 
 impl ProgressBar {
-    /// A bar for each epoch.
+    /// Returns a bar for each epoch.
     pub fn new() -> Self {
         ProgressBar::default()
     }
@@ -54,7 +54,7 @@ impl Callback for ProgressBar {
     fn on_batch_end(&mut self, _: usize, logs: &Logs, _: &mut Training<'_>) -> Result<()> {
         if let Some(bar) = &self.bar {
             bar.inc(1);
-            // Putting the figures into words costs more than a small batch; the bar is drawn 20 times a second at most.
+            // Formatting the figures costs more than a small batch, and the bar is redrawn rarely anyway.
             if bar.position().is_multiple_of(16) {
                 bar.set_message(figures(logs));
             }

@@ -1,12 +1,12 @@
-//! Ends training when the loss is no number any more.
+//! Ends training when the loss is NaN or infinite.
 
 use super::{Callback, CallbackState, Training};
 use crate::error::Result;
 use crate::history::Logs;
 
-/// Stops after the first batch with a loss that is NaN or infinite, for from there nothing can be learnt.
+/// Stops after the first batch whose loss is NaN or infinite, because nothing can be learned after it.
 ///
-/// As with every stop, validation and the other callbacks still see the end of the epoch.
+/// As with every stop, validation and the other callbacks still run at the end of the epoch.
 ///
 /// ```
 /// use bptt::callbacks::TerminateOnNaN;
@@ -19,12 +19,12 @@ pub struct TerminateOnNaN {
 }
 
 impl TerminateOnNaN {
-    /// Watches the loss.
+    /// Returns a callback that watches the loss.
     pub fn new() -> Self {
         TerminateOnNaN::default()
     }
 
-    /// The batch of its epoch, counted from 1, after which training was ended.
+    /// Returns the batch of its epoch, counted from 1, after which it ended training.
     pub fn batch(&self) -> Option<usize> {
         self.batch
     }

@@ -1,4 +1,4 @@
-//! A batch that owns its arrays.
+//! Batch that owns its arrays.
 
 use ndarray::{
     Array, Array2, Array3, ArrayBase, ArrayD, ArrayView, Axis, Data, Dimension, IxDyn, RemoveAxis, concatenate,
@@ -8,7 +8,7 @@ use super::{Samples, Targets};
 use crate::error::{Error, Result};
 use crate::numeric::Scalar;
 
-/// The samples of a batch, batch first.
+/// Samples of a batch, batch first.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Inputs<F> {
@@ -43,9 +43,9 @@ impl From<Array2<f64>> for Inputs<f64> {
     }
 }
 
-/// Samples with their targets, and what goes with them.
+/// Batch of samples with targets, and optionally a mask and weights.
 ///
-/// A reference to one is what [`Samples`](crate::data::Samples) and [`Targets`](crate::data::Targets) can be made from, so
+/// [`Samples`](crate::data::Samples) and [`Targets`](crate::data::Targets) convert from a reference to it, so
 /// `model.evaluate(&batch, &batch)` works.
 ///
 /// ```
@@ -56,18 +56,18 @@ impl From<Array2<f64>> for Inputs<f64> {
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch<F = f32> {
-    /// What goes into the model.
+    /// Inputs of the model.
     pub inputs: Inputs<F>,
-    /// Which steps count (B, T), if not all do.
+    /// Mask of the time steps (B, T), if not all count.
     pub mask: Option<Array2<bool>>,
-    /// What should come out of it: the shapes are those of [`Targets`](crate::data::Targets).
+    /// Targets, with the shapes of [`Targets`](crate::data::Targets).
     pub targets: ArrayD<f64>,
-    /// How much each sample counts (B), or each step (B, T), if not all alike.
+    /// Weights of the samples (B) or of the time steps (B, T), if not all are 1.
     pub weights: Option<ArrayD<f64>>,
 }
 
 impl<F: Scalar> Default for Batch<F> {
-    /// Without samples.
+    /// Returns a batch without samples.
     fn default() -> Self {
         let (inputs, targets) = (Inputs::Tokens(Array2::default((0, 0))), ArrayD::default(IxDyn(&[0])));
         Batch { inputs, mask: None, targets, weights: None }
@@ -75,23 +75,23 @@ impl<F: Scalar> Default for Batch<F> {
 }
 
 impl<F: Scalar> Batch<F> {
-    /// These samples, and targets of a shape that [`Targets`](crate::data::Targets) takes. All steps count, all samples
-    /// alike.
+    /// Returns a batch of these samples, and targets of a shape that [`Targets`](crate::data::Targets) accepts, without mask
+    /// and weights.
     pub fn new<S: Data<Elem = f64>, D: Dimension>(inputs: impl Into<Inputs<F>>, targets: ArrayBase<S, D>) -> Self {
         Batch { inputs: inputs.into(), mask: None, targets: targets.into_owned().into_dyn(), weights: None }
     }
 
-    /// The same with a mask (B, T): only the steps count where it is true.
+    /// Sets a mask (B, T): only steps where it is true count.
     pub fn masked(self, mask: Array2<bool>) -> Self {
         Batch { mask: Some(mask), ..self }
     }
 
-    /// The same with weights, finite and at least 0: (B) for the samples, or (B, T) for the steps.
+    /// Sets weights, finite and at least 0: (B) for the samples, or (B, T) for the time steps.
     pub fn weighted<S: Data<Elem = f64>, D: Dimension>(self, weights: ArrayBase<S, D>) -> Self {
         Batch { weights: Some(weights.into_owned().into_dyn()), ..self }
     }
 
-    /// How many samples.
+    /// Returns the number of samples.
     pub fn len(&self) -> usize {
         match &self.inputs {
             Inputs::Tokens(tokens) => tokens.nrows(),
@@ -100,14 +100,14 @@ impl<F: Scalar> Batch<F> {
         }
     }
 
-    /// There are none.
+    /// Returns whether there are no samples.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
 impl<F: Scalar> Batch<F> {
-    /// Refuses a batch without a target for each sample, or whose mask or weights are for other samples.
+    /// Returns an error unless targets, mask and weights match the number of samples.
     pub(super) fn check_rows(&self) -> Result<()> {
         let rows = |shape: &[usize]| shape.first().copied().unwrap_or(0);
         let others = [
@@ -125,7 +125,7 @@ impl<F: Scalar> Batch<F> {
         Ok(())
     }
 
-    /// One of its samples, as a batch.
+    /// Returns one of its samples, as a batch.
     pub(super) fn sample(&self, row: usize) -> Self {
         Batch {
             inputs: match &self.inputs {
@@ -139,7 +139,7 @@ impl<F: Scalar> Batch<F> {
         }
     }
 
-    /// Batches one after the other as one.
+    /// Joins batches into one.
     ///
     /// # Errors
     ///
@@ -170,7 +170,7 @@ impl<F: Scalar> Batch<F> {
         Err(Error::Ragged { got: other.sizes(), needs: first.sizes() })
     }
 
-    /// The sizes of one sample and of its target.
+    /// Returns the sizes of one sample and of its target.
     fn sizes(&self) -> Vec<usize> {
         let inputs = match &self.inputs {
             Inputs::Tokens(tokens) => tokens.shape(),
@@ -185,7 +185,7 @@ fn row_of<A: Clone, D: RemoveAxis>(array: &Array<A, D>, row: usize) -> Array<A, 
     array.slice_axis(Axis(0), (row..row + 1).into()).to_owned()
 }
 
-/// Arrays one behind the other; `None` if one is missing or has rows of another size.
+/// Concatenates arrays; `None` if one is missing or has rows of another size.
 fn join_rows<'a, A: Clone + 'a, D: RemoveAxis>(
     parts: impl Iterator<Item = Option<ArrayView<'a, A, D>>>,
 ) -> Option<Array<A, D>> {
@@ -193,7 +193,7 @@ fn join_rows<'a, A: Clone + 'a, D: RemoveAxis>(
     concatenate(Axis(0), &parts).ok()
 }
 
-/// The same for arrays that all batches have, or none.
+/// Concatenates arrays that either all batches have or none.
 fn join_optional<'a, A: Clone + 'a, D: RemoveAxis + 'a>(
     parts: impl Iterator<Item = Option<&'a Array<A, D>>> + Clone,
 ) -> Option<Option<Array<A, D>>> {

@@ -1,14 +1,14 @@
-//! The trait of sources of batches.
+//! Trait of sources of batches.
 
 use super::Batch;
 use crate::error::Result;
 use crate::numeric::Scalar;
 use crate::random::Key;
 
-/// A source of batches, epoch after epoch.
+/// Source of batches, epoch after epoch.
 ///
-/// What an epoch brings may depend on nothing but the key that it is started with: then the same seed gives the same bits,
-/// and a training that was interrupted goes on where it was ([`Fit::backup`](crate::models::Fit::backup)).
+/// An epoch must depend only on the key with which it starts. Then the same seed gives the same bits, and an interrupted
+/// training continues where it was ([`Fit::backup`](crate::models::Fit::backup)).
 ///
 /// ```
 /// use bptt::Result;
@@ -43,22 +43,22 @@ use crate::random::Key;
 /// # Ok::<(), bptt::Error>(())
 /// ```
 pub trait Batches<F: Scalar>: Send {
-    /// Starts an epoch; whatever is random in it comes from this key.
+    /// Starts an epoch; all its randomness comes from this key.
     ///
     /// # Errors
     ///
-    /// Whatever goes wrong in the source; it ends training.
+    /// Any error of the source; it ends training.
     fn start(&mut self, key: Key) -> Result<()>;
 
-    /// Writes the next batch over `batch`, whose memory may be used again; false, with anything in it, when the epoch is
-    /// over.
+    /// Overwrites `batch` with the next batch, reusing its memory. Returns false at the end of the epoch, with unspecified
+    /// content.
     ///
     /// # Errors
     ///
     /// Those of [`Batches::start`].
     fn next(&mut self, batch: &mut Batch<F>) -> Result<bool>;
 
-    /// How many batches an epoch has, if that is known: progress bars show it.
+    /// Returns the number of batches of an epoch, if known, for progress bars.
     fn count(&self) -> Option<usize> {
         None
     }

@@ -1,4 +1,4 @@
-//! Sequences of many lengths in batches of similar ones.
+//! Batches of sequences with similar lengths.
 
 use ndarray::{Array1, Array2, Array3, s};
 
@@ -9,18 +9,18 @@ use crate::numeric::Scalar;
 use crate::numeric::checks::check_count;
 use crate::random::Key;
 
-/// How many batches are sorted by length together: enough that their sequences are of similar lengths, few enough that an
-/// epoch of many brings together other ones than the epoch before.
+/// Number of batches sorted by length together: enough for similar lengths within a batch, few enough that epochs differ in
+/// which sequences share a batch.
 const POOL: usize = 64;
 
-/// Sequences of any lengths with a target each, one number, in batches of similar lengths: each is padded no further
-/// than its longest, behind the end, with a mask that leaves the padding out.
+/// Sequences of different lengths, each with one number as target, in batches of similar lengths. Each is padded at its end
+/// to the longest of its batch, with a mask for the padding.
 ///
-/// Padded to the longest of all instead, a training spends most of its time on padding. A model that takes them is built for
+/// Padding to the longest of all sequences can cost most of the training time. A model for these batches is built with
 /// [`Form::tokens(None)`](crate::tensor::Form::tokens) or [`Form::sequence(None, D)`](crate::tensor::Form::sequence).
 ///
-/// Each epoch puts other sequences together: pools of 64 batches are drawn at random, each sorted by length and cut into
-/// batches, and the batches come in random order.
+/// Each epoch composes new batches: pools of 64 batches are drawn at random, each sorted by length and cut into batches, and
+/// the batches come in random order.
 ///
 /// ```
 /// use bptt::data::{Batch, Batches, Bucketed, Inputs};
@@ -51,22 +51,22 @@ pub struct Bucketed<'a, F = f32> {
 #[derive(Debug)]
 enum Sequences<'a, F> {
     Tokens(&'a [Vec<u32>]),
-    /// Each (T, D).
+    /// Sequences of features, each (T, D).
     Features(&'a [Array2<F>]),
 }
 
 impl<'a, F: Scalar> Bucketed<'a, F> {
-    /// Sequences of token ids.
+    /// Returns batches of token-id sequences.
     ///
     /// # Errors
     ///
-    /// [`Error::Empty`] without sequences, [`Error::LengthMismatch`] if there is not a target for each,
-    /// [`Error::InvalidOption`] for batches of 0.
+    /// [`Error::Empty`] without sequences, [`Error::LengthMismatch`] unless there is one target for each,
+    /// [`Error::InvalidOption`] for a batch size of 0.
     pub fn tokens<T: Copy + Into<f64>>(sequences: &'a [Vec<u32>], targets: &[T], batch_size: usize) -> Result<Self> {
         Bucketed::new(Sequences::Tokens(sequences), targets, batch_size)
     }
 
-    /// Sequences of features, each (T, D) with one D for all.
+    /// Returns batches of feature sequences, each (T, D) with the same D.
     ///
     /// # Errors
     ///
@@ -92,13 +92,13 @@ impl<'a, F: Scalar> Bucketed<'a, F> {
         Ok(Bucketed { sequences, targets, batch_size, maxlen: usize::MAX, batches: Vec::new() })
     }
 
-    /// Of longer sequences, takes the last so many steps, at least one. By default all are taken.
+    /// Truncates longer sequences to their last `maxlen` steps, at least one. By default sequences are not truncated.
     pub fn maxlen(self, maxlen: usize) -> Self {
-        // At least one, for a batch of no steps is none.
+        // At least one, because a batch needs a time step.
         Bucketed { maxlen: maxlen.max(1), ..self }
     }
 
-    /// The steps that are taken of a sequence.
+    /// Number of steps used of a sequence.
     fn steps(&self, number: usize) -> usize {
         self.sequences.steps(number).min(self.maxlen)
     }
@@ -136,7 +136,7 @@ impl<F: Scalar> Batches<F> for Bucketed<'_, F> {
         let Some(numbers) = self.batches.pop() else { return Ok(false) };
         let longest = numbers.iter().map(|&number| self.steps(number)).max().unwrap_or(0).max(1);
         let size = (numbers.len(), longest);
-        // Where in a padded row its sequence ends, and from which of its steps on it is taken.
+        // End of each sequence in its padded row, and its first step in use.
         let rows = || numbers.iter().map(|&number| (number, self.steps(number))).enumerate();
         let first = |number: usize, steps: usize| self.sequences.steps(number) - steps;
         batch.inputs = match self.sequences {

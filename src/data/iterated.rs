@@ -7,8 +7,8 @@ use crate::error::Result;
 use crate::numeric::Scalar;
 use crate::random::Key;
 
-/// Batches from an iterator that `make` makes for each epoch from the epoch's key. An endless one is cut by
-/// [`Fit::steps_per_epoch`](crate::models::Fit::steps_per_epoch). An error that it brings ends training.
+/// Returns batches from an iterator that `make` creates for each epoch from the epoch's key. An endless iterator needs
+/// [`Fit::steps_per_epoch`](crate::models::Fit::steps_per_epoch). Its first error ends training.
 ///
 /// ```
 /// use bptt::data::{Batch, from_iterator};
@@ -28,7 +28,7 @@ pub fn from_iterator<F: Scalar, I: Iterator<Item = Result<Batch<F>>>, M: FnMut(K
     Iterated { make, batches: None }
 }
 
-/// What [`from_iterator`] makes.
+/// Source returned by [`from_iterator`].
 pub struct Iterated<M, I> {
     make: M,
     batches: Option<I>,

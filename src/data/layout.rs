@@ -1,20 +1,20 @@
-//! Arrays of what users pass as slices with a shape or as rows. What does not fit is kept until the data are checked.
+//! Arrays from slices with a shape or from rows. Errors are kept until the data are checked.
 
 use ndarray::{ArrayView, CowArray, Dimension, IntoDimension, Ix2, Ix3};
 
 use crate::error::{Error, Result};
 
-/// Why a slice or rows are no array.
+/// Reason why a slice or rows do not form an array.
 #[derive(Clone, Debug)]
 pub(super) enum Misfit {
-    /// A slice with more or fewer numbers than its shape has places.
+    /// Slice with more or fewer numbers than its shape.
     Length { numbers: usize, places: usize },
     /// Rows of different lengths.
     Ragged { got: usize, needs: usize },
 }
 
 impl Misfit {
-    /// The error for data with such a misfit, if there is one.
+    /// Returns the error for data with such a misfit, if there is one.
     pub(super) fn check(misfit: &Option<Self>) -> Result<()> {
         match *misfit {
             None => Ok(()),
@@ -29,10 +29,10 @@ impl Misfit {
     }
 }
 
-/// An array, or an empty one and why.
+/// Array, or an empty one with the reason.
 pub(super) type Laid<'a, T, D> = (CowArray<'a, T, D>, Option<Misfit>);
 
-/// A slice with a shape.
+/// Returns the array of a slice with a shape.
 pub(super) fn shaped<T: Clone, D: Dimension>(values: &[T], shape: impl IntoDimension<Dim = D>) -> Laid<'_, T, D> {
     let shape = shape.into_dimension();
     let places = shape.slice().iter().fold(1_usize, |places, &axis| places.saturating_mul(axis));
@@ -42,7 +42,7 @@ pub(super) fn shaped<T: Clone, D: Dimension>(values: &[T], shape: impl IntoDimen
     }
 }
 
-/// Rows of equal length: (N, K).
+/// Returns the array of rows of equal length: (N, K).
 pub(super) fn rows<'a, T: Clone>(rows: &[Vec<T>]) -> Laid<'a, T, Ix2> {
     let columns = rows.first().map_or(0, Vec::len);
     if let Some(other) = rows.iter().find(|row| row.len() != columns) {
@@ -51,7 +51,7 @@ pub(super) fn rows<'a, T: Clone>(rows: &[Vec<T>]) -> Laid<'a, T, Ix2> {
     own((rows.len(), columns), rows.concat())
 }
 
-/// Sequences of equal length, of rows of equal length: (N, T, D).
+/// Returns the array of sequences of equal length, with rows of equal length: (N, T, D).
 pub(super) fn sequences<'a, T: Clone>(sequences: &[Vec<Vec<T>>]) -> Laid<'a, T, Ix3> {
     let steps = sequences.first().map_or(0, Vec::len);
     if let Some(other) = sequences.iter().find(|sequence| sequence.len() != steps) {

@@ -15,16 +15,15 @@ use crate::numeric::Scalar;
 use crate::numeric::checks::check_count;
 use crate::random::Key;
 
-/// Samples and targets in two `.npy` files, of which a batch at a time is in memory.
+/// Samples and targets in two `.npy` files, with one batch at a time in memory.
 ///
-/// Samples are integers (N, T), which are token ids, or floating-point numbers (N, D) or (N, T, D); targets any numbers (N),
-/// (N, K) or (N, T, K). Types of 1 to 8 bytes in either byte order, in NumPy's own order of elements (C).
+/// Samples are integers (N, T), which are token ids, or floating-point numbers (N, D) or (N, T, D); targets are any numbers
+/// (N), (N, K) or (N, T, K). Types have 1 to 8 bytes in either byte order, and arrays are in C order.
 ///
-/// Each epoch reads the batches in a new order. Which samples are together stays the same: to mix them too, put
-/// [`Shuffled`](super::Shuffled) around it, or shuffle the files once.
+/// Each epoch reads the batches in a new order, but their composition stays the same. To mix samples too, wrap the source in
+/// [`Shuffled`](super::Shuffled), or shuffle the files once.
 ///
-/// Later, a file that cannot be read any more is an [`Error::Io`], and a number among tokens that is no token id an
-/// [`Error::Npy`].
+/// During training, a file that becomes unreadable is an [`Error::Io`], and an invalid token id an [`Error::Npy`].
 ///
 /// ```no_run
 /// use bptt::data::NpyBatches;
@@ -46,12 +45,12 @@ pub struct NpyBatches {
 }
 
 impl NpyBatches {
-    /// Opens both files and reads their headers; each batch has `batch_size` samples, the last of the file maybe fewer.
+    /// Opens both files and reads their headers. Each batch has `batch_size` samples; the last may have fewer.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`]; [`Error::Npy`] if a file is no such array, or not whole; [`Error::LengthMismatch`] if there is not a
-    /// target for each sample; [`Error::Empty`] without samples; [`Error::InvalidOption`] for batches of 0.
+    /// [`Error::Io`]; [`Error::Npy`] if a file is incomplete or no such array; [`Error::LengthMismatch`] unless there is one
+    /// target for each sample; [`Error::Empty`] without samples; [`Error::InvalidOption`] for a batch size of 0.
     pub fn open(samples: impl AsRef<Path>, targets: impl AsRef<Path>, batch_size: usize) -> Result<Self> {
         check_count("batch_size", batch_size)?;
         let samples = NpyFile::open(samples.as_ref())?;
@@ -72,12 +71,12 @@ impl NpyBatches {
         Ok(NpyBatches { samples, targets, batch_size, shuffle: true, order: Vec::new(), place: 0 })
     }
 
-    /// Whether each epoch takes the batches in a new order, as it does by default.
+    /// Sets whether each epoch takes the batches in a new order, true by default.
     pub fn shuffle(self, shuffle: bool) -> Self {
         NpyBatches { shuffle, ..self }
     }
 
-    /// How many samples there are.
+    /// Returns the number of samples.
     pub fn samples(&self) -> usize {
         self.samples.shape[0]
     }
@@ -124,18 +123,18 @@ impl<F: Scalar> Batches<F> for NpyBatches {
     }
 }
 
-/// An open file whose header has been read.
+/// Open file with its header read.
 #[derive(Debug)]
 struct NpyFile {
     path: PathBuf,
     file: File,
     kind: Kind,
     shape: Vec<usize>,
-    /// Where the elements begin, in bytes.
+    /// Offset of the elements, in bytes.
     start: u64,
 }
 
-/// A type of numbers.
+/// Number type.
 #[derive(Clone, Copy, Debug)]
 struct Kind {
     is_float: bool,
@@ -145,7 +144,7 @@ struct Kind {
 }
 
 impl Kind {
-    /// The type that NumPy calls so, such as `<f4`.
+    /// Parses NumPy's name of a type, such as `<f4`.
     fn parse(name: &str) -> Option<Self> {
         let (order, kind, width) = match *name.as_bytes() {
             [order, kind, width] => (order, kind, usize::from(width.wrapping_sub(b'0'))),
@@ -159,7 +158,7 @@ impl Kind {
         (known && ordered).then_some(Kind { is_float: kind == b'f', is_signed: kind == b'i', is_big_endian, width })
     }
 
-    /// The number that these bytes are.
+    /// Returns the number with these bytes.
     fn number(self, bytes: &[u8]) -> f64 {
         let byte = |place: usize| u64::from(bytes[if self.is_big_endian { self.width - 1 - place } else { place }]);
         let bits = (0..self.width).fold(0, |bits, place| bits | byte(place) << (8 * place));
@@ -167,7 +166,7 @@ impl Kind {
             (true, 4) => f32::from_bits(bits as u32).into(),
             (true, _) => f64::from_bits(bits),
             _ if self.is_signed => {
-                // Shifted to the top and back, so that the sign fills the upper bytes.
+                // Shifts left and right, which extends the sign into the upper bytes.
                 let unused = 64 - 8 * self.width as u32;
                 ((bits << unused) as i64 >> unused) as f64
             }
@@ -176,7 +175,7 @@ impl Kind {
     }
 }
 
-/// What goes wrong on the way through a header.
+/// Error while reading a header.
 enum Opening {
     Io(std::io::Error),
     Header(HeaderProblem),
@@ -230,7 +229,7 @@ impl NpyFile {
         Error::Npy { path: self.path.clone(), problem }
     }
 
-    /// Some of its rows.
+    /// Reads some of its rows.
     fn read(&mut self, rows: Range<usize>) -> Result<ArrayD<f64>> {
         let row: usize = self.shape[1..].iter().product::<usize>() * self.kind.width;
         let mut bytes = vec![0; row * rows.len()];

@@ -1,6 +1,6 @@
-//! Samples at the public edge: arrays, batch first, checked once before they flow; and outputs on their way back.
+//! Samples from users: arrays, batch first, checked once; and outputs on their way back.
 //!
-//! Inside, time comes first and nothing is checked again.
+//! Inside a model time comes first and nothing is checked again.
 
 use std::ops::Range;
 
@@ -22,11 +22,11 @@ use crate::tensor::{Form, Tensor, copy_row, slice, slice_mut};
 /// | `&Array2<u32>`, `ArrayView2<u32>`, `(&[u32], [n, t])`, `&Vec<Vec<u32>>` | [`Form::tokens`] |
 /// | `&Array2<F>`, `ArrayView2<F>`, `(&[F], [n, d])`, `&Vec<Vec<F>>` | [`Form::vector`] |
 /// | `&Array3<F>`, `ArrayView3<F>`, `(&[F], [n, t, d])`, `&Vec<Vec<Vec<F>>>` | [`Form::sequence`] |
-/// | one of these and a mask, `(&x, &mask)` | tokens or sequences, of which only the steps count where the mask (N, T) is true |
+/// | one of these and a mask, `(&x, &mask)` | tokens or sequences; only time steps where the mask (N, T) is true count |
 ///
-/// Arrays and slices are borrowed, rows are copied once. What does not fit is an [`Error::Empty`], [`Error::Samples`],
+/// Arrays and slices are borrowed, rows are copied once. Data that do not fit are an [`Error::Empty`], [`Error::Samples`],
 /// [`Error::LengthMismatch`], [`Error::Ragged`] or [`Error::Mask`] (shape), [`Error::Token`] (an id beyond the embedding's)
-/// or [`Error::NotFinite`], which the call gets that uses the samples.
+/// or [`Error::NotFinite`] of the call that uses the samples.
 ///
 /// ```
 /// use bptt::prelude::*;
@@ -115,7 +115,7 @@ impl<'a, F: Scalar, S: Into<Samples<'a, F>>> From<(S, ArrayView2<'a, bool>)> for
 }
 
 impl<F: Scalar> Samples<'_, F> {
-    /// How many samples.
+    /// Returns the number of samples.
     pub fn len(&self) -> usize {
         match &self.values {
             Values::Tokens(tokens) => tokens.nrows(),
@@ -124,12 +124,12 @@ impl<F: Scalar> Samples<'_, F> {
         }
     }
 
-    /// There are none.
+    /// Returns whether there are no samples.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The same for as long as this is borrowed: array views cannot be shortened otherwise.
+    /// Reborrows the samples, which array views need a method for.
     pub(crate) fn view(&self) -> Samples<'_, F> {
         let values = match &self.values {
             Values::Tokens(tokens) => Values::Tokens(tokens.view().into()),
@@ -139,7 +139,7 @@ impl<F: Scalar> Samples<'_, F> {
         Samples { values, mask: self.mask.as_ref().map(|mask| mask.view().into()), misfit: self.misfit.clone() }
     }
 
-    /// The time steps of each; 1 for rows of features.
+    /// Number of time steps of each sample; 1 for rows of features.
     pub(crate) fn steps(&self) -> usize {
         match &self.values {
             Values::Tokens(tokens) => tokens.ncols(),
@@ -148,7 +148,7 @@ impl<F: Scalar> Samples<'_, F> {
         }
     }
 
-    /// They are token ids.
+    /// Whether they are token ids.
     pub(crate) fn are_tokens(&self) -> bool {
         matches!(self.values, Values::Tokens(_))
     }
@@ -161,12 +161,12 @@ impl<F: Scalar> Samples<'_, F> {
         }
     }
 
-    /// Refuses what the network cannot take: empty data, other shapes, unknown tokens, NaN and infinities.
+    /// Returns an error for data that do not fit the network: empty, other shapes, unknown tokens, NaN and infinities.
     pub(crate) fn check(&self, network: &Network<F>) -> Result<()> {
         self.check_for(network.input, network)
     }
 
-    /// The same for parts of sequences, which may have any number of steps.
+    /// Checks parts of sequences, which may have any number of steps.
     pub(crate) fn check_part(&self, network: &Network<F>) -> Result<()> {
         self.check_for(network.input.any_length(), network)
     }
@@ -199,7 +199,7 @@ impl<F: Scalar> Samples<'_, F> {
             Values::Tokens(tokens) => {
                 let vocabulary = network.nodes.first().and_then(|node| node.layer.vocabulary()).unwrap_or(usize::MAX);
                 let unknown = |id: u32| id as usize >= vocabulary;
-                // First without places, which are slow to keep, for all is well nearly always. So below.
+                // First without positions, because tracking them is slow and errors are rare. The same below.
                 if !unknown(tokens.fold(0, |largest, &id| largest.max(id))) {
                     return Ok(());
                 }
@@ -234,7 +234,7 @@ impl<F: Scalar> Samples<'_, F> {
         match &self.values {
             Values::Tokens(tokens) => {
                 let to = slice_mut(input.as_tokens(steps.len(), batch));
-                // The samples of a batch lie far apart: to ask for all of them first costs one wait for memory rather than many.
+                // The samples of a batch lie far apart in memory; prefetching all of them overlaps the waits.
                 for sample in rows.clone().filter_map(|row| tokens.row(row).to_slice()) {
                     prefetch(sample, steps.start, steps.len());
                 }
@@ -261,7 +261,7 @@ impl<F: Scalar> Samples<'_, F> {
     }
 }
 
-/// Copies a row, which is in one piece unless the user's array has another layout.
+/// Copies a row, which is contiguous unless the user's array has another layout.
 fn copy<F: Scalar>(from: ArrayView1<'_, F>, to: &mut [F]) {
     match from.to_slice() {
         Some(from) => copy_row(from, to),
@@ -279,7 +279,7 @@ fn check_finite<F: Scalar, D: Dimension>(values: ArrayView<'_, F, D>) -> Result<
     }
 }
 
-/// A tensor of numbers with the batch first: (N, K) or (N, T, K). Panics on tokens.
+/// Returns a tensor of numbers with the batch first: (N, K) or (N, T, K). Panics on tokens.
 pub(crate) fn batch_first<F: Scalar>(tensor: &Tensor<F>) -> ArrayD<F> {
     match tensor {
         Tensor::Sequence(steps) => steps.view().permuted_axes([1, 0, 2]).as_standard_layout().into_owned().into_dyn(),

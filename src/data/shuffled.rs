@@ -1,4 +1,4 @@
-//! A buffer from which samples are drawn at random, for sources that bring them in an order.
+//! Shuffle buffer for sources with a fixed order.
 
 use ndarray_rand::rand::Rng;
 
@@ -8,12 +8,12 @@ use crate::numeric::Scalar;
 use crate::numeric::checks::check_count;
 use crate::random::{Generator, Key};
 
-/// Another source through a buffer of samples: each is drawn from there at random, and the next one takes its place.
+/// Source behind a shuffle buffer: each sample is drawn from it at random and replaced by the next one.
 ///
-/// The larger the buffer, the better they are mixed; with as many as there are, every order is equally likely. Batches
-/// are as large as the largest with which the buffer was filled so far. Samples must have one shape: others that meet
-/// in a batch are an [`Error::Ragged`](crate::Error::Ragged), and a batch of the source without a target for each sample, or
-/// with a mask or weights for others, is an [`Error::LengthMismatch`](crate::Error::LengthMismatch).
+/// A larger buffer mixes better; one as large as the data makes every order equally likely. Batches have the size of the
+/// largest one read so far. Samples must have one shape: different shapes in a batch are an
+/// [`Error::Ragged`](crate::Error::Ragged), and a batch of the source whose targets, mask or weights do not match its
+/// samples is an [`Error::LengthMismatch`](crate::Error::LengthMismatch).
 ///
 /// ```
 /// use bptt::data::{Batch, Batches, Shuffled, from_iterator};
@@ -40,7 +40,7 @@ use crate::random::{Generator, Key};
 pub struct Shuffled<S, F = f32> {
     source: S,
     capacity: usize,
-    /// Batches of one sample.
+    /// Buffer of batches with one sample each.
     buffer: Vec<Batch<F>>,
     batch_size: usize,
     goes_on: bool,
@@ -48,18 +48,18 @@ pub struct Shuffled<S, F = f32> {
 }
 
 impl<F: Scalar, S: Batches<F>> Shuffled<S, F> {
-    /// A source through a buffer of so many samples.
+    /// Returns a source behind a buffer of this many samples.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidOption`](crate::Error::InvalidOption) for none.
+    /// [`Error::InvalidOption`](crate::Error::InvalidOption) for 0.
     pub fn new(source: S, samples: usize) -> Result<Self> {
         check_count("samples", samples)?;
         let random = Key::new(0).generator();
         Ok(Shuffled { source, capacity: samples, buffer: Vec::new(), batch_size: 0, goes_on: false, random })
     }
 
-    /// Fills the buffer up.
+    /// Fills the buffer.
     fn fill(&mut self) -> Result<()> {
         let mut batch = Batch::default();
         while self.goes_on && self.buffer.len() < self.capacity {

@@ -1,4 +1,4 @@
-//! Targets at the public edge: arrays or vectors of any number type, batch first, checked once before they flow.
+//! Targets from users: arrays or vectors of any number type, batch first, checked once.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -14,17 +14,17 @@ use crate::network::Workspace;
 use crate::numeric::Scalar;
 use crate::tensor::{Form, copy_row, each_row, each_row_mut, resize, slice, slice_mut};
 
-/// Targets for a loss, batch first: made from an array, a view, a slice (alone or with a shape, `(&y[..], [n, k])`), a vector
-/// or rows (`&Vec<Vec<_>>`) of `u8`, `u32`, `i32`, `f32` or `f64`.
+/// Targets for a loss, batch first: made from an array, a view, a slice (alone or with a shape, `(&y[..], [n, k])`), a
+/// vector or rows (`&Vec<Vec<_>>`) of `u8`, `u32`, `i32`, `f32` or `f64`.
 ///
-/// For a model that puts out vectors (N, K): (N, K), or (N) where one number a sample is wanted, as for a single output
-/// or for class numbers. For one that puts out sequences (N, T, K): (N, T, K), or (N, T).
+/// For a model that returns vectors (N, K): (N, K), or (N) for one number a sample, such as a single output or a class
+/// number. For one that returns sequences (N, T, K): (N, T, K), or (N, T).
 ///
-/// With weights beside them, `(&y, &weights)` of `f32` or `f64`, not all samples count alike: (N), or (N, T) for the steps
-/// of a model that puts out sequences. The loss is then Σ wᵢ·lᵢ / n over the n rows that count, not divided by the sum of
-/// the weights, as in Keras; metrics take weights if they are [weighted](crate::models::Compiled::weighted_metric).
+/// Weights, `(&y, &weights)` of `f32` or `f64`, have the shape (N), or (N, T) for the time steps of a model that returns
+/// sequences. The loss is then Σ wᵢ·lᵢ / n over the n rows that count, not divided by the sum of the weights, as in Keras;
+/// metrics use weights if they are [weighted](crate::models::Compiled::weighted_metric).
 ///
-/// What does not fit is an [`Error::Targets`] (shape), [`Error::Target`] (range, which the loss tells),
+/// Targets that do not fit are an [`Error::Targets`] (shape), [`Error::Target`] (range, which depends on the loss),
 /// [`Error::Weights`] (shape) or [`Error::Weight`] (negative or not finite).
 ///
 /// ```
@@ -143,11 +143,11 @@ macro_rules! weights_from {
 }
 weights_from!(F32(f32), F64(f64));
 
-/// Targets that fit a model and a loss: (N, P, K) with P rows for each sample.
+/// Targets arranged for a model and a loss: (N, P, K) with P rows for each sample.
 #[derive(Clone, Debug)]
 pub(crate) struct ArrangedTargets<F> {
     values: Array3<F>,
-    /// Those of all rows, N·P; none at all if every row weighs 1.
+    /// Weights of all rows, N·P; empty if every row weighs 1.
     weights: Vec<F>,
 }
 
@@ -158,7 +158,7 @@ impl<F: Scalar> Default for ArrangedTargets<F> {
 }
 
 impl<F: Scalar> ArrangedTargets<F> {
-    /// New ones, for a whole training.
+    /// Returns arranged targets for a whole training.
     pub(crate) fn new(
         targets: &Targets<'_>,
         samples: &Samples<'_, F>,
@@ -170,7 +170,7 @@ impl<F: Scalar> ArrangedTargets<F> {
         Ok(arranged)
     }
 
-    /// Refuses targets of the wrong number, shape or range, and lays them out by sample and row.
+    /// Arranges targets by sample and row; returns an error for a wrong number, shape or range.
     pub(crate) fn arrange(
         &mut self,
         targets: &Targets<'_>,
@@ -187,7 +187,7 @@ impl<F: Scalar> ArrangedTargets<F> {
         let got = targets.values.shape();
         let all = [samples.len(), steps.unwrap_or(width), width];
         let wanted = &all[..if steps.is_some() { 3 } else { 2 }];
-        // A last axis of one may be left out.
+        // A last axis of length one may be omitted.
         if got != wanted && !(width == 1 && got == &wanted[..wanted.len() - 1]) {
             return Err(Error::Targets { got: got.to_vec(), needs: wanted.to_vec() });
         }
@@ -203,7 +203,7 @@ impl<F: Scalar> ArrangedTargets<F> {
         targets.weights.as_ref().map_or(Ok(()), |weights| self.arrange_weights(weights, steps))
     }
 
-    /// Refuses weights of the wrong number, shape or range, and lays them out by row.
+    /// Arranges weights by row; returns an error for a wrong number, shape or range.
     fn arrange_weights(&mut self, weights: &Values<'_>, steps: Option<usize>) -> Result<()> {
         let (samples, rows, _) = self.values.dim();
         let got = weights.shape();
@@ -222,21 +222,21 @@ impl<F: Scalar> ArrangedTargets<F> {
         }
     }
 
-    /// All targets, one row for each row of the outputs of all samples.
+    /// Returns all targets, one row for each row of the outputs of all samples.
     fn rows(&self) -> ArrayView2<'_, F> {
         let (samples, rows, width) = self.values.dim();
         self.values.view().into_shape_with_order((samples * rows, width)).expect("they are in standard layout")
     }
 
-    /// The same with [weights of classes](ArrangedTargets::weigh_classes).
+    /// Returns a copy with [weights of classes](ArrangedTargets::weigh_classes).
     pub(crate) fn weighed(&self, class_weights: &BTreeMap<usize, f64>) -> Result<Self> {
         let mut weighed = self.clone();
         weighed.weigh_classes(class_weights)?;
         Ok(weighed)
     }
 
-    /// Multiplies the weight of each row by that of its class. Rows without a class, and those of classes that are not named,
-    /// stay as they are.
+    /// Multiplies the weight of each row by that of its class. Rows without a class or of a class without a weight do not
+    /// change.
     pub(crate) fn weigh_classes(&mut self, class_weights: &BTreeMap<usize, f64>) -> Result<()> {
         if class_weights.is_empty() {
             return Ok(());
@@ -279,11 +279,11 @@ fn is_weight<F: Scalar>(value: F) -> bool {
     value.is_finite() && value >= F::zero()
 }
 
-/// The class that a row of targets tells; a row of zeros has none.
+/// Returns the class of a row of targets; a row of zeros has none.
 fn class_of<F: Scalar>(target: &[F]) -> std::result::Result<Option<usize>, String> {
     const NEEDS: &str = "class_weight needs labels 0 and 1, class numbers, or rows with one largest value";
     if let [class] = *target {
-        // As NumPy rounds: halves to the even neighbour.
+        // Rounds halves to even, as NumPy does.
         let class = class.widen().round_ties_even();
         return if class >= 0.0 {
             Ok(Some(class as usize))

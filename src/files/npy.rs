@@ -1,23 +1,23 @@
-//! The header of NumPy's `.npy` format: what type its elements have, in which order, and the array's shape.
+//! Header of NumPy's `.npy` format: element type, order, and shape.
 //!
 //! Contract: the header is the dictionary NumPy writes (format versions 1.0, 2.0 and 3.0): exactly the three keys, in
 //! any order, in Python's literal syntax; anything else is an error with its position. Lengths are not believed: nothing
 //! is allocated by them.
 
-/// The longest header that is read, in bytes; NumPy's own are 118 long.
+/// Longest header that is read, in bytes; NumPy's own have 118.
 const MAX_HEADER_BYTES: u32 = 10_000;
 
-/// What a header says.
+/// Content of a header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
     /// NumPy's name of the element type, such as `<i8`.
     pub(crate) element_type: String,
-    /// The first index runs fastest, not the last.
+    /// Whether the first index runs fastest instead of the last.
     pub(crate) fortran_order: bool,
     pub(crate) shape: Vec<u64>,
 }
 
-/// What is wrong with one.
+/// Problem of a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HeaderProblem {
     /// Something else stands where this should.
@@ -26,7 +26,7 @@ pub(crate) enum HeaderProblem {
     TooLong { limit: u64 },
 }
 
-/// Reads a header, up to the first byte of the elements, by `take`, which gives the next so many bytes.
+/// Reads a header, up to the first byte of the elements; `take` returns the next bytes.
 pub(crate) fn read_header<E: From<HeaderProblem>>(
     mut take: impl FnMut(usize) -> Result<Vec<u8>, E>,
 ) -> Result<Header, E> {

@@ -1,4 +1,4 @@
-//! Named tensors in a file: safetensors, written as a whole or not at all, read strictly.
+//! Named tensors in a safetensors file, written whole or not at all, read strictly.
 //!
 //! Metadata, if there is any, is JSON under the single key `bptt` with its keys sorted: equal contents give equal files
 //! (several keys would come out in varying order).
@@ -18,7 +18,7 @@ use super::whole::WholeFile;
 use crate::error::{CheckpointProblem, Error, Result};
 use crate::numeric::Scalar;
 
-/// The one key of the metadata.
+/// Only key of the metadata.
 const METADATA_KEY: &str = "bptt";
 
 /// What reading a file's contents returns: the caller knows the path, and which error it belongs into.
@@ -27,7 +27,7 @@ pub(crate) type Reading<T> = std::result::Result<T, CheckpointProblem>;
 /// What is called with each tensor of a file to be read, and its name.
 pub(crate) type VisitMut<'v, F> = &'v mut dyn FnMut(String, ArrayViewMutD<'_, F>);
 
-/// Tensors on their way into a file. What is borrowed is copied only while it is written, tensor by tensor.
+/// Tensors to write to a file. Borrowed ones are copied only while they are written, one by one.
 #[derive(Default)]
 pub(crate) struct NewTensors<'a> {
     tensors: Vec<(String, NewTensor<'a>)>,
@@ -84,7 +84,7 @@ impl<'a> NewTensors<'a> {
     }
 }
 
-/// The same JSON with the keys of every object in order.
+/// Returns the same JSON with sorted keys.
 fn sorted(json: Value) -> Value {
     match json {
         Value::Object(map) => {
@@ -123,12 +123,12 @@ impl<'b> ReadTensors<'b> {
         }
     }
 
-    /// Whether there is a tensor of this name.
+    /// Whether there is a tensor with this name.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.tensors.tensor(name).is_ok()
     }
 
-    /// The numbers of a tensor, which must have this shape if one is given.
+    /// Returns the numbers of a tensor, which must have this shape if one is given.
     pub(crate) fn numbers<F: Scalar>(&self, name: &str, shape: Option<&[usize]>) -> Reading<Vec<F>> {
         let tensor = self.tensors.tensor(name).map_err(|_| CheckpointProblem::Missing(vec![name.into()]))?;
         if tensor.dtype() != F::DTYPE {
@@ -144,7 +144,8 @@ impl<'b> ReadTensors<'b> {
         Ok(tensor.data().chunks_exact(size_of::<F>()).map(F::from_bytes).collect())
     }
 
-    /// Reads the file into the tensors that `each` visits: exactly those must be there. Nothing is left half read.
+    /// Reads the file into the tensors that `each` visits, which must be exactly those of the file. On an error none is
+    /// changed.
     pub(crate) fn read_all<F: Scalar>(&self, mut each: impl FnMut(VisitMut<'_, F>)) -> Reading<()> {
         let mut expected = Vec::new();
         each(&mut |name, tensor| expected.push((name, tensor.shape().to_vec())));

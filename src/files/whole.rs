@@ -1,11 +1,12 @@
-//! Files that are there whole or not at all: written beside their place, synced, and only then renamed.
+//! Files written whole or not at all: to a temporary file in the same folder, synced, and then renamed.
 //!
 //! Contract: a [`WholeFile`] that is not given its place removes itself, and one whose process was killed is removed by the
 //! next that is made for the same place. To tell such a leftover from a file that another process is writing, each is
 //! locked for as long as it is written: the lock of a process that is gone is free.
 //!
-//! A symbolic link stays what it is, and the file that it leads to is written. A file that is replaced keeps its permissions.
-//! What is there and is no file, such as a device or a pipe, is not replaced but written to, when there is something to write.
+//! A symbolic link stays what it is, and the file that it leads to is written. A file that is replaced keeps its
+//! permissions. What is there and is no file, such as a device or a pipe, is not replaced but written to, when there is
+//! something to write.
 //!
 //! Used by all that writes files which must not be half there: models, backups, the logs of callbacks, downloads.
 
@@ -16,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{Error, Result};
 
-/// A file on its way to its place.
+/// File that is written to a temporary place first.
 #[derive(Debug)]
 pub(crate) struct WholeFile {
     /// As it was named, for messages.
@@ -64,7 +65,7 @@ impl WholeFile {
         }
     }
 
-    /// Where the file is until then, for whoever writes to a path.
+    /// Returns the temporary path.
     pub(crate) fn temporary(&self) -> &Path {
         match &self.way {
             Way::Renamed { temporary, .. } => temporary,
@@ -80,7 +81,7 @@ impl WholeFile {
         file.and_then(|file| file.write_all(bytes)).map_err(Error::io("write", &self.place))
     }
 
-    /// Gives the file its place. Synced first, since otherwise a power cut could leave the name with half the content.
+    /// Renames the file to its place. It is synced first, because a power cut could otherwise leave half the content.
     pub(crate) fn finish(self) -> Result<()> {
         // What was written in place has arrived; devices and pipes have nothing to sync.
         let Way::Renamed { target, temporary, file } = &self.way else { return Ok(()) };
@@ -106,14 +107,14 @@ impl Drop for WholeFile {
     }
 }
 
-/// Writes a file that is there whole or not at all.
+/// Writes a file whole or not at all.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut file = WholeFile::create(path)?;
     file.write(bytes)?;
     file.finish()
 }
 
-/// Refuses a path where no file could be written, without leaving anything there.
+/// Returns an error for a path that is not writable, without leaving anything there.
 pub(crate) fn check_writable(path: &Path) -> Result<()> {
     WholeFile::create(path).map(drop)
 }
@@ -146,7 +147,7 @@ fn end_of_links(place: &Path) -> PathBuf {
     end
 }
 
-/// The folder of a place.
+/// Returns the folder of a path.
 fn folder_of(place: &Path) -> &Path {
     place.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
@@ -192,7 +193,7 @@ fn name_around(place: &Path) -> Option<(String, String)> {
     Some((format!(".{}.", place.file_name()?.to_string_lossy()), ".part".into()))
 }
 
-/// Removes the temporary files of processes that were killed. Whatever cannot be removed does no harm where it is.
+/// Removes the temporary files of killed processes. Errors are ignored.
 fn remove_leftovers(place: &Path, start: &str, end: &str) {
     for entry in fs::read_dir(folder_of(place)).into_iter().flatten().flatten() {
         let name = entry.file_name();

@@ -1,4 +1,4 @@
-//! What training leaves behind: the figures of each epoch.
+//! Result of a training: the figures of each epoch.
 
 mod monitor;
 #[cfg(feature = "plot")]
@@ -22,12 +22,12 @@ pub struct Logs {
 }
 
 impl Logs {
-    /// The figure of this name.
+    /// Returns the figure with this name.
     pub fn get(&self, name: &str) -> Option<f64> {
         self.figures.iter().find(|(known, _)| known == name).map(|&(_, value)| value)
     }
 
-    /// Sets a figure, a new one after the others.
+    /// Sets a figure; a new one comes last.
     pub fn set(&mut self, name: &str, value: f64) {
         match self.figures.iter_mut().find(|(known, _)| known == name) {
             Some((_, known)) => *known = value,
@@ -35,16 +35,16 @@ impl Logs {
         }
     }
 
-    /// All names and figures.
+    /// Returns all names and figures.
     pub fn iter(&self) -> impl Iterator<Item = (&str, f64)> {
         self.figures.iter().map(|(name, value)| (name.as_str(), *value))
     }
 }
 
-/// The figures of each epoch, as [`Model::fit`](crate::models::Model::fit) returns them.
+/// Figures of each epoch, returned by [`Model::fit`](crate::models::Model::fit).
 ///
-/// `loss` and metrics are means over the epoch, taken while the weights changed and dropout was on; `val_` ones are those
-/// of the validation data after the epoch. Epochs count from 1.
+/// `loss` and metrics are means over the epoch, computed while weights change and with dropout; `val_` figures are those of
+/// the validation data after the epoch. Epochs count from 1.
 #[derive(Clone, Debug, Default)]
 pub struct History {
     figures: Vec<Figure>,
@@ -52,16 +52,16 @@ pub struct History {
     total_seconds: f64,
 }
 
-/// A figure over the epochs. By figure rather than by epoch, so that a long training keeps its numbers and little else.
+/// Figure over the epochs. Storage by figure rather than by epoch keeps a long history small.
 #[derive(Clone, Debug)]
 pub(crate) struct Figure {
     pub(crate) name: String,
-    /// Of each epoch; `None` where it was not set.
+    /// Value of each epoch; `None` where it was not set.
     pub(crate) values: Vec<Option<f64>>,
 }
 
 impl History {
-    /// Figures of equally many epochs.
+    /// Returns a history of figures with equally many epochs.
     pub(crate) fn new(figures: Vec<Figure>, seconds: Vec<f64>) -> Self {
         History { figures, seconds, total_seconds: 0.0 }
     }
@@ -74,7 +74,7 @@ impl History {
         self.total_seconds = seconds;
     }
 
-    /// The figures of an epoch, counted from 1; empty if there was none.
+    /// Returns the figures of an epoch, counted from 1; empty if there was none.
     pub fn epoch(&self, epoch: usize) -> Logs {
         let mut logs = Logs::default();
         for Figure { name, values } in &self.figures {
@@ -85,7 +85,7 @@ impl History {
         logs
     }
 
-    /// The wall time of the whole `fit` in seconds; after an interruption that of the last part.
+    /// Returns the wall time of the whole `fit` in seconds; after an interruption that of the last part.
     pub fn total_seconds(&self) -> f64 {
         self.total_seconds
     }
@@ -104,46 +104,47 @@ impl History {
         self.seconds.push(seconds);
     }
 
-    /// How many epochs were run.
+    /// Returns the number of epochs.
     pub fn epochs(&self) -> usize {
         self.seconds.len()
     }
 
-    /// The names of the figures, in the order in which they were set.
+    /// Returns the names of the figures, in the order in which they were set.
     pub fn names(&self) -> Vec<&str> {
         self.figures.iter().map(|figure| figure.name.as_str()).collect()
     }
 
-    /// A figure of every epoch; NaN where an epoch does not have it, empty if none has.
+    /// Returns a figure of every epoch: NaN for an epoch without it, empty if no epoch has it.
     pub fn get(&self, name: &str) -> Vec<f64> {
         self.figures.iter().find(|figure| figure.name == name).map(Figure::numbers).unwrap_or_default()
     }
 
-    /// All figures: a row for each epoch, a column for each of [`History::names`], NaN where an epoch does not have one.
+    /// Returns all figures: a row for each epoch, a column for each of [`History::names`], NaN for missing values.
     pub fn to_array(&self) -> Array2<f64> {
         Array2::from_shape_fn((self.epochs(), self.figures.len()), |(epoch, column)| {
             self.figures[column].values[epoch].unwrap_or(f64::NAN)
         })
     }
 
-    /// The epoch, counted from 1, in which a figure was lowest, and the figure; the first of equals. Only finite figures count.
+    /// Returns the epoch, counted from 1, of the lowest value of a figure, and that value; the first of equals. Only finite
+    /// values count.
     pub fn lowest(&self, name: &str) -> Option<(usize, f64)> {
         self.best_by(name, |new, best| new < best)
     }
 
-    /// The epoch, counted from 1, with the best of the finite values of a figure, and that value.
+    /// Returns the epoch, counted from 1, of the best finite value of a figure, and that value.
     fn best_by(&self, name: &str, is_better: impl Fn(f64, f64) -> bool) -> Option<(usize, f64)> {
         let values = self.get(name).into_iter().enumerate().filter(|(_, value)| value.is_finite());
         let best = values.reduce(|best, next| if is_better(next.1, best.1) { next } else { best });
         best.map(|(index, value)| (index + 1, value))
     }
 
-    /// The wall time of each epoch's training in seconds, without its validation and callbacks.
+    /// Returns the wall time of each epoch's training in seconds, without its validation and callbacks.
     pub fn seconds(&self) -> &[f64] {
         &self.seconds
     }
 
-    /// The figures as comma-separated values: a line of names, `epoch` first, then a line for each epoch.
+    /// Returns the figures as comma-separated values: a line of names, `epoch` first, then a line for each epoch.
     pub fn to_csv(&self) -> String {
         let mut csv = String::from("epoch");
         self.figures.iter().for_each(|figure| csv.extend([",", &figure.name]));
@@ -170,8 +171,8 @@ impl History {
         std::fs::write(&path, self.to_csv()).map_err(Error::io("write", path.as_ref()))
     }
 
-    /// The figures as JSON: an object with a list for each figure, one value for each epoch, and `seconds`. What is no finite
-    /// number, or not there, is null.
+    /// Returns the figures as JSON: an object with a list for each figure, one value for each epoch, and `seconds`. Missing
+    /// values and those that are not finite are null.
     ///
     /// ```
     /// use bptt::models::History;
@@ -194,7 +195,7 @@ impl History {
 }
 
 impl Figure {
-    /// NaN where it was not set.
+    /// Returns the values, with NaN where not set.
     fn numbers(&self) -> Vec<f64> {
         self.values.iter().map(|value| value.unwrap_or(f64::NAN)).collect()
     }

@@ -1,15 +1,15 @@
-//! Watching a figure for improvement, as several callbacks do.
+//! Monitoring of a figure for improvement, shared by several callbacks.
 
 use super::Logs;
 use crate::error::{Error, Result};
 use crate::logging::tell;
 
-/// Which way a figure gets better.
+/// Direction in which a figure improves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Mode {
-    /// Told from the name: a figure with `loss`, `error` or `perplexity` in it falls, one with `acc`, `auc`,
-    /// `precision`, `recall` or `f1` rises. For another one `fit` returns [`Error::InvalidOption`] before training.
+    /// Inferred from the name: a figure with `loss`, `error` or `perplexity` in it should fall, one with `acc`, `auc`,
+    /// `precision`, `recall` or `f1` should rise. For other names `fit` returns [`Error::InvalidOption`] before training.
     #[default]
     Auto,
     /// Lower is better.
@@ -19,11 +19,11 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// `Min` or `Max` for a figure of this name.
+    /// Returns `Min` or `Max` for a figure with this name.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidOption`] if the name does not tell.
+    /// [`Error::InvalidOption`] if the direction cannot be inferred from the name.
     pub(crate) fn resolve(self, monitor: &str) -> Result<Self> {
         let name = monitor.strip_prefix("val_").unwrap_or(monitor);
         let says = |words: &[&str]| words.iter().any(|word| name.contains(word));
@@ -39,7 +39,7 @@ impl Mode {
         }
     }
 
-    /// Whether `current` is strictly better than `best`, by more than `min_delta`. Never with NaN.
+    /// Returns whether `current` is strictly better than `best`, by more than `min_delta`. Never with NaN.
     pub(crate) fn improves(self, current: f64, best: f64, min_delta: f64) -> bool {
         match self {
             Mode::Max => current - min_delta > best,
@@ -48,7 +48,7 @@ impl Mode {
     }
 }
 
-/// Tells that the figure to watch is not there, as when there are no validation data: nothing can be decided by it.
+/// Logs that the monitored figure is missing, for example without validation data.
 pub(crate) fn missing(monitor: &str, epoch: usize, logs: &Logs) {
     let known = || logs.iter().map(|(name, _)| name).collect::<Vec<_>>();
     tell!(warn, "epoch {}: there is no {monitor:?} to watch, only {:?}", epoch, known());

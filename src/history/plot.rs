@@ -1,4 +1,4 @@
-//! The curves of a training as a picture.
+//! Plot of the curves of a training.
 
 use std::error::Error as StdError;
 use std::path::Path;
@@ -9,17 +9,17 @@ use super::History;
 use super::Mode;
 use crate::error::{Error, Result};
 
-/// Of one chart, in pixels.
+/// Size of one chart, in pixels.
 const SIZE: (u32, u32) = (800, 460);
 
-/// From this size on numbers are written as a power of ten and a factor, for which there is room.
+/// Bound from which numbers are written with a common power of ten, so that labels fit.
 const LARGE: f64 = 1e7;
 
 impl History {
-    /// Draws each figure over the epochs as an SVG: the loss, then each metric, each with its `val_` one in one chart, and
-    /// marks the best epoch of the latter. Figures that are alone, such as `learning_rate`, get a chart of their own.
+    /// Draws each figure over the epochs as an SVG: the loss, then each metric, each in one chart with its `val_` figure,
+    /// whose best epoch is marked. Figures without a `val_` one, such as `learning_rate`, get their own chart.
     ///
-    /// With the feature `plot`. The picture has no fonts in it, only the name of a generic one, and no script.
+    /// Requires the feature `plot`. The picture contains no script and no fonts, only the name of a generic one.
     ///
     /// # Errors
     ///
@@ -47,7 +47,7 @@ impl History {
         Ok(())
     }
 
-    /// A figure and its `val_` one, if there is one.
+    /// Draws a figure and its `val_` figure, if there is one.
     fn draw_chart(
         &self,
         name: &str,
@@ -56,7 +56,7 @@ impl History {
         let validation = format!("val_{name}");
         let curves = [(name, self.get(name), BLUE), (validation.as_str(), self.get(&validation), RED)];
         let values = || curves.iter().flat_map(|(_, values, _)| values).copied().filter(|value| value.is_finite());
-        // In units in which no difference overflows, and which the labels have room for.
+        // Scaled so that no difference overflows and the labels fit.
         let exponent = match values().fold(0.0, |largest: f64, value| largest.max(value.abs())) {
             large if large >= LARGE => large.log10().floor() as i32,
             _ => 0,
@@ -85,7 +85,7 @@ impl History {
         }
         mesh.draw()?;
         for (name, values, color) in &curves {
-            // A line for each stretch without gaps, and a point where one is alone.
+            // A line for each stretch without gaps, and a dot for a single point.
             let points: Vec<(f64, f64)> = visible(values, SIZE.0 as usize)
                 .into_iter()
                 .map(|epoch| ((epoch + 1) as f64, values[epoch] / unit))
@@ -110,7 +110,7 @@ impl History {
                 .label(format!("best: {best_figure} at epoch {epoch}"))
                 .legend(|(x, y)| Circle::new((x + 10, y), 5, RED.filled()));
         }
-        // Where the curves usually are not.
+        // Where there are usually no curves.
         let place = match Mode::Auto.resolve(name) {
             Ok(Mode::Max) => SeriesLabelPosition::LowerRight,
             _ => SeriesLabelPosition::UpperRight,
@@ -119,15 +119,15 @@ impl History {
         Ok(())
     }
 
-    /// The epoch, counted from 1, with the best figure, if its name tells which way it gets better.
+    /// Returns the epoch, counted from 1, of the best value, if the direction can be inferred from the name.
     fn best(&self, name: &str) -> Option<(usize, f64)> {
         let mode = Mode::Auto.resolve(name).ok()?;
         self.best_by(name, |new, best| mode.improves(new, best, 0.0))
     }
 }
 
-/// Which values a curve shows that is this many pixels wide: all that there are, or of those that share a pixel the lowest and
-/// the highest finite one, in order, and one that is not finite where there is no other.
+/// Returns the indices of the values to plot at this width: all of them if they fit, otherwise for each pixel the lowest and
+/// the highest finite value, in order, or one that is not finite if there is no other.
 fn visible(values: &[f64], width: usize) -> Vec<usize> {
     if values.len() <= width {
         return (0..values.len()).collect();
@@ -153,7 +153,7 @@ mod tests {
     use super::*;
     use crate::history::Logs;
 
-    /// The picture of a loss with these values, which must not take long.
+    /// Returns the picture of a loss with these values; it must not take long.
     fn svg_of(name: &str, losses: impl Iterator<Item = f64>) -> String {
         let mut history = History::default();
         for loss in losses {

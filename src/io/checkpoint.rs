@@ -1,14 +1,14 @@
-//! A model as one file, strict and atomic.
+//! Model in one file, written atomically and read strictly.
 //!
-//! The file is a safetensors file. Its tensors are the weights under their names, `lstm/kernel`; its metadata has the single
-//! key `bptt`, with the description as JSON, keys sorted (several keys would come out in varying order):
+//! It is a safetensors file. Its tensors are the weights under their names, `lstm/kernel`. Its metadata has the single key
+//! `bptt`, with the description as JSON with sorted keys, because the order of several metadata keys would vary:
 //!
 //! ```text
 //! {"format":1,"input":{"tokens":{"steps":100}},"layers":[{"kind":"Lstm","name":"lstm","options":{…},"trainable":true}, …]}
 //! ```
 //!
-//! Reading trusts nothing: tensors must be exactly those that the description asks for, and no more memory is taken than
-//! the file has numbers.
+//! Files are not trusted: the tensors must be exactly those of the description, and no more memory is allocated than the
+//! file has numbers.
 
 use std::fs;
 use std::path::Path;
@@ -26,14 +26,14 @@ use crate::numeric::Scalar;
 use crate::tensor::Form;
 use crate::weights::initializers::Init;
 
-/// The version that this code writes, and the newest that it reads.
+/// Version that this code writes, and the newest that it reads.
 const FORMAT: u64 = 1;
 
 #[derive(Serialize, Deserialize)]
 struct ModelDescription {
     format: u64,
     input: Form,
-    /// From which shuffling and dropout follow.
+    /// Seed of shuffling and dropout.
     seed: u64,
     layers: Vec<LayerDescription>,
 }
@@ -63,7 +63,7 @@ pub(super) fn save<F: Scalar>(model: &Model<F>, path: &Path) -> Result<()> {
     weights(network).write(path, Some(json))
 }
 
-/// Writes the weights alone.
+/// Writes only the weights.
 pub(super) fn save_weights<F: Scalar>(network: &Network<F>, path: &Path) -> Result<()> {
     weights(network).write(path, None)
 }
@@ -90,7 +90,7 @@ pub(super) fn load<F: Scalar>(path: &Path, registry: &Registry<F>) -> Result<Mod
         sequential.push(layer.name, Arc::clone(made.pointer()));
         trainable.push(layer.trainable);
     }
-    // A description that asks for more numbers than the file has is wrong, however much memory there is.
+    // A description with more numbers than the file is wrong, however much memory there is.
     let numbers = bytes.len() / size_of::<F>();
     let mut model = sequential.build_with(description.input, description.seed, &mut |_| Init::zeros(numbers))?;
     for (node, trainable) in model.network.nodes.iter_mut().zip(trainable) {
@@ -116,14 +116,14 @@ pub(super) fn load_tensors(path: &Path, read: impl FnOnce(&ReadTensors<'_>) -> R
     ReadTensors::new(&bytes).and_then(|tensors| read(&tensors)).map_err(problem)
 }
 
-/// [`ModelState::save`].
+/// Implements [`ModelState::save`].
 pub(super) fn save_state<F: Scalar>(state: &ModelState<F>, path: &Path) -> Result<()> {
     let mut tensors = NewTensors::default();
     state.parts().for_each(|(name, part)| tensors.add(name, part.view().into_dyn()));
     tensors.write(path, None)
 }
 
-/// [`ModelState::load`].
+/// Implements [`ModelState::load`].
 pub(super) fn load_state<F: Scalar>(state: &mut ModelState<F>, path: &Path) -> Result<()> {
     load_tensors(path, |tensors| {
         tensors.read_all(|visit: VisitMut<'_, F>| {
@@ -133,9 +133,9 @@ pub(super) fn load_state<F: Scalar>(state: &mut ModelState<F>, path: &Path) -> R
 }
 
 impl<F: Scalar> Model<F> {
-    /// Writes the model to one file: layers, names, frozen flags, seed and weights. Equal models give equal files; a file is
-    /// whole or not there (it is written beside its place and then renamed). What a symbolic link leads to is replaced, not the
-    /// link; a device or a pipe is written to.
+    /// Writes the model to one file: layers, names, frozen flags, seed and weights. Equal models give equal files. A file is
+    /// written whole or not at all: to a temporary file, which is then renamed. Through a symbolic link, its target is
+    /// replaced, not the link; a device or a pipe is written to directly.
     ///
     /// # Errors
     ///
@@ -144,8 +144,7 @@ impl<F: Scalar> Model<F> {
         once::save(self, path.as_ref())
     }
 
-    /// Writes the weights alone, without what describes the layers: for [`Model::load_weights`] of a model that is built in
-    /// code.
+    /// Writes only the weights, without the description of the layers, for [`Model::load_weights`] of a model built in code.
     ///
     /// # Errors
     ///
@@ -154,19 +153,18 @@ impl<F: Scalar> Model<F> {
         once::save_weights(&self.network, path.as_ref())
     }
 
-    /// Reads a model of built-in layers from a file, with the seed that it was built with. It is to be compiled again before
-    /// training.
+    /// Reads a model of built-in layers from a file, with the seed of its build. Compile it again before training.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`], [`Error::Checkpoint`] if the file is no such model or not whole, [`Error::UnknownKind`] if it has
-    /// layers of one's own: see [`Model::load_with`].
+    /// [`Error::Io`], [`Error::Checkpoint`] if the file is incomplete or no such model, [`Error::UnknownKind`] if it has
+    /// custom layers: see [`Model::load_with`].
     #[doc(alias = "load_model")]
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         Model::load_with(path, &Registry::new())
     }
 
-    /// Reads a model with layers of one's own, whose types are in the registry.
+    /// Reads a model with custom layers, whose types are in the registry.
     ///
     /// # Errors
     ///
@@ -179,14 +177,14 @@ impl<F: Scalar> Model<F> {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] or [`Error::Checkpoint`]; the model is unchanged then.
+    /// [`Error::Io`] or [`Error::Checkpoint`]; the model is then unchanged.
     pub fn load_weights(&mut self, path: impl AsRef<Path>) -> Result<()> {
         once::load_weights(&mut self.network, path.as_ref())
     }
 }
 
 impl<F: Scalar> ModelState<F> {
-    /// Writes it to a file: one tensor for each part, named by layer and number, such as `lstm/0`.
+    /// Writes the state to a file: one tensor for each part, named by layer and number, such as `lstm/0`.
     ///
     /// # Errors
     ///
@@ -195,11 +193,11 @@ impl<F: Scalar> ModelState<F> {
         once::save_state(self, path.as_ref())
     }
 
-    /// Reads what [`ModelState::save`] wrote. `self` must be a state of the same model and number of samples.
+    /// Reads a file of [`ModelState::save`]. `self` must be a state of the same model and number of samples.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] or [`Error::Checkpoint`]; the state is unchanged then.
+    /// [`Error::Io`] or [`Error::Checkpoint`]; the state is then unchanged.
     pub fn load(&mut self, path: impl AsRef<Path>) -> Result<()> {
         once::load_state(self, path.as_ref())
     }

@@ -1,4 +1,4 @@
-//! What of reading and writing models is compiled once.
+//! Functions for reading and writing models that are compiled once.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use crate::model::{Model, ModelState};
 use crate::network::Network;
 use crate::numeric::compiled_once;
 
-// Tables apart where programs need one and not the other: a table holds all that is in it.
+// Separate tables, because a program contains every function of a table that it uses.
 compiled_once! { Writing: WritingFunctions {
     save(model: &Model<F>, path: &Path) -> Result<()> = checkpoint::save;
     save_weights(network: &Network<F>, path: &Path) -> Result<()> = checkpoint::save_weights;

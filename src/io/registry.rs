@@ -1,6 +1,6 @@
-//! Which kinds of layers a saved file may name, and how each is made from its options.
+//! Registry of the kinds of layers that a saved file may name, with the functions that make them from their options.
 //!
-//! A file holds a tree of kinds: what is made of others holds them as parts, each of which is looked up by itself.
+//! A file holds a tree of kinds: a wrapper holds its parts, each of which is looked up separately.
 
 use std::any::{Any, TypeId};
 use std::cell::RefCell;
@@ -21,10 +21,10 @@ use crate::layers::{
 use crate::numeric::Scalar;
 use crate::recurrent::{AnyCell, Cell, Gated, Gates, GruCell, LstmGates, Rnn, SimpleGates, Stacked};
 
-/// Makes a layer or a cell from its options.
+/// Function that makes a layer or a cell from its options.
 type Make = fn(Value) -> Result<Box<dyn Any>>;
 
-/// The kinds of layers that [`Model::load_with`](crate::models::Model::load_with) knows: the built-in ones, and those added here.
+/// Registry of the kinds of layers for [`Model::load_with`](crate::models::Model::load_with): built-in ones and custom ones.
 ///
 /// ```
 /// use bptt::io::Registry;
@@ -38,7 +38,7 @@ pub struct Registry<F = f32> {
     number: PhantomData<F>,
 }
 
-/// By what it makes, [`AnyLayer`] or [`AnyCell`], and its kind.
+/// Keys: the type made, [`AnyLayer`] or [`AnyCell`], and the kind.
 #[derive(Clone, Default)]
 struct Kinds(BTreeMap<(TypeId, &'static str), Make>);
 
@@ -95,7 +95,7 @@ impl Kinds {
         Error::UnknownKind { kind: kind.into(), known: self.known() }
     }
 
-    /// All kinds in order, of a cell and its layer once.
+    /// Returns all kinds in order; a cell and its layer appear once.
     fn known(&self) -> Vec<String> {
         let mut known: Vec<String> = self.0.keys().map(|(_, kind)| kind.to_string()).collect();
         known.sort_unstable();
@@ -105,7 +105,7 @@ impl Kinds {
 }
 
 impl<F: Scalar> Registry<F> {
-    /// The built-in layers and cells.
+    /// Returns a registry of the built-in layers and cells.
     pub fn new() -> Self {
         once::registry()
     }
@@ -122,7 +122,7 @@ impl<F: Scalar> Registry<F> {
         self.layer::<Rnn<C>>()
     }
 
-    /// Adds the cell of a gates rule and its recurrent layer.
+    /// Adds the cell of a gate rule and its recurrent layer.
     pub fn gates<G: Gates>(self) -> Self {
         self.cell::<Gated<G>>()
     }
@@ -133,7 +133,7 @@ impl<F: Scalar> Registry<F> {
     }
 }
 
-/// The built-in layers and cells.
+/// Returns the built-in layers and cells.
 pub(super) fn built_in<F: Scalar>() -> Registry<F> {
     Registry { kinds: Kinds::default(), number: PhantomData }
         .layer::<Activate>()

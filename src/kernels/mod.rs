@@ -1,6 +1,6 @@
-//! The inner loops of products: the only place that trades clarity for speed.
+//! Inner loops of products: the only place that trades clarity for speed.
 //!
-//! `gemm` multiplies matrices, `prefetch` asks for memory before it is needed.
+//! `gemm` multiplies matrices, `prefetch` requests memory before it is needed.
 
 pub(crate) mod gemm;
 pub(crate) mod prefetch;

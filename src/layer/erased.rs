@@ -1,8 +1,8 @@
-//! Layers without their types: how a model and the layers that are made of others hold them.
+//! Layers without their types, as models and wrappers hold them.
 //!
-//! A layer's weights, cache and gradients have types of their own. Here they disappear: [`DynLayer`] is [`Layer`] with weights
-//! behind [`DynWeights`] and caches behind [`DynCache`], one downcast each a pass. [`AnyLayer`] is such a layer for either number
-//! type, as descriptions have none.
+//! A layer's weights, cache and gradients have types of their own. [`DynLayer`] is [`Layer`] with weights behind
+//! [`DynWeights`] and caches behind [`DynCache`], at the cost of one downcast each a pass. [`AnyLayer`] is such a layer for
+//! either number type, because descriptions have none.
 
 use std::any::Any;
 use std::fmt::{self, Debug};
@@ -17,18 +17,18 @@ use crate::tensor::{Form, Mask, Tensor};
 use crate::weights::initializers::Init;
 use crate::weights::{PairVisitor, Params, Path, Visitor, VisitorMut, WeightOptions};
 
-/// A cache of any layer.
+/// Cache of any layer.
 pub(crate) type DynCache = dyn Any + Send;
 
 /// Weights of any layer.
 pub(crate) trait DynWeights<F: Scalar>: Params<F> {
-    /// Weights whose type can be asked for.
+    /// Returns the weights as `Any`.
     fn as_any(&self) -> &dyn Any;
-    /// The same, to be changed.
+    /// Returns the weights as `Any`, mutably.
     fn as_any_mut(&mut self) -> &mut dyn Any;
-    /// A copy.
+    /// Returns a copy.
     fn boxed_clone(&self) -> Box<dyn DynWeights<F>>;
-    /// [`Params::visit_pair`] with other weights of the same type.
+    /// Calls [`Params::visit_pair`] with other weights of the same type.
     fn visit_with<'a>(&'a mut self, other: &'a dyn DynWeights<F>, path: Path<'_>, visitor: PairVisitor<'_, 'a, F>);
 }
 
@@ -50,15 +50,15 @@ impl<F: Scalar, W: Params<F> + Clone> DynWeights<F> for W {
     }
 }
 
-/// Why a downcast does not fail.
+/// Reason why a downcast does not fail.
 const SAME_LAYER: &str = "weights, gradients and caches stay with the layer that made them";
 
 fn typed<F: Scalar, W: Any>(weights: &dyn DynWeights<F>) -> &W {
     weights.as_any().downcast_ref().expect(SAME_LAYER)
 }
 
-/// Weights, or gradients, of a layer whose type was erased, as those of the parts of a wrapper such as
-/// [`Bidirectional`](crate::layers::Bidirectional) are.
+/// Weights or gradients of a type-erased layer, such as those of the parts of a wrapper like
+/// [`Bidirectional`](crate::layers::Bidirectional).
 ///
 /// ```
 /// use bptt::initializers::Init;
@@ -75,27 +75,27 @@ fn typed<F: Scalar, W: Any>(weights: &dyn DynWeights<F>) -> &W {
 pub struct AnyWeights<F: Scalar>(Box<dyn DynWeights<F>>);
 
 impl<F: Scalar> AnyWeights<F> {
-    /// These weights without their type.
+    /// Returns these weights without their type.
     pub(crate) fn new<W: Params<F> + Clone>(weights: W) -> Self {
         AnyWeights(Box::new(weights))
     }
 
-    /// The weights of a layer that says what type they have.
+    /// Returns the weights of a layer that knows their type.
     pub(crate) fn typed<W: Any>(&self) -> &W {
         typed(&*self.0)
     }
 
-    /// The same, to be changed.
+    /// Returns the weights mutably, of a layer that knows their type.
     pub(crate) fn typed_mut<W: Any>(&mut self) -> &mut W {
         self.downcast_mut().expect(SAME_LAYER)
     }
 
-    /// The weights, if this is their type.
+    /// Returns the weights, if they have this type.
     pub fn downcast_ref<W: Any>(&self) -> Option<&W> {
         self.0.as_any().downcast_ref()
     }
 
-    /// The same, to be changed.
+    /// Returns the weights mutably, if they have this type.
     pub fn downcast_mut<W: Any>(&mut self) -> Option<&mut W> {
         self.0.as_any_mut().downcast_mut()
     }
@@ -129,7 +129,7 @@ impl<F: Scalar> Params<F> for AnyWeights<F> {
     }
 }
 
-/// A cache of a layer whose type was erased; made when it is first used.
+/// Cache of a type-erased layer, made on first use.
 #[derive(Default)]
 pub(crate) struct AnyCache(Option<Box<DynCache>>);
 
@@ -140,17 +140,17 @@ impl Debug for AnyCache {
 }
 
 impl AnyCache {
-    /// The cache of this layer.
+    /// Returns the cache of this layer.
     pub(crate) fn of<F: Scalar>(&mut self, layer: &dyn DynLayer<F>) -> &mut DynCache {
         self.get_or_make(|| layer.cache())
     }
 
-    /// The cache, made by this when it is first asked for.
+    /// Returns the cache, made by `make` on first use.
     pub(crate) fn get_or_make(&mut self, make: impl FnOnce() -> Box<DynCache>) -> &mut DynCache {
         &mut **self.0.get_or_insert_with(make)
     }
 
-    /// Whether it is one of this layer's, or none yet.
+    /// Whether the cache is one of this layer's, or not made yet.
     pub(crate) fn fits<F: Scalar>(&self, layer: &dyn DynLayer<F>) -> bool {
         self.0.as_ref().is_none_or(|cache| layer.fits(&**cache))
     }
@@ -158,33 +158,33 @@ impl AnyCache {
 
 /// [`Layer`] without its types.
 pub trait DynLayer<F: Scalar>: Debug + Send + Sync {
-    /// [`Describe::kind`].
+    /// Returns [`Describe::kind`].
     fn kind(&self) -> &'static str;
-    /// The options as they are saved.
+    /// Returns the options as they are saved.
     fn options(&self) -> Result<Value>;
-    /// [`Layer::output_form`].
+    /// Calls [`Layer::output_form`].
     fn output_form(&self, input: Form) -> Result<Form>;
-    /// [`Layer::build`].
+    /// Calls [`Layer::build`].
     fn build(&self, input: Form, init: &mut Init) -> Result<AnyWeights<F>>;
-    /// A new cache.
+    /// Returns a new cache.
     fn cache(&self) -> Box<DynCache>;
-    /// Whether [`DynLayer::cache`] of a layer of this type made it.
+    /// Whether [`DynLayer::cache`] of a layer of this type made the cache.
     fn fits(&self, cache: &DynCache) -> bool;
-    /// [`Layer::forward`].
+    /// Calls [`Layer::forward`].
     fn forward(&self, weights: &AnyWeights<F>, forward: Forward<'_, F, DynCache>);
-    /// [`Layer::backward`].
+    /// Calls [`Layer::backward`].
     fn backward(&self, weights: &AnyWeights<F>, backward: Backward<'_, F, DynCache, AnyWeights<F>>);
-    /// [`Layer::final_activation`].
+    /// Calls [`Layer::final_activation`].
     fn final_activation(&self) -> Activation;
-    /// [`Layer::takes_lookups`].
+    /// Calls [`Layer::takes_lookups`].
     fn takes_lookups(&self, pass: Pass<'_>) -> bool;
-    /// [`Layer::output_mask`].
+    /// Calls [`Layer::output_mask`].
     fn output_mask(&self, x: &Tensor<F>, mask: &mut Mask);
-    /// [`Layer::carry`].
+    /// Calls [`Layer::carry`].
     fn carry(&self) -> Carry;
-    /// [`Layer::weight_options`].
+    /// Calls [`Layer::weight_options`].
     fn weight_options(&self, path: Path<'_>) -> WeightOptions;
-    /// [`Layer::vocabulary`].
+    /// Calls [`Layer::vocabulary`].
     fn vocabulary(&self) -> Option<usize>;
 }
 

@@ -184,14 +184,14 @@ pub trait Layer<F: Scalar>: Describe {
         None
     }
 
-    /// The layer without its type. Built-in layers have theirs made in the crate, where it is compiled.
+    /// Returns the layer without its type. Built-in layers compile theirs in this crate.
     #[doc(hidden)]
     fn erase(self) -> Arc<dyn DynLayer<F>> {
         Arc::new(self)
     }
 }
 
-/// Gives a built-in layer its [`Layer::erase`].
+/// Implements [`Layer::erase`] of a built-in layer.
 macro_rules! erase_layer {
     ($number:ident, $layer:ty) => {
         fn erase(self) -> std::sync::Arc<dyn $crate::layer::DynLayer<$number>> {

@@ -1,7 +1,7 @@
-//! Parts of wrappers in files: which type a part has is known by its kind alone, and who knows the kinds is on a floor above.
+//! Parts of wrappers in files. The type of a part follows from its kind, but only modules above this one know the kinds.
 //!
-//! So whoever reads a file says so for as long as it reads: [`with_parts`]. It is a matter of the thread, for serde hands
-//! nothing down.
+//! A reader of files therefore provides the function with [`with_parts`] while it reads. It is stored per thread, because
+//! serde passes no context down.
 
 use std::any::{Any, TypeId};
 use std::cell::RefCell;
@@ -13,23 +13,23 @@ use serde_json::Value;
 
 use crate::error::Result;
 
-/// A part of a wrapper in a file: its kind, and its options.
+/// Part of a wrapper in a file: its kind, and its options.
 #[derive(Deserialize, Serialize)]
 pub(crate) struct SavedPart {
     pub(crate) kind: String,
     pub(crate) options: Value,
 }
 
-/// Makes a part: a value of the type with this id.
+/// Function that makes a part: a value of the type with this id.
 pub(crate) type ReadPart = dyn Fn(TypeId, SavedPart) -> Result<Box<dyn Any>>;
 
 thread_local! {
     static READER: RefCell<Option<Rc<ReadPart>>> = const { RefCell::new(None) };
 }
 
-/// Calls `read`, within which parts are made by `reader`.
+/// Calls `read`, within which `reader` makes parts.
 pub(crate) fn with_parts<T>(reader: Rc<ReadPart>, read: impl FnOnce() -> T) -> T {
-    /// Puts back what was there, also when `read` panics.
+    /// Restores the previous reader, also when `read` panics.
     struct Before(Option<Rc<ReadPart>>);
     impl Drop for Before {
         fn drop(&mut self) {

@@ -1,4 +1,4 @@
-//! An activation function as a layer: y = activation(x).
+//! Activation function as a layer: y = activation(x).
 //!
 //! Backward: dx = dy ∘ activation′.
 
@@ -11,7 +11,7 @@ use crate::numeric::Scalar;
 use crate::tensor::Form;
 use crate::weights::initializers::Init;
 
-/// Applies a function to what comes in: Keras' `Activation` layer.
+/// Layer that applies an activation function: Keras' `Activation`.
 ///
 /// # Shapes
 ///
@@ -21,7 +21,7 @@ use crate::weights::initializers::Init;
 ///
 /// | name | default | purpose | range |
 /// | --- | --- | --- | --- |
-/// | `activation` | | the function; softmax is over the features | any [`Activation`] |
+/// | `activation` | | activation function; softmax is over the features | any [`Activation`] |
 ///
 /// ```
 /// use bptt::layers::Activate;
@@ -38,12 +38,12 @@ pub struct Activate {
 }
 
 impl Activate {
-    /// The layer of this function.
+    /// Returns a layer with this activation.
     pub fn new(activation: Activation) -> Self {
         Activate { activation }
     }
 
-    /// What this pass applies: nothing if the loss takes it over.
+    /// Returns the activation that this pass applies: none if the loss absorbs it.
     fn applied(&self, pass: Pass<'_>) -> Activation {
         if pass.absorbed { Activation::Linear } else { self.activation }
     }

@@ -1,7 +1,7 @@
-//! Dropout: in training, y = x ∘ m with m drawn anew for each element of each batch; otherwise y = x.
+//! Dropout: in training, y = x ∘ m with m drawn for each element of each batch; otherwise y = x.
 //!
 //! m is 0 with probability `rate`, else 1 / (1 − rate), so the expected output is the input. Backward: dx = dy ∘ m.
-//! Recurrent layers have dropout options of their own, whose masks are shared over time.
+//! Recurrent layers have their own dropout options, whose masks are shared over time.
 
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
@@ -13,17 +13,17 @@ use crate::numeric::checks::check_rate;
 use crate::tensor::{Form, resize};
 use crate::weights::initializers::Init;
 
-/// Sets a random part of its input to zero while training (Srivastava et al. 2014), and does nothing otherwise.
+/// Dropout layer: sets a random part of its input to zero in training (Srivastava et al. 2014), and does nothing otherwise.
 ///
 /// # Shapes
 ///
-/// Vectors or sequences, unchanged. On a sequence each step has a mask of its own.
+/// Vectors or sequences, unchanged. On a sequence each time step has its own mask.
 ///
 /// # Options
 ///
 /// | name | default | purpose | range |
 /// | --- | --- | --- | --- |
-/// | `rate` | | the part that is dropped | 0 ≤ rate < 1 |
+/// | `rate` | | fraction of the input to drop | 0 ≤ rate < 1 |
 ///
 /// ```
 /// use bptt::layer::Layer;
@@ -39,7 +39,7 @@ pub struct Dropout {
 }
 
 impl Dropout {
-    /// Drops this part of the input.
+    /// Returns a layer that drops this fraction of the input.
     pub fn new(rate: f64) -> Self {
         Dropout { rate }
     }
@@ -49,7 +49,7 @@ impl Dropout {
     }
 }
 
-/// The mask of the last forward pass, one row for each row of the input.
+/// Mask of the last forward pass, one row for each row of the input.
 #[derive(Clone, Debug, Default)]
 pub struct DropoutCache<F: Scalar> {
     mask: Array2<F>,

@@ -1,11 +1,11 @@
-//! One vector of a sequence: the mean of its steps, or the largest value of each feature.
+//! Global pooling: the mean, or the maximum of each feature, over the time steps.
 //!
 //! ```text
 //! mean: y = Σ over t of m[t] · x[t] / Σ m        dx[t] = m[t] · dy / Σ m
 //! max:  y = max over t of x[t]                   dx[t] = dy / k where x[t] = y, which it does at k steps, else 0
 //! ```
 //!
-//! m is the mask, 1 where a step counts.
+//! m is the mask, 1 at time steps that count.
 
 use ndarray::{Array1, Array2, ArrayView2, Zip};
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ use crate::tensor::mask;
 use crate::tensor::{Form, resize};
 use crate::weights::initializers::Init;
 
-/// The mean of a sequence over its steps.
+/// Mean of a sequence over its time steps.
 ///
 /// # Shapes
 ///
@@ -25,7 +25,7 @@ use crate::weights::initializers::Init;
 ///
 /// # Masks
 ///
-/// The mean is over the steps that count, as in Keras. Of none it is 0 (in Keras not a number).
+/// The mean is over the steps that count, as in Keras. Without any it is 0 (NaN in Keras).
 ///
 /// ```
 /// use bptt::layers::GlobalAveragePooling1D;
@@ -40,7 +40,7 @@ use crate::weights::initializers::Init;
 #[serde(deny_unknown_fields)]
 pub struct GlobalAveragePooling1D {}
 
-/// The largest value of each feature over the steps of a sequence.
+/// Maximum of each feature over the time steps of a sequence.
 ///
 /// # Shapes
 ///
@@ -48,8 +48,7 @@ pub struct GlobalAveragePooling1D {}
 ///
 /// # Masks
 ///
-/// As in Keras, it takes no notice of a mask: steps that do not count may hold the largest value too. Equal largest values
-/// share the gradient.
+/// As in Keras, it ignores the mask: masked steps may hold the maximum. Equal maxima share the gradient.
 ///
 /// ```
 /// use bptt::layers::GlobalMaxPooling1D;
@@ -64,14 +63,14 @@ pub struct GlobalAveragePooling1D {}
 pub struct GlobalMaxPooling1D {}
 
 impl GlobalAveragePooling1D {
-    /// The layer; it has no options.
+    /// Returns the layer, which has no options.
     pub fn new() -> Self {
         GlobalAveragePooling1D {}
     }
 }
 
 impl GlobalMaxPooling1D {
-    /// The layer; it has no options.
+    /// Returns the layer, which has no options.
     pub fn new() -> Self {
         GlobalMaxPooling1D {}
     }
@@ -89,7 +88,7 @@ impl Describe for GlobalMaxPooling1D {
     }
 }
 
-/// What one step of each sample weighs in its mean: (B).
+/// Returns the weight of one step of each sample in its mean: (B).
 fn weigh<F: Scalar>(mask: Option<ArrayView2<'_, bool>>, (steps, batch): (usize, usize), weights: &mut Array1<F>) {
     resize(weights, batch);
     for (sample, weight) in weights.iter_mut().enumerate() {
@@ -147,7 +146,7 @@ impl<F: Scalar> Layer<F> for GlobalAveragePooling1D {
     erase_layer!(F, GlobalAveragePooling1D);
 }
 
-/// At how many steps each feature has its largest value: (B, D).
+/// Number of steps at which each feature has its maximum: (B, D).
 #[derive(Clone, Debug, Default)]
 pub struct GlobalMaxPooling1DCache<F> {
     ties: Array2<F>,

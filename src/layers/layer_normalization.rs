@@ -1,10 +1,10 @@
-//! Layer normalization: the features of each vector, or of each step, are brought to mean 0 and variance 1 (Ba et al. 2016).
+//! Layer normalization: scales the features of each vector, or of each time step, to mean 0 and variance 1 (Ba et al. 2016).
 //!
 //! ```text
 //! n = (x − mean) / √(variance + ε)      y = γ ∘ n + β
 //! ```
 //!
-//! mean and variance are over the D features. Backward, with g = dy ∘ γ and the means of g and of g ∘ n over the features:
+//! Mean and variance are over the D features. Backward, with g = dy ∘ γ and the means of g and of g ∘ n over the features:
 //! dx = (g − mean g − n · mean(g ∘ n)) / √(variance + ε), dγ = Σ dy ∘ n, dβ = Σ dy.
 
 use ndarray::{Array1, Array2};
@@ -16,12 +16,11 @@ use crate::numeric::Scalar;
 use crate::tensor::{Form, resize, slice, slice_mut};
 use crate::weights::initializers::{Init, Initializer};
 
-/// Brings the features of each row to mean 0 and variance 1, then scales and shifts them by weights.
+/// Layer normalization: scales the features of each row to mean 0 and variance 1, then scales and shifts them by weights.
 ///
 /// # Shapes
 ///
-/// Vectors (B, D) or sequences (T, B, D), unchanged. Weights: `gamma` (D), which starts with ones, and `beta` (D), which starts
-/// with zeros.
+/// Vectors (B, D) or sequences (T, B, D), unchanged. Weights: `gamma` (D), initially ones, and `beta` (D), initially zeros.
 ///
 /// # Options
 ///
@@ -49,22 +48,22 @@ pub struct LayerNormalization {
 }
 
 impl LayerNormalization {
-    /// A layer with Keras' defaults.
+    /// Returns a layer with Keras' defaults.
     pub fn new() -> Self {
         LayerNormalization { epsilon: 1e-3, center: true, scale: true }
     }
 
-    /// What is added to the variance.
+    /// Sets the number added to the variance.
     pub fn epsilon(self, epsilon: f64) -> Self {
         LayerNormalization { epsilon, ..self }
     }
 
-    /// Whether there is a β.
+    /// Sets whether there is a β.
     pub fn center(self, center: bool) -> Self {
         LayerNormalization { center, ..self }
     }
 
-    /// Whether there is a γ.
+    /// Sets whether there is a γ.
     pub fn scale(self, scale: bool) -> Self {
         LayerNormalization { scale, ..self }
     }
@@ -76,7 +75,7 @@ impl Default for LayerNormalization {
     }
 }
 
-/// The weights of [`LayerNormalization`].
+/// Weights of [`LayerNormalization`].
 #[derive(Clone, Debug)]
 pub struct LayerNormalizationWeights<F> {
     /// γ (D).
@@ -86,7 +85,7 @@ pub struct LayerNormalizationWeights<F> {
 }
 crate::params!(LayerNormalizationWeights { gamma, beta });
 
-/// n and 1 / √(variance + ε) of each row of the last forward pass.
+/// Values n and 1 / √(variance + ε) of each row of the last forward pass.
 #[derive(Clone, Debug, Default)]
 pub struct LayerNormalizationCache<F: Scalar> {
     normalized: Array2<F>,
@@ -99,7 +98,7 @@ impl Describe for LayerNormalization {
     }
 }
 
-/// The mean of what a function makes of each place of a row of `features`.
+/// Returns the mean of `value` over the places of a row of `features`.
 fn mean<F: Scalar>(features: usize, value: impl Fn(usize) -> F) -> F {
     (0..features).fold(F::zero(), |sum, feature| sum + value(feature)) / F::of(features as f64)
 }

@@ -1,4 +1,4 @@
-//! Masking: steps whose features all have one value do not count, y = x ∘ m.
+//! Masking: time steps whose features all have one value are masked, y = x ∘ m.
 //!
 //! Backward: dx = dy ∘ m.
 
@@ -11,9 +11,9 @@ use crate::tensor::Mask;
 use crate::tensor::{Form, Tensor, copy_row, slice, slice_mut};
 use crate::weights::initializers::Init;
 
-/// Leaves out the steps in which every feature equals a value, such as the zeros of padding.
+/// Layer that masks the time steps in which every feature equals a value, such as zeros of padding.
 ///
-/// What it leaves out is zero in its output, and does not count for the layers after it, nor for the loss: see [`Mask`].
+/// Masked steps are zero in its output, and do not count for later layers and the loss: see [`Mask`].
 ///
 /// # Shapes
 ///
@@ -23,7 +23,7 @@ use crate::weights::initializers::Init;
 ///
 /// | name | default | purpose | range |
 /// | --- | --- | --- | --- |
-/// | `mask_value` | | what all features of a step are when it does not count | any finite number |
+/// | `mask_value` | | value of all features of a masked step | any finite number |
 ///
 /// ```
 /// use bptt::layers::Masking;
@@ -38,7 +38,7 @@ pub struct Masking {
 }
 
 impl Masking {
-    /// Leaves out the steps that have this value throughout.
+    /// Returns a layer that masks the steps with this value.
     pub fn new(mask_value: f64) -> Self {
         Masking { mask_value }
     }
@@ -49,7 +49,7 @@ impl Masking {
         step.iter().any(|&feature| feature != value)
     }
 
-    /// Copies the rows of steps that count, and zero for the others.
+    /// Copies the rows of steps that count, and writes zeros for the others.
     fn keep_counting<F: Scalar>(&self, x: &Tensor<F>, from: &Tensor<F>, to: &mut Tensor<F>) {
         let (steps, batch, features) = x.sequence().dim();
         let to = slice_mut(to.as_sequence(steps, batch, features)).chunks_exact_mut(features);
@@ -65,7 +65,7 @@ impl Describe for Masking {
     }
 }
 
-/// Rows of a sequence, each in one piece.
+/// Returns the rows of a sequence as slices.
 fn rows<F: Scalar>(sequence: &Tensor<F>) -> std::slice::ChunksExact<'_, F> {
     let sequence = sequence.sequence();
     slice(sequence).chunks_exact(sequence.dim().2)

@@ -1,4 +1,4 @@
-//! A vector at each of n steps: y[t] = x.
+//! Repetition of a vector at each of n steps: y[t] = x.
 //!
 //! Backward: dx = Σ over t of dy[t].
 
@@ -12,9 +12,9 @@ use crate::numeric::checks::check_count;
 use crate::tensor::Form;
 use crate::weights::initializers::Init;
 
-/// Makes a sequence of a vector by repeating it, such as the last output of an encoder for each step of a decoder.
+/// Layer that repeats a vector as a sequence, such as an encoder's last output for each step of a decoder.
 ///
-/// It begins a sequence anew, so a model with it cannot go on from a state.
+/// It starts a new sequence, so a model with it cannot continue from a state.
 ///
 /// # Shapes
 ///
@@ -24,7 +24,7 @@ use crate::weights::initializers::Init;
 ///
 /// | name | default | purpose | range |
 /// | --- | --- | --- | --- |
-/// | `n` | | how many steps | at least 1 |
+/// | `n` | | number of time steps | at least 1 |
 ///
 /// ```
 /// use bptt::layer::Layer;
@@ -40,7 +40,7 @@ pub struct RepeatVector {
 }
 
 impl RepeatVector {
-    /// Repeats a vector this many times.
+    /// Returns a layer that repeats a vector `n` times.
     pub fn new(n: usize) -> Self {
         RepeatVector { n }
     }

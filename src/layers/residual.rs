@@ -1,6 +1,6 @@
-//! A way around a layer: y = x + f(x).
+//! Residual connection around a layer: y = x + f(x).
 //!
-//! Backward: dx = dy + (∂f/∂x)ᵀ dy; the layer's weights get their gradients from dy.
+//! Backward: dx = dy + (∂f/∂x)ᵀ dy; the gradients of the layer's weights follow from dy.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,13 +12,13 @@ use crate::numeric::Scalar;
 use crate::tensor::{Form, Mask, Tensor};
 use crate::weights::initializers::Init;
 
-/// Adds the input of a layer to its output (He et al. 2016), so that deep stacks learn what is to be changed.
+/// Residual connection: adds the input of a layer to its output (He et al. 2016).
 ///
 /// # Shapes
 ///
-/// Vectors or sequences, unchanged: those of the layer, whose output must have the form of its input. Weights: the layer's.
+/// Those of the inner layer, whose output must have the form of its input. Weights: those of the inner layer.
 ///
-/// The state of the layer is carried over, as if it stood by itself; so is its mask.
+/// State and mask are those of the inner layer.
 ///
 /// ```
 /// use bptt::layers::Residual;
@@ -39,13 +39,13 @@ pub struct Residual {
 }
 
 impl Residual {
-    /// Adds the input of this layer to its output.
+    /// Returns a layer that adds the input of this one to its output.
     pub fn new<L: Layer<f32> + Layer<f64>>(layer: L) -> Self {
         Residual { layer: AnyLayer::new(layer) }
     }
 }
 
-/// The layer's cache and its output.
+/// Cache of the inner layer, and its output.
 #[derive(Debug, Default)]
 pub struct ResidualCache<F> {
     layer: AnyCache,
@@ -58,14 +58,14 @@ impl Describe for Residual {
     }
 }
 
-/// The pass for the layer inside: what comes after it is the sum.
+/// Returns the pass for the inner layer, which is followed by the sum.
 fn inside(mut pass: Pass<'_>) -> Pass<'_> {
     pass.absorbed = false;
     pass.lookup = false;
     pass
 }
 
-/// sum += more.
+/// Computes sum += more.
 fn add<F: Scalar>(sum: &mut Tensor<F>, more: &Tensor<F>) {
     sum.rows_mut().zip_mut_with(&more.rows(), |sum, &more| *sum += more);
 }

@@ -1,6 +1,6 @@
-//! A layer of vectors at each step of a sequence: y[t] = f(x[t]), with the same weights.
+//! Layer of vectors applied to each time step of a sequence: y[t] = f(x[t]), with the same weights.
 //!
-//! The steps are taken as further samples, forward and back.
+//! Time steps are treated as further samples, forward and backward.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,14 +13,15 @@ use crate::numeric::Scalar;
 use crate::tensor::{Form, Tensor};
 use crate::weights::initializers::Init;
 
-/// Applies a layer that takes vectors to each step of a sequence.
+/// Layer that applies a layer of vectors to each time step of a sequence.
 ///
-/// The built-in ones do so by themselves: `TimeDistributed::new(Dense::new(3))` computes what `Dense::new(3)` does. It is for
-/// layers of your own that know vectors only.
+/// Built-in layers do so without it: `TimeDistributed::new(Dense::new(3))` computes what `Dense::new(3)` does. It is for
+/// custom layers that only take vectors.
 ///
 /// # Shapes
 ///
-/// Sequences (T, B, D) to sequences (T, B, K), where the layer turns vectors (B, D) into vectors (B, K). Weights: the layer's.
+/// Sequences (T, B, D) become sequences (T, B, K), if the layer turns vectors (B, D) into vectors (B, K). Weights: those of
+/// the inner layer.
 ///
 /// ```
 /// use bptt::layers::TimeDistributed;
@@ -39,13 +40,13 @@ pub struct TimeDistributed {
 }
 
 impl TimeDistributed {
-    /// Applies this layer to each step.
+    /// Returns a layer that applies this one to each time step.
     pub fn new<L: Layer<f32> + Layer<f64>>(layer: L) -> Self {
         TimeDistributed { layer: AnyLayer::new(layer) }
     }
 }
 
-/// The layer's cache, and the steps as samples (T·B): input, output and their gradients.
+/// Cache of the inner layer, and the time steps as samples (T·B): input, output and their gradients.
 #[derive(Debug, Default)]
 pub struct TimeDistributedCache<F> {
     layer: AnyCache,
@@ -61,13 +62,13 @@ impl Describe for TimeDistributed {
     }
 }
 
-/// Makes samples of the steps of a sequence.
+/// Turns the time steps of a sequence into samples.
 fn to_samples<F: Scalar>(sequence: &Tensor<F>, samples: &mut Tensor<F>) {
     let rows = sequence.rows();
     samples.as_vector(rows.nrows(), rows.ncols()).assign(&rows);
 }
 
-/// Makes steps of samples, as many as `like` has.
+/// Turns samples into time steps, as many as `like` has.
 fn to_steps<F: Scalar>(samples: &Tensor<F>, like: &Tensor<F>, sequence: &mut Tensor<F>) {
     let rows = samples.rows();
     sequence.like(like, rows.ncols());

@@ -1,4 +1,4 @@
-//! Cross-entropy of labels that are yes or no.
+//! Binary cross-entropy.
 
 use super::elements::mean_of_elements;
 use super::{Loss, boxed_loss, check_smoothing, clip, from_logits_option};
@@ -9,12 +9,12 @@ use crate::numeric::Scalar;
 
 /// Binary cross-entropy, −t·ln p − (1 − t)·ln(1 − p), the mean over each row.
 ///
-/// After a last sigmoid, or with `from_logits`, computed from the logit z as max(z, 0) − z·t + ln(1 + e^−|z|); otherwise
-/// from probabilities, which are kept 10⁻⁷ away from 0 and 1.
+/// After a last sigmoid, or with `from_logits`, it is computed from the logit z as max(z, 0) − z·t + ln(1 + e^−|z|);
+/// otherwise from probabilities, which are clipped to 10⁻⁷ from 0 and 1.
 ///
-/// With `label_smoothing` s, labels are drawn towards ½ before: t·(1 − s) + s/2.
+/// With `label_smoothing` s, labels move towards ½ first: t·(1 − s) + s/2.
 ///
-/// Targets: 0 to 1, of the predictions' width.
+/// Targets: 0 to 1, with the width of the predictions.
 ///
 /// ```
 /// use bptt::losses::{BinaryCrossentropy, Loss};
@@ -31,7 +31,7 @@ pub struct BinaryCrossentropy {
 from_logits_option!(BinaryCrossentropy, "From probabilities, or from the logits of a last sigmoid.");
 
 impl BinaryCrossentropy {
-    /// How far labels are drawn towards ½: 0 (the default) not at all, 1 altogether. A number out of this range is an
+    /// Sets how far labels move towards ½: from 0 (the default, not at all) to 1. Another number is an
     /// [`Error::InvalidOption`](crate::Error::InvalidOption) before training.
     pub fn label_smoothing(self, label_smoothing: f64) -> Self {
         BinaryCrossentropy { label_smoothing, ..self }

@@ -1,4 +1,4 @@
-//! Cross-entropy of one class out of several, told by a distribution or by its number.
+//! Categorical cross-entropy, for targets that are distributions or class numbers.
 
 use super::{Loss, boxed_loss, check_smoothing, clip, from_logits_option};
 use crate::activations::Activation;
@@ -8,12 +8,12 @@ use crate::numeric::Scalar;
 
 /// Categorical cross-entropy, −Σ tₖ·ln pₖ over each row.
 ///
-/// After a last softmax, or with `from_logits`, computed from the logits; otherwise from probabilities, each divided by the
-/// sum of its row and kept 10⁻⁷ away from 0 and 1, as Keras does.
+/// After a last softmax, or with `from_logits`, it is computed from the logits; otherwise from probabilities, which are
+/// divided by the sum of their row and clipped to 10⁻⁷ from 0 and 1, as in Keras.
 ///
-/// With `label_smoothing` s, all K classes get a share of the targets before: t·(1 − s) + s/K.
+/// With `label_smoothing` s, part of each target is first spread over all K classes: t·(1 − s) + s/K.
 ///
-/// Targets: a distribution over the classes, of the predictions' width, such as a one-hot row.
+/// Targets: a distribution over the classes, with the width of the predictions, such as a one-hot row.
 ///
 /// ```
 /// use bptt::losses::{CategoricalCrossentropy, Loss};
@@ -29,7 +29,7 @@ pub struct CategoricalCrossentropy {
 from_logits_option!(CategoricalCrossentropy, "From probabilities, or from the logits of a last softmax.");
 
 impl CategoricalCrossentropy {
-    /// The part of the targets that all classes share alike, 0 to 1: 0 by default. A number out of this range is an
+    /// Sets the part of the targets that is spread over all classes, 0 to 1: 0 by default. Another number is an
     /// [`Error::InvalidOption`](crate::Error::InvalidOption) before training.
     pub fn label_smoothing(self, label_smoothing: f64) -> Self {
         CategoricalCrossentropy { label_smoothing, ..self }
@@ -61,9 +61,9 @@ impl<F: Scalar> Loss<F> for CategoricalCrossentropy {
     }
 }
 
-/// Sparse categorical cross-entropy, −ln p of the right class: [`CategoricalCrossentropy`] with class numbers for targets.
+/// Sparse categorical cross-entropy, −ln p of the true class: [`CategoricalCrossentropy`] for class numbers.
 ///
-/// Targets: one whole number for each row, 0 to one less than the predictions' width.
+/// Targets: one whole number for each row, from 0 to one less than the width of the predictions.
 ///
 /// ```
 /// use bptt::losses::{Loss, SparseCategoricalCrossentropy};
@@ -103,7 +103,7 @@ impl<F: Scalar> Loss<F> for SparseCategoricalCrossentropy {
     }
 }
 
-/// Both categorical cross-entropies: `target(class)` is the probability of the class.
+/// Implements both categorical cross-entropies: `target(class)` is the target probability of the class.
 fn of_classes<F: Scalar>(
     values: &[F],
     target: impl Fn(usize) -> F,
@@ -119,7 +119,7 @@ fn of_classes<F: Scalar>(
     };
     let mut sum = 0.0;
     if logits {
-        // −Σ tₖ·(zₖ − ln Σ e^z), with the largest logit taken out of the exponentials.
+        // −Σ tₖ·(zₖ − ln Σ e^z), with the largest logit subtracted in the exponentials.
         let largest = values.iter().fold(values[0], |a, &b| Lane::max(a, b));
         let total = values.iter().fold(F::zero(), |a, &z| a + Lane::exp(z - largest));
         let (log_total, total_target) = (total.ln(), targets.fold(F::zero(), |a, b| a + b));

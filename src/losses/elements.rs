@@ -1,4 +1,4 @@
-//! Losses of single elements, averaged over each row as in Keras.
+//! Element-wise losses, averaged over each row as in Keras.
 
 use std::cmp::Ordering;
 
@@ -8,7 +8,7 @@ use crate::numeric::Lane;
 use crate::numeric::Scalar;
 use crate::numeric::checks::check_positive;
 
-/// The mean of `element(prediction, target)`, a loss and its slope, over a row.
+/// Returns the mean over a row of `element(prediction, target)`, which returns a loss and its derivative.
 pub(super) fn mean_of_elements<F: Scalar>(
     predictions: &[F],
     targets: &[F],
@@ -32,7 +32,7 @@ pub(super) fn mean_of_elements<F: Scalar>(
 
 /// Mean squared error, the mean of (p − t)² over each row.
 ///
-/// Targets: finite numbers, of the predictions' width.
+/// Targets: finite numbers, with the width of the predictions.
 ///
 /// ```
 /// use bptt::losses::{Loss, MeanSquaredError};
@@ -50,7 +50,7 @@ impl<F: Scalar> Loss<F> for MeanSquaredError {
     }
 }
 
-/// The sign; 0 of 0, NaN of NaN.
+/// Returns the sign: 0 for 0, NaN for NaN.
 fn sign<F: Scalar>(value: F) -> F {
     match value.partial_cmp(&F::zero()) {
         Some(Ordering::Less) => -F::one(),
@@ -59,9 +59,9 @@ fn sign<F: Scalar>(value: F) -> F {
     }
 }
 
-/// Mean absolute error, the mean of |p − t| over each row. Its slope where both are equal is 0.
+/// Mean absolute error, the mean of |p − t| over each row. Its derivative at p = t is 0.
 ///
-/// Targets: finite numbers, of the predictions' width.
+/// Targets: finite numbers, with the width of the predictions.
 ///
 /// ```
 /// use bptt::losses::{Loss, MeanAbsoluteError};
@@ -79,10 +79,10 @@ impl<F: Scalar> Loss<F> for MeanAbsoluteError {
     }
 }
 
-/// Huber's loss, the mean over each row of e²/2 for errors e = p − t of at most δ, and of δ·|e| − δ²/2 for larger ones
-/// (Huber 1964): like the squared error near the target, like the absolute one far from it.
+/// Huber loss (Huber 1964): the mean over each row of e²/2 for errors e = p − t of at most δ, and of δ·|e| − δ²/2 for larger
+/// ones. It is quadratic near the target and linear far from it.
 ///
-/// Targets: finite numbers, of the predictions' width.
+/// Targets: finite numbers, with the width of the predictions.
 ///
 /// ```
 /// use bptt::losses::{Huber, Loss};
@@ -100,12 +100,12 @@ impl Default for Huber {
 }
 
 impl Huber {
-    /// With δ = 1.
+    /// Returns the loss with δ = 1.
     pub fn new() -> Self {
         Huber::default()
     }
 
-    /// The error δ from which on the loss is linear: a finite number above 0, 1 by default. Another is an
+    /// Sets δ, the error above which the loss is linear: a finite number above 0, 1 by default. Another is an
     /// [`Error::InvalidOption`](crate::Error::InvalidOption) before training.
     pub fn delta(self, delta: f64) -> Self {
         Huber { delta }
@@ -132,11 +132,11 @@ impl<F: Scalar> Loss<F> for Huber {
     }
 }
 
-/// Poisson loss, the mean of p − t·ln(p + 10⁻⁷) over each row: the negative logarithm of the probability of the count t where
-/// p is expected, without what does not depend on p.
+/// Poisson loss, the mean of p − t·ln(p + 10⁻⁷) over each row: the negative log-likelihood of the count t for the rate p,
+/// without the terms that do not depend on p.
 ///
-/// Predictions are to be positive, as softplus and ReLU make them. Targets: counts or rates of at least 0, of the
-/// predictions' width.
+/// Predictions must be positive, as after softplus or ReLU. Targets: counts or rates of at least 0, with the width of the
+/// predictions.
 ///
 /// ```
 /// use bptt::losses::{Loss, Poisson};

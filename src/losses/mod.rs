@@ -47,7 +47,7 @@ use crate::numeric::Scalar;
 use crate::numeric::checks::check;
 use crate::tensor::{each_row, each_row_mut};
 
-/// A loss over rows of predictions and targets.
+/// Loss over rows of predictions and targets.
 ///
 /// ```
 /// use bptt::losses::Loss;
@@ -68,12 +68,12 @@ use crate::tensor::{each_row, each_row_mut};
 /// }
 /// ```
 pub trait Loss<F: Scalar>: Debug + Send + Sync {
-    /// Whether the loss computes from the input of this last activation instead of its output.
+    /// Returns whether the loss computes from the input of this last activation instead of its output.
     fn absorbs(&self, _activation: Activation) -> bool {
         false
     }
 
-    /// Looks at the options before training starts.
+    /// Checks the options before training starts.
     ///
     /// # Errors
     ///
@@ -82,16 +82,16 @@ pub trait Loss<F: Scalar>: Debug + Send + Sync {
         Ok(())
     }
 
-    /// How wide a row of targets is for rows of `outputs` predictions.
+    /// Returns the width of a row of targets for rows of `outputs` predictions.
     fn target_width(&self, outputs: usize) -> usize {
         outputs
     }
 
-    /// Looks at one row of targets before training starts.
+    /// Checks one row of targets before training starts.
     ///
     /// # Errors
     ///
-    /// What is wrong with it, as the end of the sentence "target … ".
+    /// The problem, as the end of the sentence "target … ".
     fn check_target(&self, target: &[F], _outputs: usize) -> std::result::Result<(), String> {
         match target.iter().find(|value| !value.is_finite()) {
             Some(value) => Err(format!("is {value}; it must be a finite number")),
@@ -99,13 +99,13 @@ pub trait Loss<F: Scalar>: Debug + Send + Sync {
         }
     }
 
-    /// The loss of one row; its gradient is written into `gradient`, if that is asked for.
+    /// Returns the loss of one row, and writes its gradient into `gradient` if requested.
     ///
-    /// `prediction` and `gradient` are as wide as the model's outputs, `target` as [`Loss::target_width`] says. `absorbed`
-    /// says that the prediction comes from before the last activation.
+    /// `prediction` and `gradient` have the width of the model's outputs, `target` that of [`Loss::target_width`]. With
+    /// `absorbed`, the prediction is the input of the last activation.
     fn row(&self, prediction: &[F], target: &[F], absorbed: bool, gradient: Option<&mut [F]>) -> f64;
 
-    /// The loss in a box. Built-in losses have theirs made in the crate, where it is compiled.
+    /// Returns the loss in a box. Built-in losses compile theirs in this crate.
     #[doc(hidden)]
     fn boxed(self) -> Box<dyn Loss<F>>
     where
@@ -114,10 +114,11 @@ pub trait Loss<F: Scalar>: Debug + Send + Sync {
         Box::new(self)
     }
 
-    /// The loss summed over rows, and the gradient of that sum, of the predictions' shape: for training loops of one's own.
+    /// Returns the loss summed over rows, and the gradient of that sum with the predictions' shape, for custom training
+    /// loops.
     ///
-    /// Predictions are (rows, K), targets (rows, [`target_width`](Loss::target_width) of K). Neither shapes nor values
-    /// are looked at; [`Loss::check_target`] looks at a row.
+    /// Predictions are (rows, K), targets (rows, [`target_width`](Loss::target_width) of K). Neither shapes nor values are
+    /// checked; [`Loss::check_target`] checks a row.
     ///
     /// ```
     /// use bptt::losses::{Loss, MeanSquaredError};
@@ -148,24 +149,24 @@ pub trait Loss<F: Scalar>: Debug + Send + Sync {
     }
 }
 
-/// What losses and metrics see of a batch: rows in standard layout.
+/// Rows of a batch for losses and metrics, in standard layout.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rows<'a, F> {
     pub(crate) predictions: ArrayView2<'a, F>,
     pub(crate) targets: ArrayView2<'a, F>,
-    /// One for each row; none at all if every row weighs 1.
+    /// Weight of each row; empty if every row weighs 1.
     pub(crate) weights: &'a [F],
 }
 
 impl<F: Scalar> Rows<'_, F> {
-    /// Each row: its prediction, its target, and its weight unless every row weighs 1.
+    /// Returns each row: its prediction, its target, and its weight unless every row weighs 1.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&[F], &[F], Option<F>)> {
         let rows = each_row(self.predictions).zip(each_row(self.targets));
         rows.enumerate().map(|(row, (prediction, target))| (prediction, target, self.weights.get(row).copied()))
     }
 }
 
-/// The loss summed over rows, each times its weight, and the gradient of that sum.
+/// Returns the weighted sum of the losses of rows, and the gradient of that sum.
 pub(crate) fn sum_rows<F: Scalar, L: Loss<F> + ?Sized>(
     loss: &L,
     rows: Rows<'_, F>,
@@ -188,7 +189,7 @@ pub(crate) fn sum_rows<F: Scalar, L: Loss<F> + ?Sized>(
     sum
 }
 
-/// Gives a built-in loss its [`Loss::boxed`].
+/// Implements [`Loss::boxed`] of a built-in loss.
 macro_rules! boxed_loss {
     ($number:ident, $loss:ty) => {
         fn boxed(self) -> Box<dyn $crate::losses::Loss<$number>> {
@@ -198,16 +199,16 @@ macro_rules! boxed_loss {
 }
 use boxed_loss;
 
-/// What Keras keeps probabilities away from 0 and 1 by.
+/// Distance from 0 and 1 to which probabilities are clipped, as in Keras.
 const EPSILON: f64 = 1e-7;
 
-/// Keeps a probability within [ε, 1 − ε]; outside, the gradient is zero, as in Keras.
+/// Clips a probability to [ε, 1 − ε]; outside, the gradient is zero, as in Keras.
 fn clip<F: Scalar>(p: F) -> (F, bool) {
     let clipped = Lane::min(Lane::max(p, F::of(EPSILON)), F::of(1.0 - EPSILON));
     (clipped, clipped == p)
 }
 
-/// Makes a cross-entropy, and sets whether it computes from logits that the model itself puts out.
+/// Implements a cross-entropy's `new` and `from_logits`.
 macro_rules! from_logits_option {
     ($loss:ident, $new:literal) => {
         impl $loss {
@@ -216,7 +217,7 @@ macro_rules! from_logits_option {
                 $loss::default()
             }
 
-            /// Whether the model itself puts out logits: false by default.
+            /// Sets whether the model itself returns logits: false by default.
             pub fn from_logits(mut self, from_logits: bool) -> Self {
                 self.from_logits = from_logits;
                 self
@@ -226,12 +227,12 @@ macro_rules! from_logits_option {
 }
 use from_logits_option;
 
-/// Refuses a smoothing of labels that is none.
+/// Returns an error for a label smoothing out of range.
 fn check_smoothing(label_smoothing: f64) -> Result<()> {
     check("label_smoothing", label_smoothing, (0.0..=1.0).contains(&label_smoothing), "a number from 0 to 1")
 }
 
-/// The mean of a loss over the rows that count; 0 if none does, as in Keras.
+/// Returns the mean of a loss over the rows that count; 0 without any, as in Keras.
 pub(crate) fn mean(sum: f64, rows: usize) -> f64 {
     sum / rows.max(1) as f64
 }

@@ -1,20 +1,20 @@
-//! How often predictions are right.
+//! Accuracies.
 
 use super::{MeanMetric, expect_class, expect_each};
 use crate::numeric::Scalar;
 
-/// The right answers: how often, or how large a part of the outputs.
+/// Accuracies: the share of correct rows or outputs.
 ///
-/// Targets are of the predictions' width, or class numbers, one for each row, for those with `sparse` in their names.
-/// Others are an [`Error::Metric`](crate::Error::Metric) before training.
+/// Targets have the width of the predictions, or for names with `sparse` are class numbers, one for each row. Others are an
+/// [`Error::Metric`](crate::Error::Metric) before training.
 impl<F: Scalar> MeanMetric<F> {
-    /// `accuracy`: the part of outputs on the right side of ½. Exactly ½ counts as 0, as in Keras.
+    /// `accuracy`: share of outputs on the correct side of ½. Exactly ½ counts as 0, as in Keras.
     #[doc(alias = "BinaryAccuracy")]
     pub fn binary_accuracy() -> Self {
         MeanMetric::binary_accuracy_at(0.5)
     }
 
-    /// `accuracy` with another threshold than ½; 0 for a model that puts out logits. NaN is an
+    /// `accuracy` with another threshold than ½; 0 for a model that returns logits. NaN is an
     /// [`Error::Metric`](crate::Error::Metric) before training.
     #[doc(alias = "threshold")]
     pub fn binary_accuracy_at(threshold: f64) -> Self {
@@ -32,7 +32,7 @@ impl<F: Scalar> MeanMetric<F> {
         })
     }
 
-    /// `accuracy`: how often the largest output is that of the target's largest. The first wins a tie.
+    /// `accuracy`: share of rows whose largest output is at the place of the largest target. The first wins a tie.
     #[doc(alias = "CategoricalAccuracy")]
     pub fn categorical_accuracy() -> Self {
         MeanMetric::new("accuracy", |predictions, targets| f64::from(largest(predictions) == largest(targets)))
@@ -46,9 +46,9 @@ impl<F: Scalar> MeanMetric<F> {
             .checked(|_, targets| expect_class(targets))
     }
 
-    /// `top_k_categorical_accuracy`: how often fewer than `k` outputs are larger than that of the target's largest.
-    /// Keras' default is 5. A `k` of 0 or above the number of outputs is an [`Error::Metric`](crate::Error::Metric)
-    /// before training.
+    /// `top_k_categorical_accuracy`: share of rows in which fewer than `k` outputs are larger than that of the true class.
+    /// Keras' default is 5. A `k` of 0 or above the number of outputs is an [`Error::Metric`](crate::Error::Metric) before
+    /// training.
     ///
     /// ```
     /// use bptt::metrics::{MeanMetric, Metric};
@@ -86,12 +86,12 @@ fn expect_k(k: usize, outputs: usize) -> Result<(), String> {
     Err(format!("looks at the top {k} of {outputs} outputs; k must be from 1 to {outputs}"))
 }
 
-/// Whether fewer than `k` values are larger than that of this class. No class beyond the values is.
+/// Whether fewer than `k` values are larger than that of this class; false for a class out of range.
 fn among_top<F: Scalar>(values: &[F], class: usize, k: usize) -> bool {
     values.get(class).is_some_and(|right| values.iter().filter(|value| *value > right).count() < k)
 }
 
-/// The place of the first largest value.
+/// Returns the place of the first largest value.
 pub(crate) fn largest<F: Scalar>(row: &[F]) -> usize {
     let mut best = 0;
     for (place, &value) in row.iter().enumerate() {

@@ -3,15 +3,15 @@
 use super::{Metric, expect_each, named_option, ratio, shared_metric};
 use crate::numeric::Scalar;
 
-/// `auc`: the area under a curve that goes through 200 thresholds, 0, 1/199, 2/199, … 1, as Keras' default.
+/// `auc`: area under a curve through 200 thresholds, 0, 1/199, 2/199, … 1, Keras' default.
 ///
-/// [`Auc::roc`] draws the part of true labels that is found, TP / (TP + FN), over the part of false ones that is taken for
-/// true, FP / (FP + TN), and sums trapezia. [`Auc::pr`] draws precision, TP / (TP + FP), over recall; between two thresholds
-/// TP and FP are taken as linear, not the precision (Davis and Goadrich 2006, section 4), so that the area between them is
-/// s·(ΔTP + (TP − s·P)·ln(P'/P)) / (TP + FN) with P = TP + FP and s = ΔTP/ΔP.
+/// [`Auc::roc`] plots the true positive rate, TP / (TP + FN), over the false positive rate, FP / (FP + TN), and sums
+/// trapezoids. [`Auc::pr`] plots precision, TP / (TP + FP), over recall. Between two thresholds TP and FP are interpolated
+/// linearly, not the precision (Davis and Goadrich 2006, section 4), so the area between them is s·(ΔTP + (TP −
+/// s·P)·ln(P'/P)) / (TP + FN) with P = TP + FP and s = ΔTP/ΔP.
 ///
-/// All outputs of a row count, each with a label of its own: true unless 0. Outputs are probabilities, 0 to 1; what lies
-/// outside counts as 0 or 1.
+/// All outputs of a row count, each with its own label: true unless 0. Outputs are probabilities; values outside 0 to 1
+/// count as 0 or 1.
 ///
 /// ```
 /// use bptt::metrics::{Auc, Metric};
@@ -41,12 +41,12 @@ impl Auc {
         Auc { name: "auc".into(), curve }
     }
 
-    /// Under the receiver operating characteristic: ½ for guesses, 1 if all true labels come before all false ones.
+    /// Returns the area under the ROC curve: ½ for random outputs, 1 if all true labels rank before all false ones.
     pub fn roc() -> Self {
         Auc::new(Curve::Roc)
     }
 
-    /// Under the curve of precision over recall, for labels that are rarely true.
+    /// Returns the area under the precision-recall curve, for labels that are rarely true.
     pub fn pr() -> Self {
         Auc::new(Curve::Pr)
     }
@@ -54,7 +54,8 @@ impl Auc {
 
 named_option!(Auc);
 
-/// The spaces between the thresholds. An output belongs to the one whose lower threshold it is above; 0 to the first.
+/// Number of intervals between the thresholds. An output belongs to the interval whose lower threshold it exceeds; 0 to the
+/// first.
 const SPACES: usize = 199;
 
 impl<F: Scalar> Metric<F> for Auc {
@@ -64,7 +65,7 @@ impl<F: Scalar> Metric<F> for Auc {
         &self.name
     }
 
-    /// The true labels in each space, then the false ones.
+    /// Counts the true labels in each interval, then the false ones.
     fn counters(&self, _: usize) -> usize {
         2 * SPACES
     }
@@ -76,7 +77,7 @@ impl<F: Scalar> Metric<F> for Auc {
     fn update(&self, counters: &mut [f64], prediction: &[F], target: &[F], weight: f64) {
         let (positive, negative) = counters.split_at_mut(SPACES);
         for (&p, &t) in prediction.iter().zip(target) {
-            // Multiplied in the outputs' own precision, as Keras does; a cast to whole numbers keeps within 0 and above.
+            // Multiplied in the outputs' own precision, as in Keras; a cast to integers clamps below at 0.
             let space = ((p * F::of(SPACES as f64)).widen().ceil() - 1.0) as usize;
             let labels = if t != F::zero() { &mut *positive } else { &mut *negative };
             labels[space.min(SPACES - 1)] += weight;
@@ -86,7 +87,7 @@ impl<F: Scalar> Metric<F> for Auc {
     fn result(&self, counters: &[f64]) -> f64 {
         let (positive, negative) = counters.split_at(SPACES);
         let (positives, negatives): (f64, f64) = (positive.iter().sum(), negative.iter().sum());
-        // What is above the threshold, from the highest on.
+        // Counts above the threshold, from the highest threshold on.
         let (mut tp, mut fp, mut area) = (0.0, 0.0, 0.0);
         for (dtp, dfp) in positive.iter().zip(negative).rev() {
             let (next_tp, next_fp) = (tp + dtp, fp + dfp);

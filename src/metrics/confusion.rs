@@ -1,4 +1,4 @@
-//! Precision and recall: what is found among what is said and among what there is.
+//! Precision and recall.
 
 use super::{Metric, expect_each, expect_threshold, named_option, ratio, shared_metric};
 use crate::numeric::Scalar;
@@ -31,12 +31,12 @@ macro_rules! confusion_metric {
         }
 
         impl $metric {
-            /// With the threshold ½.
+            /// Returns the metric with the threshold ½.
             pub fn new() -> Self {
                 $metric::default()
             }
 
-            /// What an output must be above to count as true, 0 to 1: ½ by default. Another number is an
+            /// Sets the threshold above which an output counts as true, 0 to 1: ½ by default. Another number is an
             /// [`Error::Metric`](crate::Error::Metric) before training.
             #[doc(alias = "thresholds")]
             pub fn threshold(self, threshold: f64) -> Self {
@@ -74,9 +74,9 @@ macro_rules! confusion_metric {
 }
 
 confusion_metric!(
-    /// `precision`: of the outputs above the threshold, the part whose labels are true, TP / (TP + FP); 0 if there are none.
+    /// `precision`: share of true labels among the outputs above the threshold, TP / (TP + FP); 0 if there are none.
     ///
-    /// All outputs of a row count, each with a label of its own: true unless 0.
+    /// All outputs of a row count, each with its own label: true unless 0.
     ///
     /// ```
     /// use bptt::metrics::{Metric, Precision};
@@ -91,9 +91,9 @@ confusion_metric!(
 );
 
 confusion_metric!(
-    /// `recall`: of the outputs whose labels are true, the part above the threshold, TP / (TP + FN); 0 if there are none.
+    /// `recall`: share of outputs above the threshold among those with true labels, TP / (TP + FN); 0 if there are none.
     ///
-    /// All outputs of a row count, each with a label of its own: true unless 0.
+    /// All outputs of a row count, each with its own label: true unless 0.
     ///
     /// ```
     /// use bptt::metrics::{Metric, Recall};

@@ -1,4 +1,4 @@
-//! How far predictions are off: means of losses, or functions of such means.
+//! Errors of predictions: means of losses, or functions of such means.
 
 use super::{MeanMetric, expect_each};
 use crate::losses::{
@@ -6,24 +6,24 @@ use crate::losses::{
 };
 use crate::numeric::Scalar;
 
-/// Errors: the lower the better.
+/// Errors: lower is better.
 ///
-/// Targets are of the predictions' width, for the perplexity also class numbers. Others are an
+/// Targets have the width of the predictions; for the perplexity they may be class numbers. Others are an
 /// [`Error::Metric`](crate::Error::Metric) before training.
 impl<F: Scalar> MeanMetric<F> {
-    /// `mean_absolute_error`: the mean of |p − t|.
+    /// `mean_absolute_error`: mean of |p − t|.
     #[doc(alias = "MAE")]
     pub fn mean_absolute_error() -> Self {
         MeanMetric::new("mean_absolute_error", |p, t| MeanAbsoluteError.row(p, t, false, None)).checked(expect_each)
     }
 
-    /// `mean_squared_error`: the mean of (p − t)².
+    /// `mean_squared_error`: mean of (p − t)².
     #[doc(alias = "MSE")]
     pub fn mean_squared_error() -> Self {
         MeanMetric::new("mean_squared_error", |p, t| MeanSquaredError.row(p, t, false, None)).checked(expect_each)
     }
 
-    /// `root_mean_squared_error`: the square root of the mean over all rows of (p − t)².
+    /// `root_mean_squared_error`: square root of the mean over all rows of (p − t)².
     ///
     /// ```
     /// use bptt::metrics::{MeanMetric, Metric};
@@ -38,10 +38,10 @@ impl<F: Scalar> MeanMetric<F> {
         MeanMetric::mean_squared_error().named("root_mean_squared_error").finished(f64::sqrt)
     }
 
-    /// `perplexity`: e to the mean cross-entropy −ln p of the right class, for outputs that are probabilities; a model that
-    /// knows nothing about K classes has K. Targets are class numbers or distributions, as the loss takes them.
+    /// `perplexity`: e to the mean cross-entropy −ln p of the true class, for outputs that are probabilities. It is K for a
+    /// uniform guess among K classes. Targets are class numbers or distributions, as the loss takes them.
     ///
-    /// Keras itself has no such metric; the cross-entropy is its.
+    /// Keras has no such metric; the cross-entropy is computed as in Keras.
     ///
     /// ```
     /// use bptt::metrics::{MeanMetric, Metric};

@@ -1,29 +1,30 @@
-//! The F1 score: precision and recall in one figure.
+//! F1 score: precision and recall in one figure.
 
 use super::{Metric, expect_each, expect_threshold, named_option, shared_metric};
 use crate::numeric::Scalar;
 
-/// How [`F1Score`] makes one figure of those of several outputs.
+/// Average of the scores of several outputs in [`F1Score`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Average {
-    /// The mean of all outputs' scores.
+    /// Mean of the scores of all outputs.
     #[default]
     Macro,
-    /// The score of the counts of all outputs together.
+    /// Score of the summed counts of all outputs.
     Micro,
-    /// The mean of all outputs' scores, each weighted by how many true labels it has.
+    /// Mean of the scores of all outputs, each weighted by its number of true labels.
     Weighted,
 }
 
-/// `f1_score`: 2·precision·recall / (precision + recall), for each output by itself and then averaged.
+/// `f1_score`: 2·precision·recall / (precision + recall) of each output, averaged.
 ///
-/// Of several outputs the largest ones of a row count as true, or with a [threshold](F1Score::threshold) those above it; a
-/// single output counts as true above ½, unless another threshold is set. Targets: 0 and 1, of the predictions' width.
+/// Of several outputs the largest ones of a row count as true, or with a [threshold](F1Score::threshold) those above it. A
+/// single output counts as true above ½, unless another threshold is set. Targets: 0 and 1, with the width of the
+/// predictions.
 ///
-/// As Keras' `F1Score` (3.15), with the 10⁻⁷ that it adds to each denominator, but for two defaults: without an average
-/// Keras reports a score for each output, which is no figure, and without a threshold it takes a single output as always
-/// true, because it is the largest of its row.
+/// It follows Keras' `F1Score` (3.15), with the 10⁻⁷ added to each denominator, except in two defaults: without an average
+/// Keras reports a score for each output, and without a threshold it always takes a single output as true, because it is the
+/// largest of its row.
 ///
 /// ```
 /// use bptt::metrics::{F1Score, Metric};
@@ -49,17 +50,17 @@ impl Default for F1Score {
 }
 
 impl F1Score {
-    /// The mean of all outputs' scores.
+    /// Returns the metric with the mean of the scores of all outputs.
     pub fn new() -> Self {
         F1Score::default()
     }
 
-    /// How to average over several outputs: [`Average::Macro`] by default.
+    /// Sets the average over several outputs: [`Average::Macro`] by default.
     pub fn average(self, average: Average) -> Self {
         F1Score { average, ..self }
     }
 
-    /// What an output must be above to count as true, 0 to 1; another number is an
+    /// Sets the threshold above which an output counts as true, 0 to 1; another number is an
     /// [`Error::Metric`](crate::Error::Metric) before training.
     pub fn threshold(self, threshold: f64) -> Self {
         F1Score { threshold: Some(threshold), ..self }
@@ -68,10 +69,10 @@ impl F1Score {
 
 named_option!(F1Score);
 
-/// What Keras adds to each denominator.
+/// Number that Keras adds to each denominator.
 const EPSILON: f64 = 1e-7;
 
-/// The score of counted true positives, false positives and false negatives.
+/// Returns the score for counts of true positives, false positives and false negatives.
 fn score([tp, fp, fn_]: [f64; 3]) -> f64 {
     let (precision, recall) = (tp / (tp + fp + EPSILON), tp / (tp + fn_ + EPSILON));
     2.0 * (precision * recall / (precision + recall + EPSILON))
@@ -84,7 +85,7 @@ impl<F: Scalar> Metric<F> for F1Score {
         &self.name
     }
 
-    /// True positives, false positives and false negatives of each output.
+    /// Counts true positives, false positives and false negatives of each output.
     fn counters(&self, outputs: usize) -> usize {
         3 * outputs
     }
@@ -97,7 +98,7 @@ impl<F: Scalar> Metric<F> for F1Score {
     fn update(&self, counters: &mut [f64], prediction: &[F], target: &[F], weight: f64) {
         let threshold = if let [_] = prediction { self.threshold.or(Some(0.5)) } else { self.threshold };
         let largest = prediction.iter().fold(prediction[0], |a, &b| if b > a { b } else { a });
-        // Rows of zeros have no largest one.
+        // A row of zeros has no largest output.
         let is_largest = |p: F| p >= largest && p.widen().abs() > 1e-9;
         for ((&p, &t), counts) in prediction.iter().zip(target).zip(counters.chunks_exact_mut(3)) {
             let said = threshold.map_or_else(|| is_largest(p), |threshold| p > F::of(threshold));

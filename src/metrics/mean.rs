@@ -1,4 +1,4 @@
-//! Means over rows: the metrics that need no more than a function of prediction and target.
+//! Means over rows of a function of prediction and target.
 
 use std::fmt;
 
@@ -8,9 +8,9 @@ use crate::numeric::Scalar;
 type Measure<F> = dyn Fn(&[F], &[F]) -> f64 + Send + Sync;
 type Check = dyn Fn(usize, usize) -> Result<(), String> + Send + Sync;
 
-/// The mean over rows of any function of prediction and target: a metric of your own in one line.
+/// Mean over rows of any function of prediction and target: a custom metric in one line.
 ///
-/// With weights it is Σ w·value / Σ w, and 0 where nothing was counted, as in Keras.
+/// With weights it is Σ w·value / Σ w, and 0 without rows, as in Keras.
 ///
 /// ```
 /// use bptt::metrics::{MeanMetric, Metric};
@@ -34,18 +34,18 @@ impl<F> fmt::Debug for MeanMetric<F> {
 }
 
 impl<F: Scalar> MeanMetric<F> {
-    /// The mean of `measure(prediction, target)` over rows.
+    /// Returns the mean of `measure(prediction, target)` over rows.
     pub fn new(name: impl Into<String>, measure: impl Fn(&[F], &[F]) -> f64 + Send + Sync + 'static) -> Self {
         let (measure, check) = (Box::new(measure), Box::new(|_: usize, _: usize| Ok(())));
         MeanMetric { name: name.into(), measure, finish: |mean| mean, check }
     }
 
-    /// The same under another name.
+    /// Renames the metric.
     pub fn named(self, name: impl Into<String>) -> Self {
         MeanMetric { name: name.into(), ..self }
     }
 
-    /// What becomes of the mean.
+    /// Applies a function to the mean.
     pub(super) fn finished(self, finish: fn(f64) -> f64) -> Self {
         MeanMetric { finish, ..self }
     }
@@ -62,7 +62,7 @@ impl<F: Scalar> Metric<F> for MeanMetric<F> {
         &self.name
     }
 
-    /// The sum and the count.
+    /// Keeps the sum and the count.
     fn counters(&self, _: usize) -> usize {
         2
     }

@@ -24,9 +24,9 @@
 //! # Ok::<(), bptt::Error>(())
 //! ```
 //!
-//! A metric sees the final outputs of the model row by row: a row for each sample, or for each time step that a mask does not
-//! leave out. (In Keras, precision, recall, F1 and areas ignore masks.) A metric has no state: its counters belong to the
-//! training or evaluation.
+//! A metric sees the final outputs of the model row by row: a row for each sample, or for each time step that a mask does
+//! not leave out. (In Keras, precision, recall, F1 and areas ignore masks.) A metric has no state: its counters belong to
+//! the training or evaluation.
 
 mod accuracy;
 mod auc;
@@ -48,7 +48,7 @@ use std::sync::Arc;
 
 use crate::numeric::Scalar;
 
-/// A figure about predictions that runs over the batches of an epoch.
+/// Metric that runs over the batches of an epoch.
 ///
 /// ```
 /// use bptt::metrics::Metric;
@@ -76,31 +76,31 @@ use crate::numeric::Scalar;
 /// }
 /// ```
 pub trait Metric<F: Scalar>: Debug + Send + Sync {
-    /// Its name in logs and in [`History`](crate::models::History).
+    /// Returns its name in logs and in [`History`](crate::models::History).
     fn name(&self) -> &str;
 
-    /// How many numbers it keeps from row to row for a model with so many `outputs` in a row. They start at 0.
+    /// Returns the number of counters for rows of `outputs` values. Counters start at 0.
     fn counters(&self, outputs: usize) -> usize;
 
-    /// Looks at its options, and at how wide rows of outputs and of targets are, before it sees any.
+    /// Checks its options and the widths of rows of outputs and targets.
     ///
     /// # Errors
     ///
-    /// What is wrong, as the end of the sentence "the metric … ": `fit` and `evaluate` return it in an
+    /// The problem, as the end of the sentence "the metric … ": `fit` and `evaluate` return it in an
     /// [`Error::Metric`](crate::Error::Metric).
     fn check(&self, _outputs: usize, _targets: usize) -> std::result::Result<(), String> {
         Ok(())
     }
 
-    /// Takes one row of predictions in, as wide as the outputs, its target, as wide as
-    /// [`Loss::target_width`](crate::losses::Loss::target_width) says, and its weight: 1, unless the metric is a
+    /// Updates the counters with one row: its prediction, its target of the width
+    /// [`Loss::target_width`](crate::losses::Loss::target_width), and its weight, which is 1 unless the metric is a
     /// [weighted](crate::models::Compiled::weighted_metric) one.
     fn update(&self, counters: &mut [f64], prediction: &[F], target: &[F], weight: f64);
 
-    /// The figure over all rows that went into these counters.
+    /// Returns the figure over all rows in these counters.
     fn result(&self, counters: &[f64]) -> f64;
 
-    /// The metric behind a pointer. Built-in metrics have theirs made in the crate, where it is compiled.
+    /// Returns the metric behind a pointer. Built-in metrics compile theirs in this crate.
     #[doc(hidden)]
     fn share(self) -> Arc<dyn Metric<F>>
     where
@@ -110,7 +110,7 @@ pub trait Metric<F: Scalar>: Debug + Send + Sync {
     }
 }
 
-/// Gives a built-in metric its [`Metric::share`].
+/// Implements [`Metric::share`] of a built-in metric.
 macro_rules! shared_metric {
     ($number:ident, $metric:ty) => {
         fn share(self) -> std::sync::Arc<dyn $crate::metrics::Metric<$number>> {
@@ -122,16 +122,16 @@ macro_rules! shared_metric {
 }
 use shared_metric;
 
-/// `sum / count`, and 0 where nothing was counted, as in Keras.
+/// Returns `sum / count`, or 0 if the count is 0, as in Keras.
 fn ratio(sum: f64, count: f64) -> f64 {
     if count == 0.0 { 0.0 } else { sum / count }
 }
 
-/// Sets the name of a metric that has a field for it.
+/// Implements `named` for a metric with a field for its name.
 macro_rules! named_option {
     ($metric:ident) => {
         impl $metric {
-            /// The same under another name.
+            /// Renames the metric.
             pub fn named(self, name: impl Into<String>) -> Self {
                 $metric { name: name.into(), ..self }
             }
@@ -140,7 +140,7 @@ macro_rules! named_option {
 }
 use named_option;
 
-/// For metrics that take outputs above a threshold for true.
+/// Checks the threshold of a metric.
 fn expect_threshold(threshold: f64) -> std::result::Result<(), String> {
     if (0.0..=1.0).contains(&threshold) {
         return Ok(());
@@ -148,7 +148,7 @@ fn expect_threshold(threshold: f64) -> std::result::Result<(), String> {
     Err(format!("has the threshold {threshold}; it must be a number from 0 to 1"))
 }
 
-/// For metrics that compare each output with a target of its own.
+/// Checks that each output has its own target.
 fn expect_each(outputs: usize, targets: usize) -> std::result::Result<(), String> {
     if outputs == targets {
         return Ok(());
@@ -159,7 +159,7 @@ fn expect_each(outputs: usize, targets: usize) -> std::result::Result<(), String
     ))
 }
 
-/// For metrics of class numbers.
+/// Checks that targets are class numbers.
 fn expect_class(targets: usize) -> std::result::Result<(), String> {
     if targets == 1 {
         return Ok(());

@@ -1,4 +1,4 @@
-//! The metrics of a model, and what runs over the batches of an epoch: their counters.
+//! Metrics of a model, and their counters over the batches of an epoch.
 
 use std::sync::Arc;
 
@@ -8,11 +8,11 @@ use crate::history::Logs;
 use crate::losses::Rows;
 use crate::numeric::Scalar;
 
-/// The metrics that a model is compiled with.
+/// Metrics with which a model is compiled.
 #[derive(Debug)]
 pub(crate) struct Metrics<F> {
     pub(crate) plain: Vec<Arc<dyn Metric<F>>>,
-    /// Those in which rows count by their weights.
+    /// Metrics that multiply rows by their weights.
     pub(crate) weighted: Vec<Arc<dyn Metric<F>>>,
 }
 
@@ -23,8 +23,8 @@ impl<F> Default for Metrics<F> {
 }
 
 impl<F: Scalar> Metrics<F> {
-    /// All of them at their start, for rows of so many outputs and targets. Where several have one name, the later ones are
-    /// called as in Keras: `accuracy`, `accuracy_1`, `weighted_accuracy`, `weighted_accuracy_1`.
+    /// Starts all metrics, for rows of `outputs` and `targets` values. Equal names are numbered as in Keras: `accuracy`,
+    /// `accuracy_1`, `weighted_accuracy`, `weighted_accuracy_1`.
     pub(crate) fn start(&self, outputs: usize, targets: usize) -> Result<Running<F>> {
         let mut entries: Vec<Entry<F>> = Vec::new();
         let plain = self.plain.iter().map(|metric| (metric, false));
@@ -47,11 +47,11 @@ impl<F: Scalar> Metrics<F> {
     }
 }
 
-/// Metrics in the middle of an epoch.
+/// Metrics within an epoch.
 #[derive(Debug)]
 pub(crate) struct Running<F> {
     entries: Vec<Entry<F>>,
-    /// Those of all metrics, one after the other.
+    /// Counters of all metrics, one after the other.
     pub(crate) counters: Vec<f64>,
 }
 
@@ -60,17 +60,17 @@ struct Entry<F> {
     name: String,
     metric: Arc<dyn Metric<F>>,
     weighted: bool,
-    /// How many it has.
+    /// Number of counters.
     counters: usize,
 }
 
 impl<F: Scalar> Running<F> {
-    /// Back to the start.
+    /// Resets all counters.
     pub(crate) fn reset(&mut self) {
         self.counters.fill(0.0);
     }
 
-    /// Takes the rows of a batch in.
+    /// Adds the rows of a batch.
     pub(crate) fn update(&mut self, rows: Rows<'_, F>) {
         let mut rest = self.counters.as_mut_slice();
         for entry in &self.entries {
@@ -83,7 +83,7 @@ impl<F: Scalar> Running<F> {
         }
     }
 
-    /// Sets the figures so far.
+    /// Writes the figures so far.
     pub(crate) fn write(&self, logs: &mut Logs) {
         let mut rest = self.counters.as_slice();
         for entry in &self.entries {

@@ -1,4 +1,4 @@
-//! What of a model is compiled once.
+//! Functions of a model that are compiled once.
 
 use ndarray::{ArrayD, ArrayViewD};
 

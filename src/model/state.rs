@@ -1,4 +1,4 @@
-//! The state of a whole model: what its layers must remember to go on from one part of a sequence to the next.
+//! State of a whole model: the states of its layers between parts of a sequence.
 
 use std::ops::Range;
 
@@ -10,10 +10,11 @@ use crate::network::{Network, Node, Workspace};
 use crate::numeric::Scalar;
 use crate::tensor::{State, Widths, copy_row, resize, slice, slice_mut};
 
-/// The states of all layers of a model for a batch of samples: made by [`Model::state`](crate::models::Model::state), changed by
-/// [`Predictor::step`](crate::models::Predictor::step) and [`Model::train_window`](crate::models::Model::train_window).
+/// States of all layers of a model for a batch of samples. [`Model::state`](crate::models::Model::state) makes it;
+/// [`Predictor::step`](crate::models::Predictor::step) and [`Model::train_window`](crate::models::Model::train_window)
+/// change it.
 ///
-/// It is a value: clone it to try two continuations, save it to go on another day.
+/// It is a plain value: clone it to try two continuations, or save it to continue later.
 ///
 /// ```
 /// use bptt::prelude::*;
@@ -30,38 +31,38 @@ use crate::tensor::{State, Widths, copy_row, resize, slice, slice_mut};
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelState<F = f32> {
     batch: usize,
-    /// Each layer of the model by name; a layer that remembers nothing has a state without parts.
+    /// State of each layer by name; a layer without a state has no parts.
     layers: Vec<(String, State<F>)>,
 }
 
 impl<F: Scalar> ModelState<F> {
-    /// How many samples it is for.
+    /// Returns the number of samples.
     pub fn samples(&self) -> usize {
         self.batch
     }
 
-    /// The state of the layer with this name, if it has one: a matrix (B, H) for each of its parts.
+    /// Returns the state of the layer with this name, if it has one: a matrix (B, H) for each part.
     pub fn layer(&self, name: &str) -> Option<&State<F>> {
         self.layers.iter().find(|(layer, state)| layer == name && !state.parts.is_empty()).map(|(_, state)| state)
     }
 
-    /// The same to be changed, for example to start a decoder from what an encoder ended with. The sizes of its matrices
-    /// must stay what they are.
+    /// Returns the state of the layer mutably, for example to start a decoder from an encoder's last state. Keep the sizes
+    /// of its matrices.
     pub fn layer_mut(&mut self, name: &str) -> Option<&mut State<F>> {
         self.layers.iter_mut().find(|(layer, state)| layer == name && !state.parts.is_empty()).map(|(_, state)| state)
     }
 
-    /// Sets everything to zero, as at the start of a sequence.
+    /// Sets all states to zero, as at the start of a sequence.
     pub fn reset(&mut self) {
         self.parts_mut().for_each(|(_, part)| part.fill(F::zero()));
     }
 
-    /// Sets one sample to zero, when its sequence has ended and another one takes its place.
+    /// Sets the state of one sample to zero, when another sequence takes its place.
     ///
     /// # Errors
     ///
-    /// [`Error::StateSize`] if there is no such sample; [`Error::ForeignState`] if a matrix of the state has been given other
-    /// rows than the samples.
+    /// [`Error::StateSize`] if there is no such sample; [`Error::ForeignState`] if a matrix of the state does not have one
+    /// row for each sample.
     pub fn reset_sample(&mut self, sample: usize) -> Result<()> {
         let samples = self.batch;
         if sample >= samples {
@@ -75,7 +76,7 @@ impl<F: Scalar> ModelState<F> {
         Ok(())
     }
 
-    /// Each part with its name in files.
+    /// Returns each part with its name in files.
     pub(crate) fn parts(&self) -> impl Iterator<Item = (String, &Array2<F>)> {
         self.layers.iter().flat_map(|(name, state)| {
             let parts = state.parts.iter().enumerate();
@@ -83,7 +84,7 @@ impl<F: Scalar> ModelState<F> {
         })
     }
 
-    /// The same to be changed.
+    /// Returns each part mutably, with its name in files.
     pub(crate) fn parts_mut(&mut self) -> impl Iterator<Item = (String, &mut Array2<F>)> {
         self.layers.iter_mut().flat_map(|(name, state)| {
             let parts = state.parts.iter_mut().enumerate();
@@ -91,7 +92,7 @@ impl<F: Scalar> ModelState<F> {
         })
     }
 
-    /// Refuses a state of another model, or for another number of samples.
+    /// Returns an error for a state of another model or for another number of samples.
     pub(crate) fn check(&self, network: &Network<F>, samples: usize) -> Result<()> {
         if samples != self.batch {
             return Err(Error::StateSize { got: self.batch, needs: samples });
@@ -151,7 +152,7 @@ impl<F: Scalar> ModelState<F> {
     }
 }
 
-/// Zero for each layer.
+/// Returns zero states for all layers.
 pub(super) fn zeros<F: Scalar>(network: &Network<F>, batch: usize) -> Result<ModelState<F>> {
     let layers = network.nodes.iter().map(|node| match node.layer.carry() {
         Carry::Nothing => Ok((node.name.clone(), State::default())),

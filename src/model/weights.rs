@@ -1,4 +1,4 @@
-//! The weights of a network by name, or all in a row.
+//! Weights of a network by name, or all in one vector.
 
 use ndarray::{ArrayD, ArrayViewD};
 
@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::network::Network;
 use crate::numeric::Scalar;
 
-/// [`Model::weight_names`].
+/// Implements [`Model::weight_names`].
 pub(super) fn names<F: Scalar>(network: &Network<F>) -> Vec<String> {
     let mut names = Vec::new();
     network.visit(|path, _| names.push(path.to_string()));
@@ -18,7 +18,7 @@ fn unknown<F: Scalar>(network: &Network<F>, name: &str) -> Error {
     Error::UnknownWeight { name: name.into(), known: names(network) }
 }
 
-/// [`Model::weight`].
+/// Implements [`Model::weight`].
 pub(super) fn get<F: Scalar>(network: &Network<F>, name: &str) -> Result<ArrayD<F>> {
     let mut found = None;
     network.visit(|path, tensor| {
@@ -29,7 +29,7 @@ pub(super) fn get<F: Scalar>(network: &Network<F>, name: &str) -> Result<ArrayD<
     found.ok_or_else(|| unknown(network, name))
 }
 
-/// [`Model::set_weight`].
+/// Implements [`Model::set_weight`].
 pub(super) fn set<F: Scalar>(network: &mut Network<F>, name: &str, value: ArrayViewD<'_, F>) -> Result<()> {
     let mut outcome = None;
     network.visit_mut(|path, mut tensor| {
@@ -47,7 +47,7 @@ pub(super) fn set<F: Scalar>(network: &mut Network<F>, name: &str, value: ArrayV
     outcome.unwrap_or_else(|| Err(unknown(network, name)))
 }
 
-/// [`Model::use_averages`].
+/// Implements [`Model::use_averages`].
 pub(super) fn use_averages<F: Scalar>(model: &mut Model<F>) -> Result<()> {
     let compiled = model.compiled.as_ref().ok_or(Error::NotCompiled)?;
     model.network.visit_trainable(|tensor, weights| {

@@ -1,4 +1,4 @@
-//! The rows of output that count, where a mask leaves some out: losses and metrics see these alone, and need not know of masks.
+//! Rows of output that count under a mask, so that losses and metrics need not handle masks.
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 
@@ -16,7 +16,7 @@ pub(super) struct Counted<F> {
 }
 
 impl<F: Scalar> Counted<F> {
-    /// Takes the rows that count out of all: the mask has one value for each row.
+    /// Collects the rows that count; the mask has one value for each row.
     pub(super) fn gather(&mut self, mask: ArrayView2<'_, bool>, all: Rows<'_, F>) {
         let count = mask.iter().filter(|counts| **counts).count();
         for (to, from) in [(&mut self.predictions, all.predictions), (&mut self.targets, all.targets)] {
@@ -29,19 +29,19 @@ impl<F: Scalar> Counted<F> {
         resize(&mut self.gradient, self.predictions.raw_dim());
     }
 
-    /// These rows.
+    /// Returns these rows.
     pub(super) fn rows(&self) -> Rows<'_, F> {
         Rows { predictions: self.predictions.view(), targets: self.targets.view(), weights: &self.weights }
     }
 
-    /// Their loss, summed; its gradient is kept for [`Counted::scatter`].
+    /// Returns their summed loss; [`Counted::scatter`] uses its gradient.
     pub(super) fn sum(&mut self, loss: &dyn Loss<F>, absorbed: bool, gradient: bool) -> f64 {
         let Counted { predictions, targets, weights, gradient: slopes } = self;
         let rows = Rows { predictions: predictions.view(), targets: targets.view(), weights };
         sum_rows(loss, rows, absorbed, gradient.then(|| slopes.view_mut()))
     }
 
-    /// Puts the gradient of the rows that count among all; that of the others is zero.
+    /// Writes the gradient of the rows that count into that of all rows, with zeros for the others.
     pub(super) fn scatter(&self, mask: ArrayView2<'_, bool>, mut gradient: ArrayViewMut2<'_, F>) {
         let mut rows = self.gradient.outer_iter();
         for (counts, mut to) in mask.iter().zip(gradient.outer_iter_mut()) {

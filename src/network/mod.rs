@@ -1,6 +1,6 @@
-//! The built layers of a model, and one shard's way through them.
+//! Built layers of a model, and the pass of one shard through them.
 //!
-//! A [`Workspace`] holds everything that a pass changes: one for each shard of a batch, used again for the next batch.
+//! A [`Workspace`] holds everything that a pass changes. Each shard of a batch has one, reused for the next batch.
 
 mod counted;
 
@@ -17,7 +17,7 @@ use crate::numeric::Scalar;
 use crate::tensor::{Form, Mask, State, Tensor};
 use crate::weights::{PairVisitor, Params, Path, WeightOptions, set_zero, zeros_like};
 
-/// A built layer in its place.
+/// Built layer with its name and weights.
 #[derive(Debug)]
 pub(crate) struct Node<F: Scalar> {
     pub(crate) name: String,
@@ -25,15 +25,15 @@ pub(crate) struct Node<F: Scalar> {
     pub(crate) layer: Arc<dyn DynLayer<F>>,
     pub(crate) weights: AnyWeights<F>,
     pub(crate) output: Form,
-    /// The count of its weights, which every batch asks for: see [`Network::work`].
+    /// Number of its parameters, cached because every batch needs it: see [`Network::work`].
     pub(crate) parameters: usize,
-    /// The number of its first tensor among those of all layers: freezing a layer does not renumber the others'.
+    /// Number of its first tensor among those of all layers, which freezing layers does not change.
     pub(crate) first_tensor: usize,
-    /// Those of each tensor of its weights, in order; none at all if every one is empty.
+    /// Options of each tensor of its weights, in order; empty if none has any.
     pub(crate) weight_options: Vec<WeightOptions>,
 }
 
-/// What [`Node::weight_options`] is for this layer.
+/// Returns [`Node::weight_options`] of this layer.
 fn weight_options<F: Scalar>(layer: &dyn DynLayer<F>, weights: &AnyWeights<F>) -> Result<Vec<WeightOptions>> {
     let mut all = Vec::new();
     let mut checked = Ok(());
@@ -50,7 +50,7 @@ fn weight_options<F: Scalar>(layer: &dyn DynLayer<F>, weights: &AnyWeights<F>) -
 }
 
 impl<F: Scalar> Node<F> {
-    /// A layer with its weights, whose first tensor has this number.
+    /// Returns a layer with its weights, whose first tensor has this number.
     pub(crate) fn new(
         name: String,
         layer: Arc<dyn DynLayer<F>>,
@@ -72,39 +72,39 @@ pub(crate) struct Network<F: Scalar> {
     pub(crate) nodes: Vec<Node<F>>,
 }
 
-/// A pass over a part of a sequence: the layers go on from the states in the workspace, and leave there those after `kept`
-/// steps; of the outputs the `newest` count.
+/// Pass over a part of a sequence: layers start from the states in the workspace and replace them by those after `kept`
+/// steps; the `newest` outputs count.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Part {
     pub(crate) kept: usize,
     pub(crate) newest: usize,
 }
 
-/// What one shard's pass changes in one layer.
+/// Values of one layer that the pass of a shard changes.
 #[derive(Debug, Default)]
 struct LayerWorkspace<F: Scalar> {
     cache: AnyCache,
-    /// Made when first needed: running a model needs none.
+    /// Gradients, made on first use, because prediction needs none.
     gradients: Option<AnyWeights<F>>,
 }
 
-/// What one shard's pass changes.
+/// Values that the pass of a shard changes.
 pub(crate) struct Workspace<F: Scalar> {
-    /// The input, then the output of each layer.
+    /// Input, then the output of each layer.
     pub(crate) activations: Vec<Tensor<F>>,
-    /// The gradient of each of these.
+    /// Gradient of each of these.
     pub(crate) gradients: Vec<Tensor<F>>,
-    /// Which steps of each activation count.
+    /// Mask of each of these.
     pub(crate) masks: Vec<Mask>,
-    /// The state of each layer, when the pass goes on from one.
+    /// State of each layer, for a pass that starts from states.
     pub(crate) states: Vec<State<F>>,
     layers: Vec<LayerWorkspace<F>>,
     counted: Counted<F>,
-    /// The targets, one row for each row of the output.
+    /// Targets, one row for each row of the output.
     pub(crate) targets: Array2<F>,
-    /// The weight of each of these rows; none at all if every row weighs 1.
+    /// Weight of each of these rows; empty if every row weighs 1.
     pub(crate) weights: Vec<F>,
-    /// The loss summed over the rows, times their weights.
+    /// Weighted sum of the loss over the rows.
     pub(crate) loss: f64,
 }
 
@@ -138,8 +138,8 @@ impl<F: Scalar> Network<F> {
         workspace.layers.len() == self.nodes.len() && self.nodes.iter().zip(&workspace.layers).all(fits)
     }
 
-    /// About how many multiplications a forward pass of these samples takes: each weight once for each step, but for
-    /// tables, of which only rows are read.
+    /// Approximate number of multiplications of a forward pass: each weight once a step, except in tables, of which only
+    /// some rows are read.
     pub(crate) fn work(&self, steps: usize, samples: usize) -> usize {
         let mut input = self.input;
         let mut work = 0;
@@ -181,12 +181,12 @@ impl<F: Scalar> Network<F> {
         }
     }
 
-    /// Whether the layers can go on from one part of a sequence to the next.
+    /// Whether the layers can continue from one part of a sequence to the next.
     pub(crate) fn resumes(&self) -> bool {
         self.nodes.iter().all(|node| node.layer.carry() != Carry::Everything)
     }
 
-    /// Sets the states in the workspace to those that a sequence starts from.
+    /// Sets the states in the workspace to the initial ones.
     pub(crate) fn start(&self, workspace: &mut Workspace<F>, batch: usize) {
         for (node, state) in self.nodes.iter().zip(&mut workspace.states) {
             if let Carry::State(widths) = node.layer.carry() {
@@ -195,7 +195,7 @@ impl<F: Scalar> Network<F> {
         }
     }
 
-    /// Computes the loss of the output in the workspace, over the rows that count, and if asked for its gradient.
+    /// Computes the loss of the output in the workspace over the rows that count, and if requested its gradient.
     pub(crate) fn measure(&self, workspace: &mut Workspace<F>, loss: &dyn Loss<F>, absorbed: bool, gradient: bool) {
         let last = self.nodes.len();
         let Workspace { activations, gradients, masks, counted, targets, weights, .. } = workspace;
@@ -218,7 +218,7 @@ impl<F: Scalar> Network<F> {
     }
 
     /// Computes the loss of the output in the workspace and the gradients of all trainable weights, and of the input if
-    /// it is asked for and is not tokens.
+    /// requested and not tokens.
     pub(crate) fn backward(
         &self,
         workspace: &mut Workspace<F>,
@@ -229,7 +229,7 @@ impl<F: Scalar> Network<F> {
     ) {
         self.measure(workspace, loss, absorbed, true);
         let Workspace { activations, gradients, masks, layers, .. } = workspace;
-        // Below the lowest layer that learns nothing needs a gradient.
+        // Below the lowest trainable layer no gradient is needed.
         let input_gradient = input_gradient && !matches!(activations[0], Tensor::Tokens(_));
         let lowest = if input_gradient { Some(0) } else { self.nodes.iter().position(Node::learns) };
         let Some(lowest) = lowest else { return };
@@ -285,7 +285,7 @@ impl<F: Scalar> Network<F> {
         }
     }
 
-    /// The penalties on the weights of the trainable layers.
+    /// Returns the penalties on the weights of the trainable layers.
     pub(crate) fn penalty(&self) -> f64 {
         let mut penalty = 0.0;
         for node in self.nodes.iter().filter(|node| node.has_weight_options()) {
@@ -313,7 +313,7 @@ impl<F: Scalar> Network<F> {
         }
     }
 
-    /// Brings the weights of the trainable layers back to what their constraints ask.
+    /// Applies the constraints to the weights of the trainable layers.
     pub(crate) fn constrain(&mut self) {
         for node in self.nodes.iter_mut().filter(|node| node.has_weight_options()) {
             let mut options = node.weight_options.iter();
@@ -357,7 +357,7 @@ impl<F: Scalar> Network<F> {
         }
     }
 
-    /// Visits all weights, to be changed.
+    /// Visits all weights mutably.
     pub(crate) fn visit_mut<'a>(&'a mut self, mut visit: impl FnMut(Path<'_>, ArrayViewMutD<'a, F>)) {
         for node in &mut self.nodes {
             node.weights.visit_mut(Path::root(&node.name), &mut visit);
@@ -366,12 +366,12 @@ impl<F: Scalar> Network<F> {
 }
 
 impl<F: Scalar> Node<F> {
-    /// Whether training changes it: it is not frozen and has weights.
+    /// Whether training changes it: it has weights and is not frozen.
     fn learns(&self) -> bool {
         self.trainable && self.parameters > 0
     }
 
-    /// The count of its tensors.
+    /// Number of its tensors.
     pub(crate) fn tensors(&self) -> usize {
         let mut count = 0;
         self.weights.visit(Path::root(""), &mut |_, _| count += 1);
@@ -390,14 +390,14 @@ impl<F: Scalar> Node<F> {
         }
     }
 
-    /// Whether training has more to do with its weights than to follow their gradients.
+    /// Whether any of its weights has a regularizer or a constraint.
     fn has_weight_options(&self) -> bool {
         self.trainable && !self.weight_options.is_empty()
     }
 }
 
 impl<F: Scalar> Workspace<F> {
-    /// Applies the last activation to the output, if the loss left it out, so that metrics see what the model puts out.
+    /// Applies the last activation to the output, if the loss absorbed it, so that metrics see final outputs.
     pub(crate) fn finish_outputs(&mut self, left_out: Option<Activation>) {
         if let (Some(activation), Some(output)) = (left_out, self.activations.last_mut()) {
             activation.apply_rows(output.rows_mut());
@@ -405,12 +405,12 @@ impl<F: Scalar> Workspace<F> {
         }
     }
 
-    /// The output.
+    /// Returns the output.
     pub(crate) fn output(&self) -> &Tensor<F> {
         self.activations.last().expect("a workspace holds the input at least")
     }
 
-    /// The outputs that count, their targets and weights.
+    /// Returns the outputs that count, their targets and weights.
     pub(crate) fn results(&self) -> Rows<'_, F> {
         match self.masks.last() {
             Some(mask) if mask.get().is_some() => self.counted.rows(),
@@ -418,7 +418,7 @@ impl<F: Scalar> Workspace<F> {
         }
     }
 
-    /// How many rows of output count.
+    /// Number of output rows that count.
     pub(crate) fn rows(&self) -> usize {
         self.results().targets.nrows()
     }

@@ -1,35 +1,35 @@
-//! What is there for `f32` and for `f64`: how code that is generic over the number type is compiled once, with the crate.
+//! Code for both `f32` and `f64`: how generic code is compiled once, within the crate.
 //!
-//! Generic code is compiled in the crate that names its types, so whatever a program reaches through generic functions alone
-//! is compiled anew in that program. A table of functions behind `dyn` is compiled where it is made. [`compiled_once!`] makes
-//! such a table for either number type here, and functions that look up the one for theirs: in a program they are calls.
+//! Generic code is compiled in the crate that names its types, so a program would compile all generic functions that it uses
+//! again. A table of functions behind `dyn` is compiled where it is made. [`compiled_once!`] makes such a table for each
+//! number type here, and functions that call through it.
 
 use super::Scalar;
 
-/// Something that is there for either number type; [`Scalar`]'s `choose` takes the one for its own.
+/// Value for either number type; [`Scalar`]'s `choose` takes the one for its own.
 pub trait Both {
-    /// What is there for one of them.
+    /// Type of the value for one of them.
     type For<F: Scalar>: ?Sized;
-    /// For `f32`.
+    /// Returns the value for `f32`.
     fn single(&self) -> &Self::For<f32>;
-    /// For `f64`.
+    /// Returns the value for `f64`.
     fn double(&self) -> &Self::For<f64>;
 }
 
 /// Lists functions that are generic over the number type `F`, each with the one that it runs: `name(…) = path;`.
 ///
-/// Makes functions of these names that call them as they were compiled with the crate. `#[inline(never)]`, for a small function
-/// may be compiled anew in a program by the compiler's own decision, and with it all that it refers to.
+/// Makes functions of these names that call them as they were compiled with the crate. `#[inline(never)]`, for a small
+/// function may be compiled anew in a program by the compiler's own decision, and with it all that it refers to.
 macro_rules! compiled_once {
     ($table:ident: $functions:ident {
         $($(#[$doc:meta])* $name:ident $(<$($lifetime:lifetime),+>)? ($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)? = $body:path;)+
     }) => {
-        /// The functions of a number type.
+        /// Functions for one number type.
         pub(crate) trait $functions<F: $crate::numeric::Scalar> {
             $(fn $name $(<$($lifetime),+>)? (&self, $($argument: $type),*) $(-> $result)?;)+
         }
 
-        /// The functions of both.
+        /// Functions for both.
         pub(crate) struct $table;
 
         impl<F: $crate::numeric::Scalar> $functions<F> for $table {
@@ -60,8 +60,8 @@ macro_rules! compiled_once {
 }
 pub(crate) use compiled_once;
 
-/// The body of a method that erases a built-in type: `erased_here!(F, self: Dense => Arc<dyn DynLayer<F>>, |value| Arc::new(value))`
-/// is the last expression, compiled with the crate for either number type.
+/// The body of a method that erases a built-in type: `erased_here!(F, self: Dense => Arc<dyn DynLayer<F>>, |value|
+/// Arc::new(value))` is the last expression, compiled with the crate for either number type.
 macro_rules! erased_here {
     ($number:ident, $value:expr, $from:ty => $to:ty, $erase:expr) => {{
         // The lifetime is there for references, and unused where a value is erased.

@@ -1,7 +1,7 @@
-//! Which code runs the inner loops: the plain reference, or vectors of one of the processor's instruction sets.
+//! Code path of the inner loops: the plain reference, or vectors of one of the processor's instruction sets.
 //!
-//! The best that the processor has, unless the environment variable `BPTT_KERNELS` names another: that is how tests and
-//! benchmarks hold one against the other. It is read once.
+//! It is the best of the processor, unless the environment variable `BPTT_KERNELS` names another, for tests and benchmarks.
+//! The variable is read once.
 
 use std::env;
 use std::sync::OnceLock;
@@ -10,26 +10,26 @@ use fearless_simd::Level;
 
 use crate::error::{Error, Result};
 
-/// The environment variable that names a path.
+/// Environment variable that names a path.
 const VARIABLE: &str = "BPTT_KERNELS";
 
-/// A way to run the inner loops.
+/// Code path of the inner loops.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Path {
-    /// Recurrence on plain numbers, gate by gate and step by step, nothing hoisted or packed.
+    /// Recurrence on plain numbers, gate by gate and step by step.
     Reference,
     /// Vectors of this instruction set.
     Vectors(Level),
 }
 
 impl Path {
-    /// The path that runs.
+    /// Returns the path in use.
     pub(crate) fn current() -> Path {
         static CURRENT: OnceLock<Path> = OnceLock::new();
         *CURRENT.get_or_init(|| chosen().unwrap_or_else(|| Path::Vectors(Level::new())))
     }
 
-    /// What runs where there is no reference: of the reference the vectors that every processor has.
+    /// Returns the instruction set for loops without a reference path; for the reference the portable one.
     pub(crate) fn level(self) -> Level {
         match self {
             Path::Vectors(level) => level,
@@ -42,7 +42,7 @@ impl Path {
         matches!(self, Path::Reference)
     }
 
-    /// Its name, as the environment variable has it.
+    /// Returns its name in the environment variable.
     fn name(self) -> &'static str {
         match self {
             Path::Reference => "reference",
@@ -55,8 +55,8 @@ impl Path {
     }
 }
 
-/// What the inner loops run on: `"avx512"`, `"avx2"`, `"portable"` (the vectors that every processor of this kind has) or
-/// `"reference"` (the same, but for recurrent layers, which run step by step on plain numbers).
+/// Returns the code path of the inner loops: `"avx512"`, `"avx2"`, `"portable"` (vectors that every processor of this kind
+/// has) or `"reference"` (the same, but recurrent layers run step by step on plain numbers).
 ///
 /// It is the first of these that the processor has, unless the environment variable `BPTT_KERNELS` names one. The bits of
 /// `f32` results differ between them, within rounding; those of `f64` only between the reference and the others.
@@ -68,7 +68,7 @@ pub fn instructions() -> &'static str {
     Path::current().name()
 }
 
-/// Refuses a value of the environment variable that names nothing this processor has.
+/// Returns an error if the environment variable names no path of this processor.
 pub(crate) fn check() -> Result<()> {
     match (wanted(), chosen()) {
         (Some(value), None) => Err(Error::InvalidOption {
@@ -89,7 +89,7 @@ fn chosen() -> Option<Path> {
     named(wanted()?)
 }
 
-/// The path of this name, if the processor has it.
+/// Returns the path with this name, if the processor has it.
 fn named(name: &str) -> Option<Path> {
     match name {
         "reference" => Some(Path::Reference),
@@ -97,14 +97,14 @@ fn named(name: &str) -> Option<Path> {
     }
 }
 
-/// The levels that this processor has, of those that are compiled.
+/// Returns the compiled levels that this processor has.
 #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
 fn levels() -> [Option<Level>; 3] {
     let best = Level::new();
     [best.as_avx512().map(Level::Avx512), best.as_avx2().map(Level::Avx2), best.as_sse2().map(Level::Sse2)]
 }
 
-/// The levels that this processor has, of those that are compiled.
+/// Returns the compiled levels that this processor has.
 #[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
 fn levels() -> [Option<Level>; 1] {
     [Some(Level::new())]

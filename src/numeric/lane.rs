@@ -1,11 +1,12 @@
-//! What a gate computes on: one number, or a vector of them that the processor handles at once.
+//! Lanes: one number, or a vector of numbers that the processor handles at once.
 //!
-//! A rule written over [`Lane`] (see [`Gates`](crate::recurrent::Gates)) is compiled for plain `f32` and `f64`, the reference, and
-//! for the vectors of each instruction set. Plain numbers use std's functions. Vectors use the polynomial near the end of
-//! this file, after Cephes' `expf`: exp by Cody–Waite reduction; sigmoid from exp, tanh from e²ˣ − 1. All three stay within
-//! 4 units in the last place of `f32` (a test sweeps them); results below the smallest normal number are not held to that.
+//! A rule written over [`Lane`] (see [`Gates`](crate::recurrent::Gates)) is compiled for plain `f32` and `f64`, the
+//! reference, and for the vectors of each instruction set. Plain numbers use std's functions. Vectors use the polynomial
+//! near the end of this file, after Cephes' `expf`: exp by Cody–Waite reduction; sigmoid from exp, tanh from e²ˣ − 1. All
+//! three stay within 4 units in the last place of `f32` (a test sweeps them); results below the smallest normal number are
+//! not held to that.
 //!
-//! [`Kernel`] and [`Vector`] are how the crate's own loops get at vectors; read `kernels/` for those.
+//! The crate's own loops use vectors through [`Kernel`] and [`Vector`]; see `kernels/`.
 
 use std::f64::consts::LOG2_E;
 use std::fmt::Debug;
@@ -27,10 +28,10 @@ use super::{Scalar, Sealed};
 /// assert_eq!(complement(0.25_f64), 0.75);
 /// ```
 ///
-/// The crate's own numbers and vectors implement it, nothing else can.
+/// Only the crate's own numbers and vectors implement it.
 ///
-/// A function over lanes must be `#[inline(always)]`: a call that is not inlined is compiled without the instruction set
-/// that its caller was compiled for, and costs about twenty times as much.
+/// A function over lanes must be `#[inline(always)]`: a call that is not inlined is compiled without the instruction set of
+/// its caller, and is much slower.
 pub trait Lane:
     Sealed
     + Copy
@@ -41,29 +42,29 @@ pub trait Lane:
     + Div<Output = Self>
     + Neg<Output = Self>
 {
-    /// What each element is.
+    /// Number type of the elements.
     type Scalar: Scalar;
 
-    /// `value` in every element, of the kind of `self`.
+    /// Returns `value` in every element, of the same kind as `self`.
     fn splat(self, value: f64) -> Self;
-    /// self × factor + term, rounded once where the processor can.
+    /// Returns self × factor + term, rounded once where the processor can.
     fn mul_add(self, factor: Self, term: Self) -> Self;
-    /// e to the power of each element.
+    /// Returns e to the power of each element.
     fn exp(self) -> Self;
-    /// The hyperbolic tangent.
+    /// Returns the hyperbolic tangent.
     fn tanh(self) -> Self;
-    /// The absolute value.
+    /// Returns the absolute value.
     fn abs(self) -> Self;
-    /// The larger of the two.
+    /// Returns the larger of the two.
     fn max(self, other: Self) -> Self;
-    /// The smaller of the two.
+    /// Returns the smaller of the two.
     fn min(self, other: Self) -> Self;
-    /// `yes` where self > bound, else `no`.
+    /// Returns `yes` where self > bound, else `no`.
     fn if_above(self, bound: Self, yes: Self, no: Self) -> Self;
-    /// Any function, one element at a time: slow, for what is rarely used.
+    /// Applies any function, one element at a time; slow.
     fn map(self, function: impl Fn(Self::Scalar) -> Self::Scalar) -> Self;
 
-    /// 1 / (1 + e^−x).
+    /// Returns 1 / (1 + e^−x).
     #[inline(always)]
     fn sigmoid(self) -> Self {
         let one = self.splat(1.0);
@@ -71,29 +72,29 @@ pub trait Lane:
     }
 }
 
-/// A [`Lane`] that is loaded from and stored to rows of numbers.
+/// [`Lane`] that is loaded from and stored to rows of numbers.
 pub trait Vector: Lane {
     /// Proof that the processor has the instructions.
     type Token: Copy;
-    /// How many numbers it holds.
+    /// Number of elements.
     const WIDTH: usize;
-    /// Whether the processor has registers enough to keep 24 of these at hand: 32 of them rather than 16.
+    /// Whether the processor has 32 vector registers rather than 16, enough for a tile of 24.
     fn many_registers(token: Self::Token) -> bool;
-    /// `value` in every element.
+    /// Returns `value` in every element.
     fn broadcast(token: Self::Token, value: Self::Scalar) -> Self;
     /// Loads up to [`Vector::WIDTH`] numbers; elements that `from` does not fill are zero.
     fn load(token: Self::Token, from: &[Self::Scalar]) -> Self;
     /// Stores as many elements as `to` takes.
     fn store(self, to: &mut [Self::Scalar]);
-    /// Loads two rows of half its width each. A single number has no halves and is never asked.
+    /// Loads two rows of half its width each. It is never called for a single number.
     fn load_halves(token: Self::Token, first: &[Self::Scalar], second: &[Self::Scalar]) -> Self;
     /// Stores each half into a row.
     fn store_halves(self, first: &mut [Self::Scalar], second: &mut [Self::Scalar]);
 }
 
-/// A loop to be compiled once for each kind of vector; [`Scalar::vectorize`] picks the one that runs.
+/// Loop that is compiled for each kind of vector; [`Scalar::vectorize`] picks the one to run.
 pub trait Kernel<F: Scalar> {
-    /// The loop. Implementations are `#[inline(always)]`.
+    /// Runs the loop. Implementations are `#[inline(always)]`.
     fn run<V: Vector<Scalar = F>>(&mut self, token: V::Token);
 }
 
@@ -303,7 +304,7 @@ fn polynomial<L: Lane, const N: usize>(x: L, coefficients: [f64; N]) -> L {
     sum
 }
 
-/// x kept between two bounds. NaN passes, for min and max return their second argument if there is one.
+/// Returns x clamped between two bounds. NaN passes, because min and max return their second argument.
 #[inline(always)]
 fn clamp<L: Lane>(x: L, lowest: f64, highest: f64) -> L {
     x.splat(highest).min(x.splat(lowest).max(x))
@@ -312,8 +313,8 @@ fn clamp<L: Lane>(x: L, lowest: f64, highest: f64) -> L {
 /// ln 2 as two numbers, the first so short that n times it is exact: what is left of x after 127 times ln 2 needs both.
 const LN_2_PARTS: [f64; 2] = [0.693_359_375, -2.121_944_4e-4];
 
-/// A polynomial for eʳ, |r| ≤ ½·ln 2: 1 + r + r²·P(r), where P is such that eʳ − 1 has the least error, as a part of what `tanh`
-/// needs it for, that its degree allows: 1.2e-8.
+/// A polynomial for eʳ, |r| ≤ ½·ln 2: 1 + r + r²·P(r), where P is such that eʳ − 1 has the least error, as a part of what
+/// `tanh` needs it for, that its degree allows: 1.2e-8.
 const EXP: [f64; 7] = [1.391_368_3e-3, 8.368_304e-3, 4.166_636_6e-2, 1.666_652_4e-1, 5.000_000_6e-1, 1.0, 1.0];
 
 /// The same for (e²ʳ − 1)/r.

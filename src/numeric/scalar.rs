@@ -1,8 +1,8 @@
 //! The number type of a model: `f32` to train and to run, `f64` to check gradients.
 //!
 //! [`Scalar`] is sealed. It names the few functions that the crate needs, so that no `num_traits::Float` stands beside
-//! [`Lane`](super::Lane) and makes `x.exp()` ambiguous. What only the crate uses is in the sealed part: `vectorize`, the one place
-//! where an instruction set is chosen, and `choose`, by which code is compiled once (`both.rs`).
+//! [`Lane`](super::Lane) and makes `x.exp()` ambiguous. What only the crate uses is in the sealed part: `vectorize`, the one
+//! place where an instruction set is chosen, and `choose`, by which code is compiled once (`both.rs`).
 //!
 //! Read `lane.rs` next.
 
@@ -17,9 +17,9 @@ use num_traits::{FromPrimitive, NumAssign, ToPrimitive};
 use super::instructions::Path;
 use super::{Both, Kernel, Vector};
 
-/// What the crate itself needs of a number type; that nobody else can name it seals [`Scalar`].
+/// Functions that only the crate uses; it seals [`Scalar`].
 pub trait Number: Vector<Scalar = Self, Token = ()> + Sized {
-    /// Its name in a file of tensors.
+    /// Name of the type in a file of tensors.
     const DTYPE: safetensors::Dtype;
     /// Appends the value's bytes, least significant first.
     fn push_bytes(self, bytes: &mut Vec<u8>);
@@ -29,13 +29,13 @@ pub trait Number: Vector<Scalar = Self, Token = ()> + Sized {
     fn vectorize<K: Kernel<Self>>(width: usize, kernel: K)
     where
         Self: Scalar;
-    /// What is there for this number type.
+    /// Returns the value for this number type.
     fn choose<B: Both + ?Sized>(both: &B) -> &B::For<Self>
     where
         Self: Scalar;
 }
 
-/// `f32` or `f64`: what weights, inputs and gradients are made of.
+/// Number type of weights, inputs and gradients: `f32` or `f64`.
 pub trait Scalar:
     Number
     + LinalgScalar
@@ -50,17 +50,17 @@ pub trait Scalar:
     + Send
     + Sync
 {
-    /// The nearest value to `value`.
+    /// Returns the nearest value to `value`.
     fn of(value: f64) -> Self;
-    /// The value as `f64`, exactly.
+    /// Returns the value as `f64`, exactly.
     fn widen(self) -> f64;
-    /// The square root.
+    /// Returns the square root.
     fn sqrt(self) -> Self;
-    /// The natural logarithm.
+    /// Returns the natural logarithm.
     fn ln(self) -> Self;
-    /// ln(1 + self), exact near zero.
+    /// Returns ln(1 + self), exact near zero.
     fn ln_1p(self) -> Self;
-    /// Neither infinite nor NaN.
+    /// Whether it is neither infinite nor NaN.
     fn is_finite(self) -> bool;
 }
 

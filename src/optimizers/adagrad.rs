@@ -1,4 +1,4 @@
-//! Adagrad (Duchi, Hazan and Singer 2011), as Keras computes it: epsilon inside the root.
+//! Adagrad (Duchi, Hazan and Singer 2011), as in Keras: epsilon inside the root.
 
 use super::Rule;
 use super::rule::boxed_rule;
@@ -6,10 +6,10 @@ use crate::error::Result;
 use crate::numeric::Scalar;
 use crate::numeric::checks::{check_not_negative, check_positive};
 
-/// Divides by the root of the sum of all squares so far: s ← s + g², w ← w − η·g / √(s + ε).
+/// Adagrad: divides by the root of the sum of all squares so far: s ← s + g², w ← w − η·g / √(s + ε).
 ///
-/// Steps become shorter and shorter, those of weights whose gradients are rarely other than zero, such as the rows of an
-/// embedding, more slowly.
+/// Steps become shorter over time, but more slowly for weights whose gradients are often zero, such as the rows of an
+/// embedding.
 ///
 /// | option | default | range |
 /// | --- | --- | --- |
@@ -24,17 +24,17 @@ pub struct Adagrad {
 }
 
 impl Adagrad {
-    /// Adagrad with Keras' defaults but for the learning rate.
+    /// Returns Adagrad with this learning rate and Keras' other defaults.
     pub fn new(learning_rate: f64) -> Self {
         Adagrad { learning_rate, initial_accumulator_value: 0.1, epsilon: 1e-7 }
     }
 
-    /// What the sum of squares starts with.
+    /// Sets the initial sum of squares.
     pub fn initial_accumulator_value(self, initial_accumulator_value: f64) -> Self {
         Adagrad { initial_accumulator_value, ..self }
     }
 
-    /// What keeps the root from zero.
+    /// Sets ε, which keeps the root above zero.
     pub fn epsilon(self, epsilon: f64) -> Self {
         Adagrad { epsilon, ..self }
     }
@@ -47,7 +47,7 @@ impl<F: Scalar> Rule<F> for Adagrad {
         "Adagrad"
     }
 
-    // The sum of squares.
+    // Sum of squares.
     fn slots(&self) -> usize {
         1
     }

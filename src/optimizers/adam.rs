@@ -1,5 +1,5 @@
-//! Adam (Kingma and Ba 2015), in the form with "epsilon hat" that Keras computes: ε is added to the uncorrected root, so
-//! the numbers differ from PyTorch's. AdamW (Loshchilov and Hutter 2019) is Adam with weight decay.
+//! Adam (Kingma and Ba 2015), in the form with "epsilon hat" as in Keras: ε is added to the uncorrected root, so the numbers
+//! differ from PyTorch's. AdamW (Loshchilov and Hutter 2019) is Adam with weight decay.
 
 use super::Rule;
 use super::rule::boxed_rule;
@@ -8,10 +8,10 @@ use crate::numeric::Lane;
 use crate::numeric::Scalar;
 use crate::numeric::checks::{check_positive, check_rate};
 
-/// Running means of gradient and square: m ← m + (g − m)(1 − β₁), v ← v + (g² − v)(1 − β₂), w ← w − α·m / (√v + ε) with
-/// α = η·√(1 − β₂ᵗ) / (1 − β₁ᵗ).
+/// Adam: running means of gradient and square: m ← m + (g − m)(1 − β₁), v ← v + (g² − v)(1 − β₂), w ← w − α·m / (√v + ε)
+/// with α = η·√(1 − β₂ᵗ) / (1 − β₁ᵗ).
 ///
-/// With `amsgrad` (Reddi, Kale and Kumar 2018) the largest v so far stands under the root.
+/// With `amsgrad` (Reddi, Kale and Kumar 2018) the largest v so far is under the root.
 ///
 /// | option | default | range |
 /// | --- | --- | --- |
@@ -30,34 +30,33 @@ pub struct Adam {
 }
 
 impl Adam {
-    /// Adam with Keras' defaults but for the learning rate.
+    /// Returns Adam with this learning rate and Keras' other defaults.
     pub fn new(learning_rate: f64) -> Self {
         Adam { learning_rate, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7, amsgrad: false }
     }
 
-    /// How slowly the mean forgets.
+    /// Sets β₁, the decay of the mean.
     pub fn beta_1(self, beta_1: f64) -> Self {
         Adam { beta_1, ..self }
     }
 
-    /// How slowly the mean square forgets.
+    /// Sets β₂, the decay of the mean square.
     pub fn beta_2(self, beta_2: f64) -> Self {
         Adam { beta_2, ..self }
     }
 
-    /// What keeps the root from zero.
+    /// Sets ε, which keeps the denominator above zero.
     pub fn epsilon(self, epsilon: f64) -> Self {
         Adam { epsilon, ..self }
     }
 
-    /// Whether to divide by the root of the largest mean square so far, so that no step grows because a gradient was
-    /// forgotten.
+    /// Sets whether to divide by the root of the largest mean square so far.
     pub fn amsgrad(self, amsgrad: bool) -> Self {
         Adam { amsgrad, ..self }
     }
 }
 
-/// The running means of the gradient and of its square, which Adam and Nadam have in common.
+/// Running means of the gradient and of its square, shared by Adam and Nadam.
 #[derive(Clone, Copy)]
 pub(super) struct Means<F> {
     rest_1: F,
@@ -83,7 +82,7 @@ impl<F: Scalar> Rule<F> for Adam {
         "Adam"
     }
 
-    // The mean, the mean square, then its largest with amsgrad.
+    // Mean, mean square, and with amsgrad its maximum.
     fn slots(&self) -> usize {
         2 + usize::from(self.amsgrad)
     }
@@ -122,7 +121,8 @@ impl<F: Scalar> Rule<F> for Adam {
     }
 }
 
-/// [`Adam`] with a weight decay of 0.004, which [`Optimizer::weight_decay`](crate::optimizers::Optimizer::weight_decay) changes.
+/// [`Adam`] with a weight decay of 0.004, which
+/// [`Optimizer::weight_decay`](crate::optimizers::Optimizer::weight_decay) changes.
 ///
 /// ```
 /// use bptt::optimizers::{Adam, AdamW, Optimizer};
@@ -132,12 +132,12 @@ impl<F: Scalar> Rule<F> for Adam {
 pub struct AdamW(Adam);
 
 impl AdamW {
-    /// AdamW with Keras' defaults but for the learning rate, for which Keras has 0.001.
+    /// Returns AdamW with this learning rate (0.001 in Keras) and Keras' other defaults.
     pub fn new(learning_rate: f64) -> Self {
         AdamW::of(Adam::new(learning_rate))
     }
 
-    /// AdamW with the options of this Adam.
+    /// Returns AdamW with the options of this Adam.
     pub fn of(adam: Adam) -> Self {
         AdamW(adam)
     }

@@ -1,37 +1,37 @@
-//! Clipping: limits on gradients, so that one steep batch does not throw the weights away (Pascanu et al. 2013).
+//! Gradient clipping (Pascanu et al. 2013), so that one steep batch does not ruin the weights.
 
 use super::Learner;
 use crate::error::{Error, Result};
 use crate::numeric::Lane;
 use crate::numeric::Scalar;
 
-/// A limit on gradients. At most one, as in Keras.
+/// Limit on gradients; an optimizer has at most one, as in Keras.
 ///
-/// | name | limits |
+/// | name | limit |
 /// | --- | --- |
-/// | `Value(c)` | each component to ±c |
-/// | `Norm(c)` | the length of each tensor's gradient to c |
-/// | `GlobalNorm(c)` | the length of all gradients together to c |
+/// | `Value(c)` | each element to ±c |
+/// | `Norm(c)` | the norm of each tensor's gradient to c |
+/// | `GlobalNorm(c)` | the norm of all gradients together to c |
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[doc(alias = "clipnorm")]
 #[doc(alias = "clipvalue")]
 #[doc(alias = "global_clipnorm")]
 #[non_exhaustive]
 pub enum Clip {
-    /// Each component to ±c.
+    /// Limits each element to ±c.
     Value(f64),
-    /// The length of each tensor's gradient to c.
+    /// Limits the norm of each tensor's gradient to c.
     Norm(f64),
-    /// The length of all gradients together to c.
+    /// Limits the norm of all gradients together to c.
     GlobalNorm(f64),
 }
 
 impl Clip {
-    /// Limits these gradients.
+    /// Clips these gradients.
     ///
     /// # Errors
     ///
-    /// [`Error::Gradient`] if one is not finite; all are as they were then.
+    /// [`Error::Gradient`] if one is not finite; all gradients are then unchanged.
     pub(super) fn apply<F: Scalar>(self, learner: &mut dyn Learner<F>) -> Result<()> {
         let shorten = |length: f64, limit: f64, gradient: &mut [F]| {
             let scale = F::of(limit / length.max(limit));
@@ -62,7 +62,7 @@ impl Clip {
     }
 }
 
-/// The length of a gradient, in eight sums, for one alone would wait for itself at each number.
+/// Returns the norm of a gradient, with eight partial sums, because a single one would wait at each addition.
 fn norm<F: Scalar>(gradient: &[F]) -> f64 {
     let (eights, rest) = gradient.as_chunks::<8>();
     let mut sums = [0.0; 8];

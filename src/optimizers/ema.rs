@@ -1,15 +1,15 @@
-//! The moving average of the weights (Polyak and Juditsky 1992), which is often better than the weights themselves.
+//! Moving average of the weights (Polyak and Juditsky 1992), which is often better than the weights themselves.
 
 use crate::error::Result;
 use crate::numeric::Scalar;
 use crate::numeric::checks::check;
 use crate::numeric::checks::check_count;
 
-/// An exponential moving average of the weights: a ← w after the first step, then a ← μ·a + (1 − μ)·w after each.
+/// Exponential moving average of the weights: a ← w after the first step, then a ← μ·a + (1 − μ)·w after each.
 ///
-/// At the end of [`Model::fit`](crate::models::Model::fit) the averages take the place of the weights; after steps of
-/// [`Model::train_batch`](crate::models::Model::train_batch), [`Model::use_averages`](crate::models::Model::use_averages) puts them there.
-/// What callbacks see and save before is not averaged.
+/// At the end of [`Model::fit`](crate::models::Model::fit) the averages replace the weights. After steps of
+/// [`Model::train_batch`](crate::models::Model::train_batch), call
+/// [`Model::use_averages`](crate::models::Model::use_averages). Callbacks see and save the weights before that.
 ///
 /// | option | Keras' name | default | range |
 /// | --- | --- | --- | --- |
@@ -33,18 +33,18 @@ impl Default for Ema {
 }
 
 impl Ema {
-    /// Keras' defaults.
+    /// Returns the average with Keras' defaults.
     pub fn new() -> Self {
         Ema::default()
     }
 
-    /// How slowly the average forgets.
+    /// Sets μ, the decay of the average.
     #[doc(alias = "ema_momentum")]
     pub fn momentum(self, momentum: f64) -> Self {
         Ema { momentum, ..self }
     }
 
-    /// Puts the average in the place of the weights after each so many steps, and trains on from there.
+    /// Sets a number of steps after which the average replaces the weights, and training continues from it.
     #[doc(alias = "ema_overwrite_frequency")]
     pub fn overwrite_frequency(self, steps: usize) -> Self {
         Ema { overwrite_frequency: Some(steps), ..self }
@@ -55,10 +55,10 @@ impl Ema {
         self.overwrite_frequency.map_or(Ok(()), |steps| check_count("overwrite_frequency", steps))
     }
 
-    /// Renews the average of a tensor, which is empty before the first time; `iteration` counts from 1.
+    /// Updates the average of a tensor, which is empty before the first time; `iteration` counts from 1.
     pub(super) fn renew<F: Scalar>(&self, iteration: u64, weights: &mut [F], average: &mut Vec<F>) {
-        // With accumulation the weights change at the end of the first iteration's batches; a layer that was frozen may
-        // come later.
+        // With accumulation the weights change at the end of the first iteration's batches, and a frozen layer may join
+        // later.
         if iteration == 1 || average.is_empty() {
             average.resize(weights.len(), F::zero());
             average.copy_from_slice(weights);

@@ -15,17 +15,15 @@
 //! use ndarray::array;
 //!
 //! let mut model = Sequential::new().add(Dense::new(1)).build(Form::vector(1), 42)?;
-//! let optimizer = Optimizer::new(Adam::new(0.1)).schedule(ExponentialDecay::new(0.1, 100, 0.5)).clip(Clip::GlobalNorm(1.0));
-//! model.compile(optimizer, MeanSquaredError);
-//! let history = model.fit(&array![[0.0_f32], [1.0]], &array![1.0_f32, 3.0], Fit::new().epochs(20))?;
-//! let loss = history.get("loss");
-//! assert!(loss[19] < loss[0]);
+//! let optimizer = Optimizer::new(Adam::new(0.1)).schedule(ExponentialDecay::new(0.1, 100,
+//! 0.5)).clip(Clip::GlobalNorm(1.0)); model.compile(optimizer, MeanSquaredError); let history = model.fit(&array![[0.0_f32],
+//! [1.0]], &array![1.0_f32, 3.0], Fit::new().epochs(20))?; let loss = history.get("loss"); assert!(loss[19] < loss[0]);
 //! # Ok::<(), bptt::Error>(())
 //! ```
 //!
 //! A [`Rule`] is a formula on slices: one tensor, its gradient, and its slots, such as running means. [`Optimizer`] holds
-//! what all rules share: learning rate or schedule, gradient accumulation, clipping, weight decay, moving average, step count
-//! and slots.
+//! what all rules share: learning rate or schedule, gradient accumulation, clipping, weight decay, moving average, step
+//! count and slots.
 
 mod adagrad;
 mod adam;
@@ -61,13 +59,13 @@ use crate::weights::Path;
 pub(crate) use state::OptimizerState;
 use state::TensorState;
 
-/// A rule with its learning rate, what all rules share, and the state.
+/// Update rule with the options shared by all rules, and its state.
 ///
-/// The built-in rules turn into one by themselves, so `compile(RmsProp::new(1e-4), …)` is enough without options.
+/// Built-in rules convert into it, so `compile(RmsProp::new(1e-4), …)` is enough without options.
 ///
-/// A batch goes through these, in Keras' order, each only if it is asked for:
+/// A batch goes through these steps, in Keras' order, each only if requested:
 ///
-/// 1. accumulation: g ← mean of the gradients of n batches, nothing more until there are n;
+/// 1. accumulation: g ← mean of the gradients of n batches; the other steps follow once there are n;
 /// 2. clipping of g: [`Clip`];
 /// 3. weight decay: w ← w − w·λ·η, with the step's learning rate η;
 /// 4. the rule's formula;
@@ -80,7 +78,7 @@ use state::TensorState;
 /// | [`ema`](Optimizer::ema) | `use_ema` and others | none | see [`Ema`] |
 /// | [`gradient_accumulation_steps`](Optimizer::gradient_accumulation_steps) n | the same | 1 | at least 1 |
 ///
-/// Layers that are frozen are neither decayed nor averaged.
+/// Frozen layers are neither decayed nor averaged.
 ///
 /// ```
 /// use bptt::optimizers::{Adam, Clip, Optimizer};
@@ -91,26 +89,26 @@ use state::TensorState;
 pub struct Optimizer<F> {
     rule: Box<dyn VectorRule<F>>,
     learning_rate: f64,
-    /// Gives the rate instead.
+    /// Schedule that replaces the rate, if any.
     schedule: Option<Box<dyn Schedule>>,
     clip: Option<Clip>,
     weight_decay: f64,
     undecayed: Vec<String>,
     ema: Option<Ema>,
     accumulation: usize,
-    /// How many batches there were. With the tensors all that changes in training.
+    /// Number of batches so far. With the tensors it is all that changes in training.
     batches: u64,
-    /// One for each tensor of the model, in order.
+    /// State of each tensor of the model, in order.
     tensors: Vec<TensorState<F>>,
 }
 
-/// What one batch is to do, told once for all tensors.
+/// Step of one batch, the same for all tensors.
 #[derive(Clone, Copy, Debug)]
 struct BatchStep {
     rate: f64,
-    /// Counts updates from 1.
+    /// Number of the update, from 1.
     iteration: u64,
-    /// False while gradients are accumulated.
+    /// Whether it updates the weights: false while gradients are accumulated.
     updates: bool,
 }
 
@@ -126,7 +124,7 @@ macro_rules! from_rule {
 from_rule!(Adagrad, Adam, AdamW, Nadam, RmsProp, Sgd);
 
 impl<F: Scalar> Optimizer<F> {
-    /// An optimizer of this rule alone.
+    /// Returns an optimizer of this rule alone.
     pub fn new(rule: impl Rule<F> + 'static) -> Self {
         Optimizer {
             learning_rate: rule.learning_rate(),
@@ -142,8 +140,8 @@ impl<F: Scalar> Optimizer<F> {
         }
     }
 
-    /// Takes each step's learning rate from a schedule instead of the rule's. Steps are batches, as in Keras, also when
-    /// gradients are accumulated.
+    /// Takes the learning rate of each step from a schedule. Steps are batches, as in Keras, also with gradient
+    /// accumulation.
     ///
     /// ```
     /// use bptt::optimizers::{Adam, CosineDecay, Optimizer};
@@ -155,18 +153,19 @@ impl<F: Scalar> Optimizer<F> {
         Optimizer { schedule: Some(Box::new(schedule)), ..self }
     }
 
-    /// Limits gradients before each step.
+    /// Sets a limit on gradients.
     pub fn clip(self, clip: Clip) -> Self {
         Optimizer { clip: Some(clip), ..self }
     }
 
-    /// Takes w·λ·η off each weight before each step (Loshchilov and Hutter 2019): 0 for none.
+    /// Sets λ of the weight decay (Loshchilov and Hutter 2019), which subtracts w·λ·η from each weight before each step; 0
+    /// for none.
     pub fn weight_decay(self, weight_decay: f64) -> Self {
         Optimizer { weight_decay, ..self }
     }
 
-    /// Leaves out of the weight decay each tensor whose full name has one of these in it: `"bias"` all biases,
-    /// `"embedding/"` the layer of that name.
+    /// Excludes from the weight decay each tensor whose full name contains one of these: `"bias"` for all biases,
+    /// `"embedding/"` for the layer of that name.
     ///
     /// ```
     /// use bptt::optimizers::{AdamW, Optimizer};
@@ -177,47 +176,46 @@ impl<F: Scalar> Optimizer<F> {
         self
     }
 
-    /// Keeps a moving average of the weights, which the model has at the end of [`Model::fit`](crate::models::Model::fit).
+    /// Keeps a moving average of the weights, which replaces them at the end of [`Model::fit`](crate::models::Model::fit).
     #[doc(alias = "use_ema")]
     pub fn ema(self, ema: Ema) -> Self {
         Optimizer { ema: Some(ema), ..self }
     }
 
-    /// Changes the weights only once in so many batches, by the mean of their gradients: as a batch that many times as
-    /// large, in the memory of one.
+    /// Sets the number of batches after which the weights change, by the mean of their gradients. It works like a batch that
+    /// many times as large, in the memory of one.
     ///
-    /// As in Keras, what is left over at the end of an epoch goes on into the next, and the moving average is renewed with
-    /// each batch. [`iterations`](Optimizer::iterations) counts the changes.
+    /// As in Keras, batches left over at the end of an epoch count towards the next update, and the moving average is
+    /// updated with each batch. [`iterations`](Optimizer::iterations) counts the updates.
     pub fn gradient_accumulation_steps(self, batches: usize) -> Self {
         Optimizer { accumulation: batches, ..self }
     }
 
-    /// The learning rate of the next step.
+    /// Returns the learning rate of the next step.
     pub fn learning_rate(&self) -> f64 {
         self.schedule.as_ref().map_or(self.learning_rate, |schedule| schedule.rate(self.batches))
     }
 
     /// Sets the learning rate from the next step on.
     ///
-    /// A schedule ends with that, and the rate stays as it was set: whoever sets a rate last decides. (Keras refuses
-    /// instead.)
+    /// This ends a schedule. (Keras returns an error instead.)
     pub fn set_learning_rate(&mut self, learning_rate: f64) {
         self.learning_rate = learning_rate;
         self.schedule = None;
     }
 
-    /// How often the weights have been changed.
+    /// Returns the number of updates so far.
     pub fn iterations(&self) -> u64 {
-        // At least 1, for nothing has checked the option yet.
+        // At least 1, because the option may not be checked yet.
         self.batches / self.accumulation.max(1) as u64
     }
 
-    /// How many batches there have been: with accumulation more than [`Optimizer::iterations`].
+    /// Number of batches so far: more than [`Optimizer::iterations`] with accumulation.
     pub(crate) fn batches(&self) -> u64 {
         self.batches
     }
 
-    /// All that changes while training goes on.
+    /// Returns all that changes in training.
     pub(crate) fn state(&self) -> OptimizerState<&[F]> {
         OptimizerState {
             batches: self.batches,
@@ -226,11 +224,11 @@ impl<F: Scalar> Optimizer<F> {
         }
     }
 
-    /// Takes up what [`Optimizer::state`] gave. Unchanged if it is an error.
+    /// Restores the state of [`Optimizer::state`]. Unchanged on an error.
     ///
     /// # Errors
     ///
-    /// [`Error::OptimizerState`] if it is that of another rule, or of one with a schedule that this one lacks.
+    /// [`Error::OptimizerState`] if it belongs to another rule, or to an optimizer with a schedule that this one lacks.
     pub(crate) fn take_up(&mut self, state: OptimizerState<Vec<F>>) -> Result<()> {
         let slots = self.rule.slots();
         let tensors = state.tensors.into_iter().map(|buffers| TensorState::from_buffers(buffers, slots));
@@ -244,7 +242,7 @@ impl<F: Scalar> Optimizer<F> {
         Ok(())
     }
 
-    /// Refuses options out of range, before training starts.
+    /// Returns an error for options out of range, before training starts.
     pub(crate) fn check(&self) -> Result<()> {
         match &self.schedule {
             None => check_positive("learning_rate", self.learning_rate)?,
@@ -271,13 +269,13 @@ impl<F: Scalar> Optimizer<F> {
         check_not_negative("learning_rate", rate)?;
         let place = self.batches % self.accumulation as u64;
         if place == 0 {
-            // All of them: a layer may be frozen while its gradients are being accumulated.
+            // All tensors, because a layer may be frozen during accumulation.
             self.tensors.iter_mut().for_each(TensorState::forget_accumulated);
         }
         Ok(BatchStep { rate, iteration: self.iterations() + 1, updates: place + 1 == self.accumulation as u64 })
     }
 
-    /// Adds a tensor's gradient to what is accumulated; for a step that updates, replaces it by the mean.
+    /// Adds a tensor's gradient to the accumulated one; a step that updates replaces it by the mean.
     fn accumulate(&mut self, step: BatchStep, tensor: usize, gradients: &mut [F]) {
         let mean = F::of(1.0 / self.accumulation as f64);
         let accumulated = self.tensor(tensor).accumulated(gradients.len());
@@ -290,12 +288,12 @@ impl<F: Scalar> Optimizer<F> {
         }
     }
 
-    /// Changes the tensor with this number and name, and its average.
+    /// Updates the tensor with this number and name, and its average.
     fn update(&mut self, step: BatchStep, tensor: usize, path: Path<'_>, weights: &mut [F], gradients: &[F]) {
         self.tensor(tensor);
         let state = &mut self.tensors[tensor];
         let decays = self.weight_decay > 0.0 && state.decays(path, &self.undecayed);
-        // Made with the first batch, whether it updates or not: the batches after it allocate nothing.
+        // Made with the first batch, whether it updates or not, so that later batches allocate nothing.
         let slots = state.slots(&*self.rule, weights.len());
         if step.updates {
             if decays {
@@ -309,7 +307,7 @@ impl<F: Scalar> Optimizer<F> {
         }
     }
 
-    /// The moving average of the tensor with this number, once there is one.
+    /// Returns the moving average of the tensor with this number, once there is one.
     pub(crate) fn average(&self, tensor: usize) -> Option<&[F]> {
         self.ema.and(self.tensors.get(tensor)).map(TensorState::average).filter(|average| !average.is_empty())
     }

@@ -1,4 +1,4 @@
-//! Nadam (Dozat 2016): Adam with Nesterov's look ahead, and a momentum that grows towards β₁.
+//! Nadam (Dozat 2016): Adam with Nesterov momentum, which grows towards β₁.
 
 use super::Rule;
 use super::adam::Means;
@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::numeric::Scalar;
 use crate::numeric::checks::{check_positive, check_rate};
 
-/// m and v as in [`Adam`](crate::optimizers::Adam); w ← w − η·m̂ / (√v̂ + ε) with v̂ = v / (1 − β₂ᵗ),
+/// Nadam: m and v as in [`Adam`](crate::optimizers::Adam); w ← w − η·m̂ / (√v̂ + ε) with v̂ = v / (1 − β₂ᵗ),
 /// m̂ = μₜ₊₁·m / (1 − Π μᵢ, i ≤ t + 1) + (1 − μₜ)·g / (1 − Π μᵢ, i ≤ t), and μₜ = β₁·(1 − ½·0.96ᵗ).
 ///
 /// | option | default | range |
@@ -25,22 +25,22 @@ pub struct Nadam {
 }
 
 impl Nadam {
-    /// Nadam with Keras' defaults but for the learning rate.
+    /// Returns Nadam with this learning rate and Keras' other defaults.
     pub fn new(learning_rate: f64) -> Self {
         Nadam { learning_rate, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 }
     }
 
-    /// How slowly the mean forgets.
+    /// Sets β₁, the decay of the mean.
     pub fn beta_1(self, beta_1: f64) -> Self {
         Nadam { beta_1, ..self }
     }
 
-    /// How slowly the mean square forgets.
+    /// Sets β₂, the decay of the mean square.
     pub fn beta_2(self, beta_2: f64) -> Self {
         Nadam { beta_2, ..self }
     }
 
-    /// What keeps the root from zero.
+    /// Sets ε, which keeps the denominator above zero.
     pub fn epsilon(self, epsilon: f64) -> Self {
         Nadam { epsilon, ..self }
     }
@@ -49,14 +49,14 @@ impl Nadam {
         self.beta_1 * (1.0 - 0.5 * 0.96_f64.powf(t))
     }
 
-    /// The product of the momenta of the steps 1 to t: told from t alone, so that there is nothing to keep.
+    /// Returns the product of the momenta of the steps 1 to t, computed from t alone, so that no state is needed.
     fn momenta(&self, t: u64) -> f64 {
         let (mut growth, mut power) = (1.0, 1.0);
         for _ in 0..t {
             power *= 0.96;
             let factor = 1.0 - 0.5 * power;
             if factor == 1.0 {
-                // After some 900 steps.
+                // Later factors no longer change the product.
                 break;
             }
             growth *= factor;
@@ -72,7 +72,7 @@ impl<F: Scalar> Rule<F> for Nadam {
         "Nadam"
     }
 
-    // The mean and the mean square.
+    // Mean and mean square.
     fn slots(&self) -> usize {
         2
     }

@@ -1,6 +1,6 @@
-//! RMSprop (Tieleman and Hinton 2012), as Keras computes it: epsilon inside the root, no bias correction.
+//! RMSprop (Tieleman and Hinton 2012), as in Keras: epsilon inside the root, no bias correction.
 //!
-//! A row of an embedding that a batch does not touch has gradient 0: the weight stays, its mean square still decays.
+//! A row of an embedding that a batch does not use has gradient 0: the weights stay, their mean square still decays.
 
 use super::Rule;
 use super::rule::boxed_rule;
@@ -8,9 +8,10 @@ use crate::error::Result;
 use crate::numeric::Scalar;
 use crate::numeric::checks::{check_positive, check_rate};
 
-/// Divides by a running root mean square: v ← ρ·v + (1 − ρ)·g², w ← w − η·g / √(v + ε).
+/// RMSprop: divides by a running root mean square: v ← ρ·v + (1 − ρ)·g², w ← w − η·g / √(v + ε).
 ///
-/// Centered, the square of a running mean a ← ρ·a + (1 − ρ)·g is taken off v. With momentum μ the step is m ← μ·m + η·g / √….
+/// Centered, it subtracts the square of a running mean a ← ρ·a + (1 − ρ)·g from v. With momentum μ the step is
+/// m ← μ·m + η·g / √….
 ///
 /// | option | default | range |
 /// | --- | --- | --- |
@@ -30,27 +31,27 @@ pub struct RmsProp {
 }
 
 impl RmsProp {
-    /// RMSprop with Keras' defaults but for the learning rate.
+    /// Returns RMSprop with this learning rate and Keras' other defaults.
     pub fn new(learning_rate: f64) -> Self {
         RmsProp { learning_rate, rho: 0.9, momentum: 0.0, epsilon: 1e-7, centered: false }
     }
 
-    /// How slowly the mean square forgets.
+    /// Sets ρ, the decay of the mean square.
     pub fn rho(self, rho: f64) -> Self {
         RmsProp { rho, ..self }
     }
 
-    /// How much of the last step goes on.
+    /// Sets the momentum μ.
     pub fn momentum(self, momentum: f64) -> Self {
         RmsProp { momentum, ..self }
     }
 
-    /// What keeps the root from zero.
+    /// Sets ε, which keeps the root above zero.
     pub fn epsilon(self, epsilon: f64) -> Self {
         RmsProp { epsilon, ..self }
     }
 
-    /// Whether to divide by the deviation instead of the root mean square.
+    /// Sets whether to divide by the standard deviation instead of the root mean square.
     pub fn centered(self, centered: bool) -> Self {
         RmsProp { centered, ..self }
     }
@@ -63,7 +64,7 @@ impl<F: Scalar> Rule<F> for RmsProp {
         "RmsProp"
     }
 
-    // The mean square, then the mean if centered, then the momentum if there is any.
+    // Mean square, the mean if centered, the momentum if not 0.
     fn slots(&self) -> usize {
         1 + usize::from(self.centered) + usize::from(self.momentum > 0.0)
     }
@@ -92,7 +93,7 @@ impl<F: Scalar> Rule<F> for RmsProp {
 }
 
 impl RmsProp {
-    /// The loop for each combination of the options: what a slot is not there for is not asked for each weight.
+    /// Runs the loop for one combination of the options, so that it does not check them for each weight.
     #[inline(always)]
     fn run<F: Scalar, const CENTERED: bool, const MOMENTUM: bool>(
         &self,

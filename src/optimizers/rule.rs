@@ -1,4 +1,4 @@
-//! What an optimizer is but for what all share: a formula on the slices of one tensor.
+//! Update rule: the part of an optimizer that is not shared, a formula on the slices of one tensor.
 
 use std::fmt::Debug;
 
@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::numeric::Scalar;
 use crate::numeric::{Kernel, Vector};
 
-/// The formula of an optimizer, applied to one tensor at a time.
+/// Formula of an optimizer, applied to one tensor at a time.
 ///
 /// ```
 /// use bptt::numeric::Scalar;
@@ -32,28 +32,29 @@ use crate::numeric::{Kernel, Vector};
 /// }
 /// ```
 pub trait Rule<F: Scalar>: Debug + Send + Sync {
-    /// The rule's name, unlike that of any other rule: `"Adam"`, `"my_crate::SignDescent"`.
+    /// Returns the unique name of the rule: `"Adam"`, `"my_crate::SignDescent"`.
     fn name(&self) -> &'static str;
 
-    /// How many running values each weight has.
+    /// Returns the number of running values of each weight.
     fn slots(&self) -> usize {
         0
     }
 
-    /// What each of them starts with.
+    /// Returns the initial value of the slots.
     fn slot_start(&self) -> f64 {
         0.0
     }
 
-    /// The learning rate to start with.
+    /// Returns the initial learning rate.
     fn learning_rate(&self) -> f64;
 
-    /// The weight decay unless [`Optimizer::weight_decay`](crate::optimizers::Optimizer::weight_decay) sets another.
+    /// Returns the weight decay, unless [`Optimizer::weight_decay`](crate::optimizers::Optimizer::weight_decay) sets
+    /// another.
     fn weight_decay(&self) -> f64 {
         0.0
     }
 
-    /// Refuses options out of range.
+    /// Returns an error for options out of range.
     ///
     /// # Errors
     ///
@@ -62,14 +63,14 @@ pub trait Rule<F: Scalar>: Debug + Send + Sync {
         Ok(())
     }
 
-    /// Changes the weights of one tensor. `iteration` counts optimizer steps from 1; each slot is as long as the tensor and
+    /// Updates the weights of one tensor. `iteration` counts optimizer steps from 1; each slot is as long as the tensor and
     /// starts at [`slot_start`](Rule::slot_start).
     ///
-    /// With `#[inline(always)]` before it, its loops over the slices are compiled for the widest vectors that the processor
-    /// has, for the same bits in half the time.
+    /// Mark it `#[inline(always)]`, and its loops over the slices are compiled for the widest vectors of the processor,
+    /// which is faster and gives the same bits.
     fn update(&self, rate: f64, iteration: u64, weights: &mut [F], gradients: &[F], slots: &mut [Vec<F>]);
 
-    /// The rule in a box. Built-in rules have theirs made in the crate, where it is compiled.
+    /// Returns the rule in a box. Built-in rules compile theirs in this crate.
     #[doc(hidden)]
     fn boxed(self) -> Box<dyn VectorRule<F>>
     where
@@ -79,7 +80,7 @@ pub trait Rule<F: Scalar>: Debug + Send + Sync {
     }
 }
 
-/// Gives a built-in rule its [`Rule::boxed`].
+/// Implements [`Rule::boxed`] of a built-in rule.
 macro_rules! boxed_rule {
     ($number:ident, $rule:ty) => {
         fn boxed(self) -> Box<dyn $crate::optimizers::VectorRule<$number>> {
@@ -91,20 +92,20 @@ macro_rules! boxed_rule {
 }
 pub(super) use boxed_rule;
 
-/// A rule whose loops are compiled for the processor, while its type is still known.
+/// Rule whose loops are compiled for the processor, while its type is still known.
 pub trait VectorRule<F: Scalar>: Rule<F> {
-    /// [`Rule::update`] on the widest vectors.
+    /// Runs [`Rule::update`] on the widest vectors.
     fn update_on_vectors(&self, rate: f64, iteration: u64, weights: &mut [F], gradients: &[F], slots: &mut [Vec<F>]);
 }
 
 impl<F: Scalar, R: Rule<F>> VectorRule<F> for R {
     fn update_on_vectors(&self, rate: f64, iteration: u64, weights: &mut [F], gradients: &[F], slots: &mut [Vec<F>]) {
-        // For 16 numbers, vectors of 16 are taken where there are any.
+        // The width 16 selects vectors of 16 numbers where available.
         F::vectorize(16, Update { rule: self, rate, iteration, weights, gradients, slots });
     }
 }
 
-/// A rule's loops, of which the compiler makes vectors. Each number is computed as if alone: the bits are the same on all.
+/// Loops of a rule, which the compiler vectorizes. Each number is computed alone, so the bits do not depend on the width.
 struct Update<'a, F, R> {
     rule: &'a R,
     rate: f64,

@@ -22,17 +22,17 @@ pub struct Sgd {
 }
 
 impl Sgd {
-    /// Plain gradient descent.
+    /// Returns plain gradient descent.
     pub fn new(learning_rate: f64) -> Self {
         Sgd { learning_rate, momentum: 0.0, nesterov: false }
     }
 
-    /// How much of the last step goes on.
+    /// Sets the momentum μ.
     pub fn momentum(self, momentum: f64) -> Self {
         Sgd { momentum, ..self }
     }
 
-    /// Whether the gradient is taken as if the momentum's step had been made.
+    /// Sets whether to use Nesterov momentum.
     pub fn nesterov(self, nesterov: bool) -> Self {
         Sgd { nesterov, ..self }
     }

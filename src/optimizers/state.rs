@@ -1,4 +1,4 @@
-//! What an optimizer keeps for one tensor, in flat buffers as long as the tensor, each made when first needed.
+//! State of an optimizer for one tensor, in flat buffers as long as the tensor, each made on first use.
 
 use std::collections::BTreeMap;
 
@@ -6,32 +6,32 @@ use super::Rule;
 use crate::numeric::Scalar;
 use crate::weights::Path;
 
-/// The buffers of a tensor by name, as they stand in a file: slices on their way there, vectors on their way back.
+/// Buffers of a tensor by name, as in a file: slices to write, vectors once read.
 pub(crate) type Buffers<B> = BTreeMap<String, B>;
 
 const SLOT: &str = "slot";
 const AVERAGE: &str = "average";
 const ACCUMULATED: &str = "accumulated";
 
-/// All that an optimizer changes while training goes on.
+/// All state of an optimizer that changes in training.
 #[derive(Debug)]
 pub(crate) struct OptimizerState<B> {
     pub(crate) batches: u64,
-    /// `None` if a schedule gives it.
+    /// Learning rate; `None` if a schedule determines it.
     pub(crate) learning_rate: Option<f64>,
-    /// Of each tensor of the model.
+    /// Buffers of each tensor of the model.
     pub(crate) tensors: Vec<Buffers<B>>,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct TensorState<F> {
-    /// The rule's running values.
+    /// Running values of the rule.
     slots: Vec<Vec<F>>,
-    /// The moving average of the weights.
+    /// Moving average of the weights.
     average: Vec<F>,
-    /// The sum of the gradients of the batches since the last update.
+    /// Sum of the gradients of the batches since the last update.
     accumulated: Vec<F>,
-    /// Whether weight decay is for it, which its name tells.
+    /// Whether weight decay applies, which depends on the tensor's name.
     decays: Option<bool>,
 }
 
@@ -43,7 +43,7 @@ impl<F: Scalar> TensorState<F> {
         &mut self.slots
     }
 
-    /// Whether it is that of a tensor with this many numbers.
+    /// Whether it belongs to a tensor with this many numbers.
     pub(super) fn fits(&self, count: usize) -> bool {
         let buffers = self.slots.iter().chain([&self.average, &self.accumulated]);
         buffers.into_iter().all(|buffer| buffer.is_empty() || buffer.len() == count)
@@ -66,7 +66,7 @@ impl<F: Scalar> TensorState<F> {
         self.accumulated.fill(F::zero());
     }
 
-    /// All buffers that there are, by name.
+    /// Returns all buffers by name.
     pub(super) fn buffers(&self) -> Buffers<&[F]> {
         let slots = self.slots.iter().enumerate().map(|(number, slot)| (format!("{SLOT}{number}"), slot));
         let others = [(AVERAGE.to_string(), &self.average), (ACCUMULATED.to_string(), &self.accumulated)];
@@ -74,7 +74,7 @@ impl<F: Scalar> TensorState<F> {
         kept.map(|(name, buffer)| (name, buffer.as_slice())).collect()
     }
 
-    /// What [`TensorState::buffers`] gave; `None` if the rule has another number of slots.
+    /// Restores the buffers of [`TensorState::buffers`]; `None` if the rule has another number of slots.
     pub(super) fn from_buffers(mut buffers: Buffers<Vec<F>>, slots: usize) -> Option<Self> {
         let average = buffers.remove(AVERAGE).unwrap_or_default();
         let accumulated = buffers.remove(ACCUMULATED).unwrap_or_default();

@@ -1,16 +1,16 @@
-//! One step, in the order that all optimizers share, on weights wherever they are: in a model, or in a user's hands.
+//! One optimizer step, on the weights of a model or of a custom training loop.
 
 use super::Optimizer;
 use crate::error::{Error, Result};
 use crate::numeric::Scalar;
 use crate::weights::{Params, Path, set_zero};
 
-/// What is called with a tensor's number and path, its gradient to be changed.
+/// Closure called with a tensor's number and path, and its gradient to be changed.
 pub(crate) type VisitGradients<'v, F> = &'v mut dyn FnMut(usize, Path<'_>, &mut [F]);
-/// What is called with a tensor's number and path, the tensor to be changed, and its gradient.
+/// Closure called with a tensor's number and path, the tensor to be changed, and its gradient.
 pub(crate) type VisitWeights<'v, F> = &'v mut dyn FnMut(usize, Path<'_>, &mut [F], &[F]);
 
-/// Weights with their gradients. Each tensor has a number that stays its own.
+/// Weights with their gradients. The number of a tensor never changes.
 pub(crate) trait Learner<F> {
     /// Visits the gradient of each tensor.
     fn visit_gradients(&mut self, visit: VisitGradients<'_, F>);
@@ -19,7 +19,7 @@ pub(crate) trait Learner<F> {
 }
 
 impl<F: Scalar> Optimizer<F> {
-    /// One batch. After an error it can be tried again, for it is not counted.
+    /// Runs the step of one batch. After an error it is not counted, so it can be repeated.
     ///
     /// # Errors
     ///
@@ -40,11 +40,11 @@ impl<F: Scalar> Optimizer<F> {
         Ok(())
     }
 
-    /// One step on weights that no [`Model`](crate::models::Model) holds, for a training loop of one's own: all that the table of
-    /// [`Optimizer`] lists, but nothing of [regularizers](crate::regularizers::Regularizer) and [constraints](crate::constraints::Constraint), which
-    /// are a model's. `gradients` are those of a batch's mean loss; afterwards they are zero, so that the next backward
-    /// passes can add to them. Weights of several layers go into one struct with [`params!`](crate::params!): the example
-    /// `seq2seq_addition` trains an encoder and a decoder.
+    /// Runs one step on weights outside a [`Model`](crate::models::Model), for a custom training loop. It does all that the
+    /// table of [`Optimizer`] lists, without [regularizers](crate::regularizers::Regularizer) and
+    /// [constraints](crate::constraints::Constraint), which belong to models. `gradients` are those of a batch's mean loss;
+    /// afterwards they are zero, so that the next backward passes can add to them. Weights of several layers go into one
+    /// struct with [`params!`](crate::params!): the example `seq2seq_addition` trains an encoder and a decoder.
     ///
     /// ```
     /// use bptt::initializers::Init;
@@ -78,9 +78,9 @@ impl<F: Scalar> Optimizer<F> {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidOption`] for options out of range; [`Error::Step`] if the gradients are not those of the weights, if
+    /// [`Error::InvalidOption`] for options out of range; [`Error::Step`] if the gradients do not belong to the weights, if
     /// a tensor is not in standard layout, or if the optimizer has run on other weights; [`Error::Gradient`] if clipping
-    /// meets a gradient that is not finite. The weights are unchanged then.
+    /// meets a gradient that is not finite. The weights are then unchanged.
     #[doc(alias = "apply_gradients")]
     pub fn step<P: Params<F>>(&mut self, weights: &mut P, gradients: &mut P) -> Result<()> {
         self.check()?;
@@ -91,8 +91,8 @@ impl<F: Scalar> Optimizer<F> {
         Ok(())
     }
 
-    /// Puts the moving averages ([`Ema`](crate::optimizers::Ema)) in the place of the weights that [`Optimizer::step`] has changed.
-    /// Without averages nothing changes.
+    /// Replaces the weights of [`Optimizer::step`] by their moving averages ([`Ema`](crate::optimizers::Ema)). Without
+    /// averages it does nothing.
     ///
     /// # Errors
     ///
@@ -109,7 +109,7 @@ impl<F: Scalar> Optimizer<F> {
         Ok(())
     }
 
-    /// Refuses weights on which it cannot have run.
+    /// Returns an error for weights on which it cannot have run.
     fn check_weights<P: Params<F>>(&self, weights: &P) -> Result<()> {
         let (mut tensor, mut wrong) = (0, None);
         weights.visit(Path::root(""), &mut |path, weights| {
@@ -132,13 +132,13 @@ impl<F: Scalar> Optimizer<F> {
 
 const OTHER_WEIGHTS: &str = "it has changed weights of other sizes before; take a new optimizer for these";
 
-/// The error about one tensor, or about all if it has no name.
+/// Returns the error about one tensor, or about all if it has no name.
 fn refuse(tensor: Path<'_>, problem: impl Into<String>) -> Error {
     let tensor = Some(tensor.to_string()).filter(|name| !name.is_empty());
     Error::Step { tensor: tensor.unwrap_or("these weights".into()), problem: problem.into() }
 }
 
-/// Refuses gradients that are not those of these weights.
+/// Returns an error for gradients that do not belong to these weights.
 fn check_gradients<F: Scalar, P: Params<F>>(weights: &mut P, gradients: &P) -> Result<()> {
     let (mut tensors, mut others, mut pairs, mut wrong) = (0, 0, 0, None);
     weights.visit(Path::root(""), &mut |_, _| tensors += 1);
@@ -164,7 +164,7 @@ fn check_gradients<F: Scalar, P: Params<F>>(weights: &mut P, gradients: &P) -> R
 
 const MEND: &str = "start the gradients from zeros_like(&weights)";
 
-/// Weights and gradients in a user's hands, looked at before.
+/// Weights and gradients of a custom training loop, checked before.
 struct Given<'a, P> {
     weights: &'a mut P,
     gradients: &'a mut P,

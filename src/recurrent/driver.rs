@@ -106,7 +106,7 @@ pub(super) fn forward<F: Scalar>(
     inputs.arrange(got, options.order(pass), pass);
     driver.draw_masks(got, step_masks, pass);
     let seen = inputs.seen(got);
-    // // Cells are not called for empty sequences.
+    // Cells are not called for empty sequences.
     let is_empty = steps == 0 || batch == 0;
     let all = Run {
         x: seen.x,
@@ -182,7 +182,7 @@ pub(super) fn backward<F: Scalar>(
             dstates,
         });
     } else if let Some(dx) = &mut dx {
-        // // No step read a row of the table.
+        // No step read a row of the table.
         dx.fill(F::zero());
     }
     if let Some(dx) = dx {

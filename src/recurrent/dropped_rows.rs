@@ -32,7 +32,7 @@ impl DroppedRows {
         resize(&mut self.numbers, tokens.raw_dim());
         self.numbers.assign(&tokens);
         self.number(rows);
-        // // The detour over a table costs about as much as a quarter of the products.
+        // The detour over a table costs about as much as a quarter of the products.
         if 4 * self.count > 3 * tokens.len() {
             self.count = tokens.len();
             let samples = (0..tokens.ncols() as u32).cycle();
@@ -47,14 +47,14 @@ impl DroppedRows {
         places.clear();
         places.resize(rows, 0);
         let (pairs, places, mut count) = (&mut pairs[..], &mut places[..], 0);
-        // // A sequence may have samples and no steps.
+        // A sequence may have samples and no steps.
         for sample in 0..batch.min(numbers.len()) {
             let first = count;
             for token in slice_mut(numbers)[sample..].iter_mut().step_by(batch) {
                 let place = &mut places[*token as usize];
                 let known = *place > first;
                 pairs[count] = (*token, sample as u32);
-                // // Avoids a branch, because it would be hard to predict.
+                // Avoids a branch, because it would be hard to predict.
                 *place = select_unpredictable(known, *place, count + 1);
                 *token = (*place - 1) as u32;
                 count += usize::from(!known);

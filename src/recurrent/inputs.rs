@@ -129,7 +129,7 @@ impl<F: Scalar> Inputs<F> {
         let Order { backwards, dropout } = self.order;
         match x {
             Tensor::Lookup(lookup) if dropout.is_some() => {
-                // // The copy of the inputs is no longer needed.
+                // The copy of the inputs is no longer needed.
                 std::mem::swap(dx, &mut self.sequence);
                 resize(dx, lookup.table.raw_dim());
                 dx.fill(F::zero());

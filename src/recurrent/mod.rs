@@ -10,7 +10,8 @@
 //! | [`Step`], [`StepBack`] | inputs of a step; its results and gradients |
 //! | [`Gates`], [`Block`] | an element-wise rule on the sums x·W + h·U + b, and its derivative |
 //! | [`Gated`], [`GatedWeights`] | the cell of a rule: weights, products, vector instructions |
-//! | [`Lstm`], [`Gru`], [`SimpleRnn`] | built-in layers; their cells and rules: [`LstmGates`], [`GruCell`], [`GruGates`], [`SimpleGates`] |
+//! | [`Lstm`], [`Gru`], [`SimpleRnn`] | built-in layers |
+//! | [`LstmGates`], [`GruCell`], [`GruGates`], [`SimpleGates`] | their cells and rules |
 //! | [`Stacked`] | two stacked cells as one cell |
 //! | [`Bidirectional`], [`Merge`] | two layers, one of which goes backward |
 //! | [`Run`], [`RunBack`], [`CellMemory`] | a whole sequence, for a cell with a faster path than step by step |

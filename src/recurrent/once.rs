@@ -58,7 +58,7 @@ compiled_once! { Recurrent: RecurrentFunctions {
     ) -> bool = gated::advance;
 } }
 
-// // Separate, so that a program without a GRU does not contain its code.
+// Separate, so that a program without a GRU does not contain its code.
 compiled_once! { Grus: GruFunctions {
     step_gru(cell: &GruCell, w: &Weights<F>, at: &Step<'_, F>, next: ViewsMut<'_, F>, cache: &mut GatedStep<F>)
         = gated::step_gru;

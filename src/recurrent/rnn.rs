@@ -217,7 +217,7 @@ impl<F: Scalar, C: Cell<F>> Layer<F> for Rnn<C> {
     }
 
     fn takes_lookups(&self, pass: Pass<'_>) -> bool {
-        // // Inputs cannot stay rows of a table if each step or each gate has its own mask for them.
+        // Inputs cannot stay rows of a table if each step or each gate has its own mask for them.
         let RnnOptions { dropout, dropout_per_step, recurrent_dropout, .. } = self.options;
         let differ = dropout > 0.0 && (dropout_per_step || recurrent_dropout > 0.0);
         !(pass.training && differ) && self.cell.takes_lookups()
@@ -240,7 +240,7 @@ impl<F: Scalar, C: Cell<F>> Layer<F> for Rnn<C> {
     fn forward(&self, weights: &C::Weights, forward: Forward<'_, F, Self::Cache>) {
         let Forward { x, y, cache, pass, state, kept } = forward;
         match (x, state) {
-            // // A single step has a shorter path.
+            // A single step has a shorter path.
             (Tensor::Sequence(steps), Some(state)) if steps.dim().0 == 1 && !pass.training && pass.mask.is_none() => {
                 self.step(weights, steps.index_axis(Axis(0), 0), state, cache);
                 once::write_output(&self.options, state, y);

@@ -106,7 +106,7 @@ pub(super) fn one_step<F: Scalar>(
     run: &mut dyn FnMut(Run<'_, F>),
 ) {
     series.reset(1, x.nrows(), widths, false, Some(state));
-    // // Copies only a view that is not contiguous.
+    // Copies only a view that is not contiguous.
     let x = x.as_standard_layout();
     let (x, masks) = (x.view().insert_axis(Axis(0)), StepMasks::default());
     let (states, pass) = (series.view_mut(), Pass::inference());
@@ -161,7 +161,7 @@ pub(super) fn run_steps_back<F: Scalar>(
 
         let pass = run.pass.masked(None);
         let at = Step { x: x.view(), h: drop_output(previous, masks, h), masks, previous, t, pass };
-        // // No gradient passes through a masked step.
+        // No gradient passes through a masked step.
         let counts = mask::step(&run.mask, t);
         if let Some(counts) = counts {
             dnext.copy(run.dstates);

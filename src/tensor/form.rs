@@ -1,4 +1,4 @@
-//! The shape of one sample on its way through a model, without the batch.
+//! Shape of one sample between layers, without the batch.
 
 use std::fmt;
 
@@ -6,49 +6,49 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// What one sample looks like on its way through a model.
+/// Shape of one sample between layers, without the batch.
 ///
-/// `steps` is `None` where any length is taken, as the `None` of a Keras shape.
+/// `steps` is `None` for any length, as in a Keras shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Form {
-    /// Token ids, (T).
+    /// Token ids (T).
     Tokens {
-        /// Time steps T.
+        /// Number of time steps T.
         steps: Option<usize>,
     },
-    /// One row of features, (D).
+    /// Row of features (D).
     Vector {
-        /// Features D.
+        /// Number of features D.
         features: usize,
     },
-    /// A row of features for each time step, (T, D).
+    /// Row of features for each time step (T, D).
     Sequence {
-        /// Time steps T.
+        /// Number of time steps T.
         steps: Option<usize>,
-        /// Features D.
+        /// Number of features D.
         features: usize,
     },
 }
 
 impl Form {
-    /// Sequences of `steps` token ids, as [`Embedding`](crate::layers::Embedding) takes them; `None` for any length.
+    /// Returns the form of `steps` token ids, for [`Embedding`](crate::layers::Embedding); `None` for any length.
     pub fn tokens(steps: impl Into<Option<usize>>) -> Self {
         Form::Tokens { steps: steps.into() }
     }
 
-    /// Rows of `features` numbers.
+    /// Returns the form of a row of `features` numbers.
     pub fn vector(features: usize) -> Self {
         Form::Vector { features }
     }
 
-    /// Sequences of `steps` rows of `features` numbers; `None` for any length.
+    /// Returns the form of a sequence of `steps` rows of `features` numbers; `None` for any length.
     pub fn sequence(steps: impl Into<Option<usize>>, features: usize) -> Self {
         Form::Sequence { steps: steps.into(), features }
     }
 
-    /// The number of features of a vector or of each step of a sequence; an error for tokens.
+    /// Returns the number of features of a vector or of each time step; an error for tokens.
     pub fn features(&self) -> Result<usize> {
         match *self {
             Form::Vector { features } | Form::Sequence { features, .. } => Ok(features),
@@ -60,7 +60,7 @@ impl Form {
         }
     }
 
-    /// The same form with another number of features.
+    /// Returns the same form with another number of features.
     pub fn with_features(&self, features: usize) -> Self {
         match *self {
             Form::Sequence { steps, .. } => Form::Sequence { steps, features },
@@ -68,7 +68,7 @@ impl Form {
         }
     }
 
-    /// The same form with any number of steps.
+    /// Returns the same form with any number of time steps.
     pub(crate) fn any_length(self) -> Self {
         match self {
             Form::Tokens { .. } => Form::Tokens { steps: None },
@@ -77,7 +77,7 @@ impl Form {
         }
     }
 
-    /// The steps and features of a sequence; an error for anything else.
+    /// Returns the numbers of steps and features of a sequence; an error for anything else.
     pub fn expect_sequence(&self) -> Result<(Option<usize>, usize)> {
         match *self {
             Form::Sequence { steps, features } => Ok((steps, features)),
@@ -96,7 +96,7 @@ impl Form {
     }
 }
 
-/// As Keras writes shapes: `(None, 100, 16)`, the first for the batch.
+/// Writes shapes as Keras does: `(None, 100, 16)`, the first for the batch.
 impl fmt::Display for Form {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let length = |steps: Option<usize>| steps.map_or("None".into(), |steps| steps.to_string());

@@ -1,18 +1,18 @@
-//! Arrays that are written over and over: their memory is kept, and begins where a line of the cache does.
+//! Arrays that are reused: they keep their memory, aligned to a cache line.
 
 use std::slice::{ChunksExact, ChunksExactMut};
 
 use ndarray::{Array, Array3, ArrayView2, ArrayViewMut2, Dimension, IntoDimension, Zip, s};
 use num_traits::Zero;
 
-/// Gives an array another shape, with any content, in the memory that it has if that is large enough to begin at a line of
-/// the cache.
+/// Changes the shape of an array, with unspecified content. It keeps the memory if that is large enough to start at a cache
+/// line.
 #[inline]
 pub fn resize<A: Clone + Default, D: Dimension>(array: &mut Array<A, D>, shape: impl IntoDimension<Dim = D>) {
     resize_within(array, shape, 0);
 }
 
-/// [`resize`] where the size differs from pass to pass: in memory for `most` numbers, so that it need not grow again.
+/// Works like [`resize`] with capacity for `most` numbers, for an array whose size differs from pass to pass.
 #[inline]
 pub(crate) fn resize_within<A: Clone + Default, D: Dimension>(
     array: &mut Array<A, D>,
@@ -25,10 +25,10 @@ pub(crate) fn resize_within<A: Clone + Default, D: Dimension>(
     }
 }
 
-/// [`resize_within`] where the shape is another one: apart, so that looking whether it is stays short.
+/// Implements [`resize_within`] for another shape; separate, so that the check before it stays short.
 ///
-/// The array begins where a line of the cache does. A vector that lies in two lines is loaded and stored at half the speed,
-/// and memory as it comes from the system is such that all vectors of 64 bytes do.
+/// The array starts at a cache line, because vectors that cross two lines load and store slower. Memory from the allocator
+/// is often not aligned this way.
 fn reshape<A: Clone + Default, D: Dimension>(array: &mut Array<A, D>, shape: D, most: usize) {
     let (mut memory, _) = std::mem::replace(array, Array::default(D::zeros(shape.ndim()))).into_raw_vec_and_offset();
     let spare = CACHE_LINE.checked_div(size_of::<A>()).unwrap_or_default();
@@ -42,7 +42,7 @@ fn reshape<A: Clone + Default, D: Dimension>(array: &mut Array<A, D>, shape: D, 
 /// Bytes that a processor fetches together.
 pub(crate) const CACHE_LINE: usize = 64;
 
-/// Puts the last time step first.
+/// Reverses the time steps.
 pub(crate) fn reverse_steps<F>(sequence: &mut Array3<F>) {
     let steps = sequence.dim().0;
     for t in 0..steps / 2 {
@@ -51,8 +51,8 @@ pub(crate) fn reverse_steps<F>(sequence: &mut Array3<F>) {
     }
 }
 
-/// Copies a row in blocks of a known size: for rows as short as those of vectors and states a call to copy memory takes
-/// longer than the copy. Inside a kernel it is compiled for the kernel's vectors.
+/// Copies a row in blocks of constant size: for short rows a call of `memcpy` takes longer than the copy. Inside a kernel it
+/// is compiled for the kernel's vectors.
 #[inline(always)]
 pub(crate) fn copy_row<F: Copy>(from: &[F], to: &mut [F]) {
     let ((from, from_rest), (to, to_rest)) = (from.as_chunks::<8>(), to.as_chunks_mut::<8>());
@@ -68,23 +68,23 @@ pub(crate) fn clear_row<F: Zero + Copy>(row: &mut [F]) {
     rest.iter_mut().for_each(|number| *number = F::zero());
 }
 
-/// All numbers of an array in standard layout, as weights and everything that passes make are.
+/// Returns all numbers of an array in standard layout.
 pub(crate) fn slice<F, D: Dimension>(array: &Array<F, D>) -> &[F] {
     array.as_slice().expect("weights and workspaces are in standard layout")
 }
 
-/// The same, to be written.
+/// Returns all numbers of an array in standard layout, mutably.
 pub(crate) fn slice_mut<F, D: Dimension>(array: &mut Array<F, D>) -> &mut [F] {
     array.as_slice_mut().expect("weights and workspaces are in standard layout")
 }
 
-/// The rows of a matrix in standard layout.
+/// Returns the rows of a matrix in standard layout.
 pub(crate) fn each_row<'a, F>(matrix: ArrayView2<'a, F>) -> ChunksExact<'a, F> {
     let width = matrix.ncols().max(1);
     matrix.to_slice().expect("weights and workspaces are in standard layout").chunks_exact(width)
 }
 
-/// The same, to be written.
+/// Returns the rows of a matrix in standard layout, mutably.
 pub(crate) fn each_row_mut<F>(matrix: ArrayViewMut2<'_, F>) -> ChunksExactMut<'_, F> {
     let width = matrix.ncols().max(1);
     matrix.into_slice().expect("weights and workspaces are in standard layout").chunks_exact_mut(width)
@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn arrays_begin_at_a_line_of_the_cache_whatever_they_hold() {
         fn begins_there<A: Clone + Default>() {
-            // What is smaller goes into the same memory, what is larger into new; a user's array may begin anywhere.
+            // Smaller arrays stay in the same memory, larger ones get a new one; a user's array may start anywhere.
             let mut array = Array1::from_vec(vec![A::default(); 5]);
             for size in [4, 5, 6, 300, 7, 5000] {
                 resize(&mut array, size);
@@ -124,7 +124,7 @@ mod tests {
         begins_there::<f64>();
         begins_there::<u32>();
         begins_there::<bool>();
-        // What takes no memory has nowhere to begin.
+        // An array without memory has no address.
         let mut nothing = Array1::<()>::default(0);
         resize(&mut nothing, 3);
         assert_eq!(nothing.len(), 3);

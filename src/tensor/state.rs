@@ -1,9 +1,9 @@
-//! States: what a cell carries from step to step, for a batch, one step or all of them.
+//! States that a cell carries from step to step, for a batch: one step or all of them.
 //!
-//! [`State`] is a value that a user holds. [`StateSeries`] is the driver's memory of a whole sequence: in training slot t
-//! holds the state before step t, so slot 0 is the initial state and `outputs[..T]` is the left factor of the recurrent
-//! kernel's gradient without a copy; otherwise two slots take turns. [`Series`] and [`SeriesMut`] are what a cell sees of it,
-//! [`Views`] and [`ViewsMut`] one slot. All can be split, for a cell that is made of two.
+//! [`State`] is a value for users. [`StateSeries`] is the driver's memory of a whole sequence. In training slot t holds the
+//! state before step t, so slot 0 is the initial state and `outputs[..T]` is the left factor of the recurrent kernel's
+//! gradient, without a copy; otherwise two slots alternate. Cells see it as [`Series`] and [`SeriesMut`], and one slot as
+//! [`Views`] and [`ViewsMut`]. All can be split, for a cell made of two.
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 
@@ -12,10 +12,10 @@ use super::{copy_row, resize};
 use crate::error::{Error, Result};
 use crate::numeric::Scalar;
 
-/// How many states a cell may carry.
+/// Largest number of states of a cell.
 pub const MAX_STATES: usize = 4;
 
-/// The width of each state of a cell, the output first: `[H]` or `[H, H]`.
+/// Widths of the states of a cell, the output first: `[H]` or `[H, H]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Widths {
     widths: [usize; MAX_STATES],
@@ -23,19 +23,19 @@ pub struct Widths {
 }
 
 impl Widths {
-    /// These widths; at most [`MAX_STATES`] of them, and at least one. A layer of a cell with others cannot be built.
+    /// Returns these widths, at least one and at most [`MAX_STATES`]. With another number, building the layer fails.
     pub fn new(widths: &[usize]) -> Self {
         let mut all = [0; MAX_STATES];
         all.iter_mut().zip(widths).for_each(|(to, &width)| *to = width);
         Widths { widths: all, count: widths.len() }
     }
 
-    /// The widths.
+    /// Returns the widths.
     pub fn as_slice(&self) -> &[usize] {
         &self.widths[..self.count.min(MAX_STATES)]
     }
 
-    /// These widths, then others. If they are too many, [`Widths::check`] says so.
+    /// Appends other widths. [`Widths::check`] reports too many.
     pub(crate) fn and(self, others: Widths) -> Self {
         let mut all = self;
         let free = all.widths.iter_mut().skip(self.count);
@@ -44,7 +44,7 @@ impl Widths {
         all
     }
 
-    /// Refuses a cell without states, and one that has more than [`MAX_STATES`], by itself or with those of its parts.
+    /// Returns an error without states, or with more than [`MAX_STATES`] including those of inner cells.
     pub(crate) fn check(self) -> Result<()> {
         if (1..=MAX_STATES).contains(&self.count) {
             return Ok(());
@@ -55,33 +55,33 @@ impl Widths {
     }
 }
 
-/// The state of a recurrent layer for a batch: one matrix (B, width) for each state of its cell.
+/// State of a recurrent layer for a batch: one matrix (B, width) for each state of its cell.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct State<F> {
-    /// The matrices, the output first: h, or h and c.
+    /// Matrices, the output first: h, or h and c.
     pub parts: Vec<Array2<F>>,
 }
 
 impl<F: Scalar> State<F> {
-    /// All zero, as a sequence starts by default.
+    /// Returns a state of zeros, the default at the start of a sequence.
     pub fn zeros(batch: usize, widths: Widths) -> Self {
         State { parts: widths.as_slice().iter().map(|&width| Array2::zeros((batch, width))).collect() }
     }
 
-    /// All of them as a cell gets them, to be read: for a cell that hands states of its own on to one inside it. They are
-    /// in standard layout, as [`State::zeros`] makes them.
+    /// Returns views of all matrices, for a cell that passes its own states to an inner one. The matrices must be in
+    /// standard layout, as [`State::zeros`] makes them.
     pub fn views(&self) -> Views<'_, F> {
         Views::new(self.parts.iter().map(|part| part.as_slice().expect("states are in standard layout")), self.batch())
     }
 
-    /// The same, to be written.
+    /// Returns mutable views of all matrices.
     pub fn views_mut(&mut self) -> ViewsMut<'_, F> {
         let batch = self.batch();
         let slices = self.parts.iter_mut().map(|part| part.as_slice_mut().expect("states are in standard layout"));
         ViewsMut::new(slices, batch)
     }
 
-    /// Makes it like another.
+    /// Copies another state.
     pub(crate) fn copy(&mut self, other: &State<F>) {
         self.parts.resize_with(other.parts.len(), || Array2::default((0, 0)));
         for (to, from) in self.parts.iter_mut().zip(&other.parts) {
@@ -90,7 +90,7 @@ impl<F: Scalar> State<F> {
         }
     }
 
-    /// Gives it this size, with any content.
+    /// Resizes the state, with unspecified content.
     pub(crate) fn resize(&mut self, batch: usize, widths: Widths) {
         self.parts.resize_with(widths.as_slice().len(), || Array2::default((0, 0)));
         for (part, &width) in self.parts.iter_mut().zip(widths.as_slice()) {
@@ -98,12 +98,12 @@ impl<F: Scalar> State<F> {
         }
     }
 
-    /// Sets it to zero, the state before the first step.
+    /// Sets the state to zero, as before the first step.
     pub fn reset(&mut self) {
         self.parts.iter_mut().for_each(|part| part.fill(F::zero()));
     }
 
-    /// Gives it this size; the content is zero afterwards.
+    /// Resizes the state and sets it to zero.
     pub(crate) fn start(&mut self, batch: usize, widths: Widths) {
         self.resize(batch, widths);
         self.reset();
@@ -121,7 +121,7 @@ impl<F: Scalar> State<F> {
         );
     }
 
-    /// Writes the output, row after row.
+    /// Writes the output, row by row.
     pub(crate) fn copy_output(&self, to: &mut [F]) {
         copy(&self.parts[0], to);
     }
@@ -131,7 +131,7 @@ impl<F: Scalar> State<F> {
     }
 }
 
-/// The states of a cell at one time, to be read: each (B, width).
+/// Views of the states of a cell at one time step: each (B, width).
 #[derive(Clone, Copy, Debug)]
 pub struct Views<'a, F> {
     pub(crate) slices: [&'a [F]; MAX_STATES],
@@ -147,32 +147,32 @@ impl<'a, F: Scalar> Views<'a, F> {
         views
     }
 
-    /// The first `count` states, and the others.
+    /// Splits into the first `count` states and the others.
     pub(crate) fn split_at(self, count: usize) -> (Self, Self) {
         let others = self.slices[count..].iter().copied();
         (Views::new(self.slices.into_iter().take(count), self.batch), Views::new(others, self.batch))
     }
 
-    /// The same with another state 0.
+    /// Replaces state 0.
     pub(crate) fn with_first(mut self, first: &'a [F]) -> Self {
         self.slices[0] = first;
         self
     }
 
-    /// State number `state`, row after row.
+    /// Returns state number `state` as a slice, row by row.
     #[inline(always)]
     pub fn slice(&self, state: usize) -> &'a [F] {
         self.slices[state]
     }
 
-    /// State number `state` as a matrix (B, width).
+    /// Returns state number `state` as a matrix (B, width).
     pub fn view(&self, state: usize) -> ArrayView2<'a, F> {
         let slice = self.slices[state];
         ArrayView2::from_shape((self.batch, slice.len() / self.batch.max(1)), slice).expect("states are B rows")
     }
 }
 
-/// The states of a cell at one time, to be written: each (B, width).
+/// Mutable views of the states of a cell at one time step: each (B, width).
 #[derive(Debug)]
 pub struct ViewsMut<'a, F> {
     pub(crate) slices: [&'a mut [F]; MAX_STATES],
@@ -188,12 +188,12 @@ impl<'a, F: Scalar> ViewsMut<'a, F> {
         views
     }
 
-    /// The same views for a shorter time.
+    /// Reborrows the views.
     pub(crate) fn reborrow(&mut self) -> ViewsMut<'_, F> {
         ViewsMut { slices: self.slices.each_mut().map(|slice| &mut **slice), batch: self.batch }
     }
 
-    /// The first `count` states, and the others.
+    /// Splits into the first `count` states and the others.
     pub(crate) fn split_at(self, count: usize) -> (Self, Self) {
         let batch = self.batch;
         let mut slices = self.slices.into_iter();
@@ -201,7 +201,7 @@ impl<'a, F: Scalar> ViewsMut<'a, F> {
         (first, ViewsMut::new(slices, batch))
     }
 
-    /// Writes the rows of samples that do not count as they are in `from`.
+    /// Copies the rows of masked samples from `from`.
     pub(crate) fn keep(&mut self, from: Views<'_, F>, counts: &[bool]) {
         for (to, from) in self.slices.iter_mut().zip(from.slices) {
             let width = to.len() / self.batch.max(1);
@@ -211,7 +211,7 @@ impl<'a, F: Scalar> ViewsMut<'a, F> {
         }
     }
 
-    /// Sets the rows of samples that do not count to zero.
+    /// Sets the rows of masked samples to zero.
     pub(crate) fn clear(&mut self, counts: &[bool]) {
         for slice in &mut self.slices {
             let width = slice.len() / self.batch.max(1);
@@ -221,19 +221,19 @@ impl<'a, F: Scalar> ViewsMut<'a, F> {
         }
     }
 
-    /// State number `state`, row after row.
+    /// Returns state number `state` as a mutable slice, row by row.
     #[inline(always)]
     pub fn slice_mut(&mut self, state: usize) -> &mut [F] {
         self.slices[state]
     }
 
-    /// State number `state` as a matrix (B, width).
+    /// Returns state number `state` as a mutable matrix (B, width).
     pub fn view_mut(&mut self, state: usize) -> ArrayViewMut2<'_, F> {
         let slice = &mut *self.slices[state];
         ArrayViewMut2::from_shape((self.batch, slice.len() / self.batch.max(1)), slice).expect("states are B rows")
     }
 
-    /// The first N states as matrices at once: `let [mut h, mut c] = next.views()`.
+    /// Returns the first N states as matrices at once: `let [mut h, mut c] = next.views()`.
     pub fn views<const N: usize>(&mut self) -> [ArrayViewMut2<'_, F>; N] {
         let batch = self.batch;
         let mut slices = self.slices.iter_mut();
@@ -245,7 +245,7 @@ impl<'a, F: Scalar> ViewsMut<'a, F> {
     }
 }
 
-/// Writes a matrix, in whatever layout its owner gave it, row after row.
+/// Copies a matrix of any layout, row by row.
 pub(crate) fn copy<F: Scalar>(from: &Array2<F>, to: &mut [F]) {
     match from.as_slice() {
         Some(from) => to.copy_from_slice(from),

@@ -1,17 +1,17 @@
-//! A training in a file: everything from which it goes on to the bit as if it had not been interrupted.
+//! Backup file of a training, from which it continues with the same bits as without interruption.
 //!
-//! The file is a safetensors file, whole or not there. Its tensors:
+//! It is a safetensors file, written whole or not at all. Its tensors:
 //!
-//! | name | what |
+//! | name | meaning |
 //! | --- | --- |
 //! | `weights/lstm/kernel` | the weights |
-//! | `optimizer/3/slot1`, `…/average`, `…/accumulated` | what the optimizer keeps for the model's tensor 3 |
-//! | `figures` | the sums behind the figures of an epoch that is not over |
-//! | `callbacks/0/wait` | the state of the callbacks, by their order |
-//! | `history/0` | for the figure with this number its epochs and values, in turn; `history/seconds` |
+//! | `optimizer/3/slot1`, `…/average`, `…/accumulated` | the optimizer's buffers for tensor 3 of the model |
+//! | `figures` | the sums behind the figures of an unfinished epoch |
+//! | `callbacks/0/wait` | the states of the callbacks, in their order |
+//! | `history/0` | epochs and values, in turn, of the figure with this number; `history/seconds` |
 //!
-//! Numbers that count and the keys of random draws are in the metadata. The place in the shuffled order is a number too,
-//! for the order follows from the key.
+//! Counters and the keys of random draws are in the metadata. So is the position in the shuffled order, which follows from
+//! the key.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -33,26 +33,26 @@ use crate::numeric::Scalar;
 use crate::numeric::checks::check_count;
 use crate::optimizers::OptimizerState;
 
-/// The version that this code writes, and the newest that it reads.
+/// Version that this code writes, and the newest that it reads.
 const FORMAT: u64 = 1;
 
-/// A file that is written as training goes on and from which the same call of `fit` goes on after an interruption, whatever
-/// ended the process: the results are those of a training without interruption, to the bit.
+/// Backup file, written during training, from which the same call of `fit` continues after any interruption of the process.
+/// The results are those of an uninterrupted training, to the bit.
 ///
 /// | option | default | purpose |
 /// | --- | --- | --- |
-/// | `save_freq` | none | write it after each so many batches of an epoch too, not only after epochs |
-/// | `delete_checkpoint` | true | remove it when training has ended as planned |
+/// | `save_freq` | none | number of batches after which to write it within an epoch, besides epoch ends |
+/// | `delete_checkpoint` | true | whether to remove it when training ends as planned |
 ///
-/// It holds weights, the optimizer's state, the place in the epoch and in its shuffled order, the keys of random draws,
-/// the state of callbacks and the history. What it does not hold must be made as before: the data, the model and how it
-/// is compiled, the options, the callbacks in the same order. `epochs` may be larger: so a training is continued. One
-/// that a callback stopped has ended as planned.
+/// It holds weights, the optimizer's state, the position in the epoch and in its shuffled order, the keys of random draws,
+/// the state of callbacks and the history. The caller must provide the rest as before: the data, the model and how it is
+/// compiled, the options, the callbacks in the same order. `epochs` may be larger, to extend a training. A training stopped
+/// by a callback has ended as planned.
 ///
-/// `fit` returns [`Error::Io`] if the file cannot be written or read, and [`Error::Backup`] if it is another training's
-/// or not whole; a `save_freq` of 0 is an [`Error::InvalidOption`].
+/// `fit` returns [`Error::Io`] if the file cannot be read or written, and [`Error::Backup`] if it is damaged or belongs to
+/// another training; a `save_freq` of 0 is an [`Error::InvalidOption`].
 ///
-/// Give it to [`Fit::backup`](crate::models::Fit::backup); the file `run.backup` is there only while the first call is under way:
+/// Pass it to [`Fit::backup`](crate::models::Fit::backup). The file `run.backup` exists only until the first call ends:
 ///
 /// ```
 /// use bptt::models::BackupAndRestore;
@@ -84,28 +84,28 @@ pub struct BackupAndRestore {
 }
 
 impl BackupAndRestore {
-    /// Keeps this file, which is written after each epoch.
+    /// Returns a backup in this file, written after each epoch.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         BackupAndRestore { path: path.into(), save_freq: None, delete_checkpoint: true }
     }
 
-    /// Writes it after each so many batches of an epoch too.
+    /// Sets a number of batches after which to write it within an epoch, too.
     pub fn save_freq(self, batches: usize) -> Self {
         BackupAndRestore { save_freq: Some(batches), ..self }
     }
 
-    /// Whether it is removed when training has ended as planned. If not, the same call returns at once what it returned
-    /// before, and one with more epochs goes on.
+    /// Sets whether to remove it when training ends as planned. If not, the same call returns the same result at once, and a
+    /// call with more epochs continues.
     pub fn delete_checkpoint(self, delete_checkpoint: bool) -> Self {
         BackupAndRestore { delete_checkpoint, ..self }
     }
 
-    /// Whether it is to be written after so many batches of an epoch.
+    /// Whether it is to be written after this number of batches of an epoch.
     pub(super) fn is_due(&self, batches: usize) -> bool {
         self.save_freq.is_some_and(|save_freq| batches.is_multiple_of(save_freq))
     }
 
-    /// What the file holds for this training, if it is there. Finds out whether it can be written.
+    /// Reads the file for this training, if there is one, and checks that it can be written.
     pub(super) fn read<F: Scalar>(&self, session: &Session<'_, '_, F>) -> Result<Option<Saved<F>>> {
         if let Some(batches) = self.save_freq {
             check_count("save_freq", batches)?;
@@ -179,7 +179,7 @@ impl BackupAndRestore {
         Ok(())
     }
 
-    /// Training has ended as planned.
+    /// Removes the file, if requested, after a training that ended as planned.
     pub(super) fn finish(&self) -> Result<()> {
         if !self.delete_checkpoint {
             return Ok(());
@@ -188,28 +188,28 @@ impl BackupAndRestore {
     }
 }
 
-/// The metadata of the file.
+/// Metadata of the file.
 #[derive(Serialize, Deserialize)]
 struct Description {
     format: u64,
     epoch: u64,
     batch: u64,
-    /// Of an epoch, if that was known: in another one the place would be another.
+    /// Number of batches of an epoch, if known: with another number the position would be wrong.
     batches: Option<u64>,
     stop: bool,
     seed: u64,
     shuffles: u64,
     optimizer_batches: u64,
-    /// The bits of the rate, unless a schedule gives it.
+    /// Bits of the learning rate, unless a schedule determines it.
     learning_rate: Option<u64>,
-    /// The names of each tensor's buffers.
+    /// Names of each tensor's buffers.
     optimizer: Vec<Vec<String>>,
-    /// The names in each callback's state.
+    /// Names in each callback's state.
     callbacks: Vec<Vec<String>>,
     figures: Vec<String>,
 }
 
-/// What a file holds, all of it read and found to fit.
+/// Content of a backup file, read and checked.
 pub(super) struct Saved<F> {
     pub(super) epoch: usize,
     pub(super) batch: usize,
@@ -294,7 +294,7 @@ impl<F: Scalar> Saved<F> {
         })
     }
 
-    /// Puts all of it in its place.
+    /// Restores the training from it.
     pub(super) fn apply(self, session: &mut Session<'_, '_, F>) -> Result<()> {
         for (callback, state) in session.callbacks.iter_mut().zip(&self.callbacks) {
             callback.resume(state)?;

@@ -1,4 +1,4 @@
-//! The hooks of a training.
+//! Hooks of a training.
 
 use super::{CallbackState, Training};
 use crate::error::Result;
@@ -6,7 +6,7 @@ use crate::history::Logs;
 
 /// Hooks into training. Epochs and batches count from 1, as everywhere in this crate; Keras counts them from 0 here.
 ///
-/// An error from a hook ends training and is what `fit` returns.
+/// An error from a hook ends training, and `fit` returns it.
 ///
 /// ```
 /// use bptt::Result;
@@ -27,38 +27,38 @@ use crate::history::Logs;
 /// ```
 #[allow(unused_variables, reason = "the hooks do nothing by default")]
 pub trait Callback {
-    /// Before the first epoch; the place to find out what would fail later.
+    /// Called before the first epoch; the place to detect what would fail later.
     fn on_train_begin(&mut self, training: &mut Training<'_>) -> Result<()> {
         Ok(())
     }
 
-    /// Before an epoch.
+    /// Called before an epoch.
     fn on_epoch_begin(&mut self, epoch: usize, training: &mut Training<'_>) -> Result<()> {
         Ok(())
     }
 
-    /// After a batch; the figures are means over the epoch so far.
+    /// Called after a batch; the figures are means over the epoch so far.
     fn on_batch_end(&mut self, batch: usize, logs: &Logs, training: &mut Training<'_>) -> Result<()> {
         Ok(())
     }
 
-    /// After an epoch and its validation. What is set in `logs` goes into the history.
+    /// Called after an epoch and its validation. Values set in `logs` go into the history.
     fn on_epoch_end(&mut self, epoch: usize, logs: &mut Logs, training: &mut Training<'_>) -> Result<()> {
         Ok(())
     }
 
-    /// After the last epoch, however training ended, unless by an error.
+    /// Called after the last epoch, however training ended, except by an error.
     fn on_train_end(&mut self, logs: &Logs, training: &mut Training<'_>) -> Result<()> {
         Ok(())
     }
 
-    /// What must survive an interruption: it goes into the backup ([`Fit::backup`](crate::models::Fit::backup)). Nothing by default.
+    /// Returns the state to keep in the backup ([`Fit::backup`](crate::models::Fit::backup)). Empty by default.
     fn state(&self) -> CallbackState {
         CallbackState::default()
     }
 
-    /// Takes up what [`Callback::state`] gave, in a training that goes on after an interruption. It follows
-    /// [`Callback::on_train_begin`], and [`Callback::on_epoch_begin`] if that was in the middle of an epoch.
+    /// Restores the state from [`Callback::state`] when an interrupted training continues. It follows
+    /// [`Callback::on_train_begin`], and [`Callback::on_epoch_begin`] if the interruption was within an epoch.
     ///
     /// # Errors
     ///

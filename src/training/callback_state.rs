@@ -1,10 +1,10 @@
-//! What callbacks remember across an interruption.
+//! States of callbacks in a backup.
 
 use crate::error::{Error, Result};
 
-/// Numbers by name: what a callback needs to go on after an interruption as if there had been none.
+/// Numbers by name that a callback needs to continue after an interruption.
 ///
-/// Everything is kept as `f64`, which holds counts and figures exactly, NaN and infinities too.
+/// Numbers are kept as `f64`, which holds counts and figures exactly, including NaN and infinities.
 ///
 /// ```
 /// use bptt::callbacks::CallbackState;
@@ -26,17 +26,17 @@ impl CallbackState {
         self
     }
 
-    /// The numbers of this name.
+    /// Returns the numbers with this name.
     ///
     /// # Errors
     ///
-    /// [`Error::CallbackState`] if there are none: the state is another callback's.
+    /// [`Error::CallbackState`] if there are none, because the state belongs to another callback.
     pub fn numbers(&self, name: &str) -> Result<&[f64]> {
         let found = self.entries.iter().find(|(known, _)| known == name);
         found.map(|(_, numbers)| numbers.as_slice()).ok_or_else(|| Error::CallbackState { missing: name.into() })
     }
 
-    /// The one number of this name, if it was given one.
+    /// Returns the number with this name, or `None` if the name holds no number.
     ///
     /// # Errors
     ///
@@ -45,7 +45,7 @@ impl CallbackState {
         self.numbers(name).map(|numbers| numbers.first().copied())
     }
 
-    /// A count: 0 if none was given.
+    /// Returns a count: 0 if the name holds no number.
     ///
     /// # Errors
     ///
@@ -54,7 +54,7 @@ impl CallbackState {
         Ok(self.number(name)?.unwrap_or(0.0) as usize)
     }
 
-    /// All names and numbers, in the order in which they were added.
+    /// Returns all names and numbers, in the order in which they were added.
     pub(crate) fn into_entries(self) -> Vec<(String, Vec<f64>)> {
         self.entries
     }

@@ -1,10 +1,10 @@
-//! The training loop: epochs of batches, validation after them, callbacks in between.
+//! Training loop: epochs of batches, validation after them, callbacks in between.
 //!
-//! The order of calls is in the documentation of [`callbacks`](crate::callbacks). The weights' moving averages, if there are
-//! any, take their place before `on_train_end`.
+//! [`callbacks`](crate::callbacks) documents the order of calls. Moving averages of the weights, if any, replace them before
+//! `on_train_end`.
 //!
-//! All that changes from batch to batch, besides the model and its optimizer, is in [`Session`]: `backup.rs` writes it to a
-//! file and takes it up again.
+//! Everything that changes from batch to batch, besides the model and its optimizer, is in [`Session`]. `backup.rs` saves
+//! and restores it.
 
 use std::ops::Range;
 use std::time::Instant;
@@ -27,7 +27,7 @@ use crate::model::Model;
 use crate::network::Workspace;
 use crate::numeric::Scalar;
 
-/// What to look at after epochs without learning from it: some rows of samples.
+/// Rows of samples to evaluate after epochs.
 pub(super) struct Validation<'v, F> {
     pub(super) samples: Samples<'v, F>,
     pub(super) targets: &'v ArrangedTargets<F>,
@@ -35,26 +35,26 @@ pub(super) struct Validation<'v, F> {
 }
 
 impl<'v, F: Scalar> Validation<'v, F> {
-    /// All rows.
+    /// Returns all rows.
     pub(super) fn new(samples: Samples<'v, F>, targets: &'v ArrangedTargets<F>) -> Self {
         Validation { rows: 0..samples.len(), samples, targets }
     }
 }
 
-/// A training under way.
+/// Training in progress.
 pub(super) struct Session<'m, 'c, F: Scalar> {
     pub(super) model: &'m mut Model<F>,
     pub(super) callbacks: Vec<&'c mut dyn Callback>,
     pub(super) history: History,
-    /// Epochs that are over.
+    /// Number of finished epochs.
     pub(super) epoch: usize,
-    /// Batches of the next one that are over; none before it begins.
+    /// Number of finished batches of the next epoch; none before it begins.
     pub(super) batch: usize,
-    /// The figures of these batches.
+    /// Figures of these batches.
     pub(super) figures: Figures<F>,
     /// Whether a callback has ended training,
     pub(super) stop: bool,
-    /// and not for good.
+    /// and only interrupts it.
     pub(super) interrupted: bool,
     epochs: usize,
     pub(super) batches: Option<usize>,
@@ -62,7 +62,7 @@ pub(super) struct Session<'m, 'c, F: Scalar> {
     windows: Windows,
 }
 
-/// The windows in which a model learns from long sequences, made anew only for sequences of another length.
+/// Windows of a long sequence for training, remade only for another length.
 struct Windows {
     truncated: Option<(usize, usize)>,
     steps: usize,
@@ -70,7 +70,7 @@ struct Windows {
 }
 
 impl Windows {
-    /// Those of sequences with so many steps: the whole of them if training is not truncated.
+    /// Returns the windows of sequences with this many steps: the whole sequence if training is not truncated.
     fn of(&mut self, steps: usize) -> Result<&[Option<Window>]> {
         match self.truncated {
             Some((every, through)) if self.steps != steps || self.windows.is_empty() => {
@@ -84,7 +84,7 @@ impl Windows {
     }
 }
 
-/// Trains a model on what a feed brings.
+/// Trains a model on the batches of a feed.
 pub(super) fn train<F: Scalar>(
     model: &mut Model<F>,
     feed: &mut dyn Feed<F>,
@@ -95,7 +95,7 @@ pub(super) fn train<F: Scalar>(
     model.compiled.as_ref().ok_or(Error::NotCompiled)?.optimizer.check()?;
     if let Some((every, through)) = fit.truncated {
         check_windows(model)?;
-        // Refuses wrong ones before the first step.
+        // Returns an error for wrong options before the first step.
         drop(Window::all(1, every, through)?);
     }
     let limit = fit.steps_per_epoch.unwrap_or(usize::MAX);
@@ -170,17 +170,17 @@ impl<F: Scalar> Session<'_, '_, F> {
         callbacks.iter_mut().try_for_each(|callback| call(&mut **callback, &mut training))
     }
 
-    /// Goes on from a backup instead of from the start.
+    /// Continues from a backup instead of the start.
     fn take_up(&mut self, saved: Saved<F>) -> Result<()> {
         if saved.batch > 0 {
-            // It was called for this epoch, before the state was saved that callbacks now take up.
+            // It ran in this epoch before the saved state, which callbacks now restore.
             let epoch = saved.epoch + 1;
             self.each(|callback, training| callback.on_epoch_begin(epoch, training))?;
         }
         saved.apply(self)
     }
 
-    /// Runs the batches of an epoch, or those that are left of it.
+    /// Runs the batches of an epoch, or the rest of them.
     fn epoch(&mut self, feed: &mut dyn Feed<F>, limit: usize, backup: Option<&BackupAndRestore>) -> Result<Logs> {
         if self.batch == 0 {
             let epoch = self.epoch + 1;
@@ -199,7 +199,7 @@ impl<F: Scalar> Session<'_, '_, F> {
             self.figures.write(&mut logs);
             let batch = self.batch;
             self.each(|callback, training| callback.on_batch_end(batch, &logs, training))?;
-            // After a stop for good, the epoch's end is what is written.
+            // After a final stop, the end of the epoch is written instead.
             if let Some(backup) = backup
                 && (self.interrupted || backup.is_due(self.batch) && !self.stop)
             {
@@ -213,7 +213,7 @@ impl<F: Scalar> Session<'_, '_, F> {
         Ok(logs)
     }
 
-    /// One step of the optimizer on each window of a batch.
+    /// Runs one step of the optimizer on each window of a batch.
     fn learn(&mut self, Rows { samples, targets, rows }: Rows<'_, F>) -> Result<()> {
         for window in self.windows.of(samples.steps())? {
             let pass = self.model.training_pass()?;

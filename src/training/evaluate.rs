@@ -1,4 +1,4 @@
-//! Running a model on data without learning: the figures.
+//! Evaluation: loss and metrics of a model on data.
 
 use std::ops::Range;
 
@@ -14,10 +14,10 @@ use crate::network::{Network, Workspace};
 use crate::numeric::Scalar;
 use crate::threads::Threads;
 
-/// Samples that are in work at the same time: enough shards for many threads.
+/// Number of samples processed together: enough shards for many threads.
 const BLOCK: usize = 32 * SHARD;
 
-/// The loss and the metrics over these rows of the samples.
+/// Returns the loss and the metrics over these rows of the samples.
 pub(crate) fn evaluate<F: Scalar>(
     network: &Network<F>,
     compiled: &Compiled<F>,
@@ -40,7 +40,7 @@ pub(crate) fn evaluate<F: Scalar>(
     Ok(logs)
 }
 
-/// [`Model::evaluate`].
+/// Implements [`Model::evaluate`].
 pub(super) fn evaluate_model<F: Scalar>(
     model: &Model<F>,
     samples: Samples<'_, F>,
@@ -54,7 +54,7 @@ pub(super) fn evaluate_model<F: Scalar>(
 }
 
 impl<F: Scalar> Model<F> {
-    /// Loss and metrics over data, without dropout; the loss with the penalties of regularizers.
+    /// Returns the loss and the metrics over data, without dropout; the loss includes the penalties of regularizers.
     ///
     /// # Errors
     ///

@@ -1,5 +1,5 @@
-//! Where an epoch's batches come from: rows of arrays in an order, or a source whose next batch is made in another thread
-//! while the model learns from the one before.
+//! Source of an epoch's batches: rows of arrays, or a source that prepares the next batch in another thread while the model
+//! learns from the current one.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -14,26 +14,26 @@ use crate::network::Network;
 use crate::numeric::Scalar;
 use crate::random::Key;
 
-/// Some rows of samples to learn from.
+/// Rows of samples to learn from.
 pub(super) struct Rows<'a, F> {
     pub(super) samples: Samples<'a, F>,
     pub(super) targets: &'a ArrangedTargets<F>,
     pub(super) rows: &'a [usize],
 }
 
-/// What the loop over epochs takes batches from.
+/// Source of batches for the loop over epochs.
 pub(super) trait Feed<F: Scalar> {
-    /// How many an epoch has, if that is known.
+    /// Number of batches of an epoch, if known.
     fn batches(&self) -> Option<usize>;
 
-    /// Starts an epoch, leaving out its first `done` batches.
+    /// Starts an epoch, without its first `done` batches.
     fn start(&mut self, key: Key, done: usize) -> Result<()>;
 
-    /// The next batch, checked against the network and the loss; `None` when the epoch is over.
+    /// Returns the next batch, checked against the network and the loss, or `None` at the end of the epoch.
     fn next(&mut self, network: &Network<F>, loss: &dyn Loss<F>) -> Result<Option<Rows<'_, F>>>;
 }
 
-/// Arrays that were checked before: their first rows, in order or shuffled.
+/// First rows of arrays checked before, in order or shuffled.
 pub(super) struct ArrayFeed<'a, F> {
     samples: Samples<'a, F>,
     targets: &'a ArrangedTargets<F>,
@@ -44,7 +44,7 @@ pub(super) struct ArrayFeed<'a, F> {
 }
 
 impl<'a, F: Scalar> ArrayFeed<'a, F> {
-    /// Takes the first `rows`.
+    /// Returns a feed of the first `rows` rows.
     pub(super) fn new(
         samples: Samples<'a, F>,
         targets: &'a ArrangedTargets<F>,
@@ -76,7 +76,7 @@ impl<F: Scalar> Feed<F> for ArrayFeed<'_, F> {
     }
 }
 
-/// A source of batches, each of which is checked when it comes.
+/// Source of batches, each of which is checked on arrival.
 pub(super) struct SourceFeed<'s, F> {
     supply: Supply<'s, F>,
     batches: Option<usize>,
@@ -86,11 +86,11 @@ pub(super) struct SourceFeed<'s, F> {
     rows: Vec<usize>,
 }
 
-/// How the batches of a source get here.
+/// Thread in which a source makes its batches.
 pub(super) enum Supply<'s, F> {
-    /// In the thread that asks for one.
+    /// The thread that requests one.
     Here(&'s mut dyn Batches<F>),
-    /// From another thread.
+    /// A thread of its own.
     Loader(Loader<F>),
 }
 
@@ -100,7 +100,7 @@ impl<'s, F: Scalar> SourceFeed<'s, F> {
         SourceFeed { supply, batches, class_weight, batch, targets, rows: Vec::new() }
     }
 
-    /// Takes the next batch in.
+    /// Fetches the next batch.
     fn advance(&mut self) -> Result<bool> {
         match &mut self.supply {
             Supply::Here(source) => source.next(&mut self.batch),
@@ -139,11 +139,11 @@ impl<F: Scalar> Feed<F> for SourceFeed<'_, F> {
     }
 }
 
-/// A thread that makes the next batch while the current one is being used.
+/// Thread that makes the next batch while the current one is in use.
 pub(super) struct Loader<F> {
     orders: Sender<Order<F>>,
     made: Receiver<Result<Option<Box<Batch<F>>>>>,
-    /// Batches that were ordered and not taken yet.
+    /// Number of ordered batches not yet received.
     waiting: usize,
 }
 
@@ -158,7 +158,7 @@ impl<F: Scalar> Loader<F> {
         let (orders, to_do) = channel();
         let (done, made) = channel();
         scope.spawn(move || {
-            // Whether the epoch goes on: after its end, or an error, the source is asked for no more.
+            // After the end of the epoch, or an error, the source is not asked again.
             let mut goes_on = false;
             for order in to_do {
                 let answer = match order {
@@ -186,21 +186,21 @@ impl<F: Scalar> Loader<F> {
     }
 
     fn start(&mut self, key: Key) {
-        // What was still made for an epoch that was cut short.
+        // Discards batches made for an epoch that was cut short.
         (0..std::mem::take(&mut self.waiting)).for_each(|_| drop(self.made.recv()));
         self.order(Order::Start(key));
         self.order(Order::Make(Box::default()));
     }
 
-    /// The thread is there for as long as the loader, unless its source has panicked: then no answer comes either.
+    /// Sends an order. It fails only if the source has panicked; then no answer comes either.
     fn order(&mut self, order: Order<F>) {
         self.waiting += usize::from(matches!(order, Order::Make(_)));
         let _ = self.orders.send(order);
     }
 
-    /// Puts the next batch in the place of a used one.
+    /// Replaces a used batch by the next one.
     fn next(&mut self, batch: &mut Box<Batch<F>>) -> Result<bool> {
-        // Ordered before the one that is waited for is taken, so that the thread goes on at once.
+        // Orders before it receives, so that the thread continues at once.
         self.order(Order::Make(std::mem::take(batch)));
         self.waiting -= 1;
         match self.made.recv() {

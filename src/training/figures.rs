@@ -1,4 +1,4 @@
-//! The figures of some batches: the mean loss with its penalties, and the metrics.
+//! Figures of some batches: the mean loss with its penalties, and the metrics.
 
 use crate::error::Result;
 use crate::history::Logs;
@@ -8,7 +8,7 @@ use crate::model::Compiled;
 use crate::network::{Network, Workspace};
 use crate::numeric::Scalar;
 
-/// Figures that run over the batches of an epoch, or of an evaluation.
+/// Running figures over the batches of an epoch or of an evaluation.
 #[derive(Debug)]
 pub(crate) struct Figures<F> {
     sum: f64,
@@ -17,18 +17,18 @@ pub(crate) struct Figures<F> {
 }
 
 impl<F: Scalar> Figures<F> {
-    /// Those of no batch yet.
+    /// Returns the figures before the first batch.
     pub(super) fn new(network: &Network<F>, compiled: &Compiled<F>) -> Result<Self> {
         Ok(Figures { sum: 0.0, rows: 0, metrics: compiled.start_metrics(network.output())? })
     }
 
-    /// Back to no batch.
+    /// Resets to no batch.
     pub(super) fn reset(&mut self) {
         (self.sum, self.rows) = (0.0, 0);
         self.metrics.reset();
     }
 
-    /// Takes the results of a batch in, and the penalties on the weights that they were made with.
+    /// Adds the results of a batch, and the penalties on the weights used for it.
     pub(super) fn add(&mut self, shards: &[Workspace<F>], penalty: f64) {
         for shard in shards {
             self.sum += shard.loss;
@@ -39,23 +39,23 @@ impl<F: Scalar> Figures<F> {
         self.sum += penalty * rows as f64;
     }
 
-    /// Sets the figures by name: `loss`, then the metrics.
+    /// Writes the figures by name: `loss`, then the metrics.
     pub(super) fn write(&self, logs: &mut Logs) {
         logs.set("loss", mean(self.sum, self.rows));
         self.metrics.write(logs);
     }
 
-    /// All that they are computed from.
+    /// Returns all numbers from which the figures are computed.
     pub(super) fn numbers(&self) -> Vec<f64> {
         [self.sum, self.rows as f64].iter().chain(&self.metrics.counters).copied().collect()
     }
 
-    /// How many numbers these are.
+    /// Number of these numbers.
     pub(super) fn len(&self) -> usize {
         2 + self.metrics.counters.len()
     }
 
-    /// Takes up what [`Figures::numbers`] gave.
+    /// Restores the numbers of [`Figures::numbers`].
     pub(super) fn take_up(&mut self, numbers: &[f64]) {
         if let [sum, rows, counters @ ..] = numbers {
             (self.sum, self.rows) = (*sum, *rows as usize);

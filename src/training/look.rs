@@ -1,4 +1,4 @@
-//! A single look at a model's gradients, without changing it.
+//! Gradients of a model for one batch, without changing it.
 
 use ndarray::ArrayD;
 
@@ -11,22 +11,22 @@ use crate::losses::mean;
 use crate::model::Model;
 use crate::numeric::Scalar;
 
-/// What [`Model::gradients`] finds for a batch.
+/// Results of [`Model::gradients`] for a batch.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Gradients<F> {
-    /// The mean loss, with the penalties of [regularizers](crate::regularizers::Regularizer).
+    /// Mean loss, with the penalties of [regularizers](crate::regularizers::Regularizer).
     pub loss: f64,
-    /// The model's outputs, batch first: (N, K) or (N, T, K).
+    /// Outputs of the model, batch first: (N, K) or (N, T, K).
     pub outputs: ArrayD<F>,
-    /// The gradient of this loss for each weight of a trainable layer, under its name and of its shape.
+    /// Gradient of this loss for each weight of a trainable layer, with its name and shape.
     pub weights: Vec<(String, ArrayD<F>)>,
-    /// The gradient of this loss for the samples, of their shape; `None` for token ids.
+    /// Gradient of this loss for the samples, with their shape; `None` for token ids.
     pub samples: Option<ArrayD<F>>,
 }
 
 impl<F: Scalar> Model<F> {
-    /// The loss of a batch and its gradients, in training mode, with the dropout masks of the next step.
+    /// Returns the loss of a batch and its gradients, in training mode, with the dropout masks of the next step.
     ///
     /// ```
     /// use bptt::prelude::*;
@@ -52,7 +52,7 @@ impl<F: Scalar> Model<F> {
     }
 }
 
-/// [`Model::gradients`] with a pass of the caller's.
+/// Implements [`Model::gradients`] with a given pass.
 pub(super) fn gradients<F: Scalar>(
     model: &Model<F>,
     samples: Samples<'_, F>,

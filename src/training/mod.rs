@@ -1,12 +1,11 @@
-//! Training: data in, shards of batches through the network, gradients summed in a fixed order, the optimizer, callbacks.
+//! Training: shards of batches through the network, gradients summed in a fixed order, the optimizer, callbacks.
 //!
-//! `fit` is what one asks for, `epochs`
-//! the loop, `feed` where its batches come from, `figures` what they add up to, `backup` how it outlives the process. `step`
-//! runs one batch on `threads`, `window` cuts long sequences for it. `single` is one step, `gradients` a single look,
-//! `evaluate` and `predict` are the loops without learning.
+//! `fit` has the options, `epochs` the loop, `feed` the source of batches, `figures` the loss and metrics, `backup` the file
+//! from which a training continues. `step` runs one batch on `threads`, and `window` cuts long sequences for it. `single` is
+//! one training step, `look` computes gradients, `evaluate` and `predict` are the loops without learning.
 //!
-//! A batch is cut into shards (`step`) whatever the number of threads, and their gradients are summed in order: the
-//! same seed gives the same bits on 1, 2 or 64 threads. (On one machine: another instruction set rounds differently.)
+//! A batch is cut into shards (`step`) whatever the number of threads, and their gradients are summed in order, so the same
+//! seed gives the same bits on any number of threads. (Another instruction set rounds differently.)
 
 mod backup;
 mod callback;

@@ -1,4 +1,4 @@
-//! What of training is compiled once.
+//! Functions of training that are compiled once.
 
 use ndarray::ArrayD;
 

@@ -1,4 +1,4 @@
-//! Running a model on data without learning: the outputs.
+//! Prediction: outputs of a model for data.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -15,13 +15,13 @@ use crate::network::{Part, Workspace};
 use crate::numeric::Scalar;
 use crate::tensor::{Form, resize, slice_mut};
 
-/// The steps after which layers go on from their state, if they can, so that memory does not grow with the sequence.
+/// Number of steps after which layers continue from their state, if they can, so that memory does not grow with the
+/// sequence.
 const WINDOW: usize = 1024;
 
-/// The memory that [`Model::predict`] works in, kept from call to call: predicting with one allocates nothing once it was
-/// used with as many samples and steps.
+/// Memory for [`Model::predict`], kept from call to call: nothing is allocated after a call with as many samples and steps.
 ///
-/// It belongs to no model, and is remade when it meets one of other layers. Several threads take one each.
+/// It belongs to no model, and is remade for a model with other layers. Use one for each thread.
 ///
 /// ```
 /// use bptt::models::Predictor;
@@ -38,7 +38,7 @@ const WINDOW: usize = 1024;
 /// # Ok::<(), bptt::Error>(())
 /// ```
 pub struct Predictor<F: Scalar> {
-    /// One for each thread that took part so far.
+    /// One workspace for each thread so far.
     workspaces: Vec<Workspace<F>>,
 }
 
@@ -60,8 +60,8 @@ impl<F: Scalar> Predictor<F> {
         Predictor::default()
     }
 
-    /// [`Model::predict`] into an array, which gets the shape of the outputs and standard layout, in the memory
-    /// that it has if that is enough.
+    /// Predicts like [`Model::predict`] into an array, which gets the shape of the outputs and standard layout, and keeps
+    /// its memory if large enough.
     ///
     /// # Errors
     ///
@@ -75,7 +75,7 @@ impl<F: Scalar> Predictor<F> {
         once::predict(self, model, samples.into(), None, outputs)
     }
 
-    /// [`Model::step`] into an array.
+    /// Predicts like [`Model::step`] into an array.
     ///
     /// # Errors
     ///
@@ -91,7 +91,7 @@ impl<F: Scalar> Predictor<F> {
     }
 }
 
-/// [`Predictor::predict_into`], or [`Predictor::step`] with a state.
+/// Implements [`Predictor::predict_into`], or with a state [`Predictor::step`].
 pub(super) fn predict<F: Scalar>(
     predictor: &mut Predictor<F>,
     model: &Model<F>,
@@ -158,24 +158,25 @@ pub(super) fn predict<F: Scalar>(
 }
 
 impl<F: Scalar> Model<F> {
-    /// The outputs for all samples, batch first: (N, K), or (N, T, K) if the last layer puts out sequences.
+    /// Returns the outputs for all samples, batch first: (N, K), or (N, T, K) if the last layer returns sequences.
     ///
-    /// A [`Predictor`] does the same again and again in memory that it keeps.
+    /// For repeated calls a [`Predictor`](crate::models::Predictor) keeps the memory.
     ///
     /// # Errors
     ///
-    /// [`Error::Empty`](crate::Error::Empty), [`Error::Samples`](crate::Error::Samples), [`Error::Mask`](crate::Error::Mask),
-    /// [`Error::Token`](crate::Error::Token) or [`Error::NotFinite`](crate::Error::NotFinite) for data that do not fit.
+    /// [`Error::Empty`](crate::Error::Empty), [`Error::Samples`](crate::Error::Samples),
+    /// [`Error::Mask`](crate::Error::Mask), [`Error::Token`](crate::Error::Token) or
+    /// [`Error::NotFinite`](crate::Error::NotFinite) for data that do not fit.
     pub fn predict<'a>(&self, samples: impl Into<Samples<'a, F>>) -> Result<ArrayD<F>> {
         let mut outputs = ArrayD::default(IxDyn(&[0]));
         once::predict(&mut Predictor::new(), self, samples.into(), None, &mut outputs)?;
         Ok(outputs)
     }
 
-    /// The outputs for the next steps of each sample's sequence, one or more, going on from a state and leaving the one after
-    /// them in it. Without `return_sequences` it is the output after the last of them.
+    /// Returns the outputs for the next one or more time steps of each sample's sequence. It starts from a state and
+    /// replaces it by the state after them. Without `return_sequences` it returns the output after the last of these steps.
     ///
-    /// A [`Predictor`] does the same again and again in memory that it keeps.
+    /// For repeated calls a [`Predictor`](crate::models::Predictor) keeps the memory.
     ///
     /// ```
     /// use bptt::prelude::*;

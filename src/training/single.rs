@@ -1,4 +1,4 @@
-//! Single steps of training, for loops of one's own: a batch, or a window of long sequences.
+//! Single steps of training, for custom loops: a batch, or a window of long sequences.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -14,9 +14,10 @@ use crate::numeric::Scalar;
 use crate::tensor::Form;
 
 impl<F: Scalar> Model<F> {
-    /// One step of the optimizer on one batch, in the order given; the batch's loss before the step, with penalties.
+    /// Runs one step of the optimizer on one batch, in the given order, and returns the loss before the step, with
+    /// penalties.
     ///
-    /// The model keeps the memory of the step for the next one, until it is compiled anew.
+    /// The model keeps the memory of the step for the next one, until it is compiled again.
     ///
     /// # Errors
     ///
@@ -31,8 +32,8 @@ impl<F: Scalar> Model<F> {
         once::train_batch(self, samples.into(), targets.into(), pass)
     }
 
-    /// One step of the optimizer on one window of long sequences, going on from a state and leaving in it the one from which
-    /// the next window starts; the loss of the window's newest outputs before the step.
+    /// Runs one step of the optimizer on one window of long sequences, and returns the loss of the window's newest outputs
+    /// before the step. It starts from a state and replaces it by the one from which the next window starts.
     /// [`Fit::truncated`](crate::models::Fit::truncated) as a plain loop:
     ///
     /// ```
@@ -67,7 +68,7 @@ impl<F: Scalar> Model<F> {
     }
 }
 
-/// [`Model::train_window`].
+/// Implements [`Model::train_window`].
 pub(super) fn train_window<F: Scalar>(
     model: &mut Model<F>,
     samples: Samples<'_, F>,
@@ -87,7 +88,7 @@ pub(super) fn train_window<F: Scalar>(
     train_part(model, samples, targets, Some((window, state)), pass)
 }
 
-/// Refuses windows for a model without an output for each step, or with layers that need the whole sequence.
+/// Returns an error for windows if the model has no output for each step, or a layer needs the whole sequence.
 pub(super) fn check_windows<F: Scalar>(model: &Model<F>) -> Result<()> {
     let output = model.network.output();
     if !matches!(output, Form::Sequence { .. }) {
@@ -96,7 +97,7 @@ pub(super) fn check_windows<F: Scalar>(model: &Model<F>) -> Result<()> {
     model.state(0).map(drop)
 }
 
-/// [`Model::train_batch`] with a pass of the caller's.
+/// Implements [`Model::train_batch`] with a given pass.
 pub(super) fn train_batch<F: Scalar>(
     model: &mut Model<F>,
     samples: Samples<'_, F>,

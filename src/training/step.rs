@@ -1,4 +1,4 @@
-//! One batch of training: shards through the network on any thread, their gradients summed in order, clipped and applied.
+//! One batch of training: shards through the network on any thread, gradients summed in order, clipped and applied.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -14,33 +14,33 @@ use crate::numeric::Scalar;
 use crate::optimizers::{Learner, Optimizer, VisitGradients, VisitWeights};
 use crate::threads::Threads;
 
-/// Samples in a shard of a large batch: enough for the products of a step.
+/// Number of samples in a shard of a large batch: enough for efficient products.
 pub(super) const SHARD: usize = 32;
 
-/// Samples in each shard of a batch of so many, the last of which may have fewer. A batch too small for two whole shards is
-/// halved, so that it feeds two threads; eight samples or fewer are not worth it.
+/// Returns the number of samples in each shard of a batch; the last shard may have fewer. A batch too small for two whole
+/// shards is halved to feed two threads, unless it has eight samples or fewer.
 pub(super) fn shard_of(batch: usize) -> usize {
     batch.div_ceil(2).clamp(8, SHARD)
 }
 
-/// What the loss leaves out of the network: its last activation, if it absorbs it.
+/// Returns the last activation of the network, if the loss absorbs it.
 pub(crate) fn left_out<F: Scalar>(network: &Network<F>, loss: &dyn Loss<F>) -> Option<Activation> {
     Some(network.final_activation()).filter(|&activation| loss.absorbs(activation))
 }
 
-/// A batch: some rows of the data.
+/// Batch: some rows of the data.
 #[derive(Clone)]
 pub(crate) struct Work<'a, F> {
     pub(crate) samples: Samples<'a, F>,
     pub(crate) targets: &'a ArrangedTargets<F>,
     pub(crate) rows: &'a [usize],
-    /// Some of the steps alone, if the model learns in windows.
+    /// Window of time steps, if the model learns in windows.
     pub(crate) window: Option<&'a Window>,
-    /// Where such a window starts from; else from what the window before it left.
+    /// State from which the window starts; without one, the state left by the window before.
     pub(crate) state: Option<&'a Mutex<&'a mut ModelState<F>>>,
 }
 
-/// Runs a batch, one workspace a shard; with a training pass computes each shard's gradients too. Returns the shards.
+/// Runs a batch, one workspace a shard, and returns the shards. A training pass also computes the gradients of each shard.
 pub(crate) fn run_batch<'w, F: Scalar>(
     network: &Network<F>,
     loss: &dyn Loss<F>,
@@ -56,9 +56,9 @@ pub(crate) fn run_batch<'w, F: Scalar>(
         workspaces.push(network.workspace());
     }
     let workspaces = &mut workspaces[..shards];
-    // Backward takes about twice as much as forward.
+    // Backward takes about twice as long as forward.
     let work = network.work(batch.samples.steps(), batch.rows.len()) * if pass.training { 3 } else { 1 };
-    // The workers have nothing of their own, and a vector of nothing takes no memory.
+    // The workers have no state, and a vector of `()` takes no memory.
     let mut workers = vec![(); threads.count(work)];
     threads.share(&mut workers, workspaces.iter_mut().enumerate(), |(), (shard, workspace)| {
         let first = shard * shard_rows;
@@ -88,24 +88,24 @@ pub(crate) fn run_batch<'w, F: Scalar>(
     workspaces
 }
 
-/// How many rows of output count in these shards.
+/// Number of output rows that count in these shards.
 pub(crate) fn rows_of<F: Scalar>(shards: &[Workspace<F>]) -> usize {
     shards.iter().map(Workspace::rows).sum()
 }
 
-/// Sums the shards' gradients in order, divides by the rows that count, adds those of penalties, accumulates, clips,
-/// changes the weights and constrains them.
+/// Sums the shards' gradients in order, divides by the number of rows that count, adds the gradients of penalties,
+/// accumulates, clips, updates the weights and constrains them.
 pub(crate) fn apply_gradients<F: Scalar>(
     network: &mut Network<F>,
     optimizer: &mut Optimizer<F>,
     shards: &mut [Workspace<F>],
 ) -> Result<()> {
-    // Where none counts, all gradients are zero, whatever they are divided by.
+    // Without such rows, all gradients are zero, whatever the divisor.
     let rows = rows_of(shards).max(1);
     let Some((sum, others)) = shards.split_first_mut() else { return Ok(()) };
     let mean = F::of(1.0 / rows as f64);
     match others.split_last_mut() {
-        // The last sum and the division go once through memory together.
+        // The last sum and the division share one pass over memory.
         Some((last, others)) => {
             others.iter().for_each(|shard| network.add_gradients(sum, shard, F::one()));
             network.add_gradients(sum, last, mean);
@@ -118,7 +118,7 @@ pub(crate) fn apply_gradients<F: Scalar>(
     Ok(())
 }
 
-/// A network with the gradients of a batch.
+/// Network with the gradients of a batch.
 struct Trained<'a, F: Scalar> {
     network: &'a mut Network<F>,
     sum: &'a mut Workspace<F>,

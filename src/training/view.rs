@@ -1,4 +1,4 @@
-//! Training as a callback sees it.
+//! View of a training for callbacks.
 
 use std::any::Any;
 use std::fmt::{self, Debug};
@@ -12,10 +12,9 @@ use crate::model::Model;
 use crate::numeric::Scalar;
 use crate::numeric::checks::check_not_negative;
 
-/// A training as a [`Callback`](super::Callback) sees it, between two steps.
+/// View of a training for a [`Callback`](super::Callback), between two steps.
 ///
-/// It looks at the model as it likes, and changes of it what a training can go on with: weights, the learning rate, which
-/// layers are frozen.
+/// It gives read access to the model, and can change weights, the learning rate, and which layers are frozen.
 pub struct Training<'a> {
     pub(super) model: &'a mut dyn Trained,
     pub(super) epochs: usize,
@@ -32,32 +31,32 @@ impl Debug for Training<'_> {
 }
 
 impl Training<'_> {
-    /// How many epochs are planned.
+    /// Returns the number of planned epochs.
     pub fn epochs(&self) -> usize {
         self.epochs
     }
 
-    /// How many batches an epoch has, if that is known.
+    /// Returns the number of batches of an epoch, if known.
     pub fn batches(&self) -> Option<usize> {
         self.batches
     }
 
-    /// The figures of the epochs that are over.
+    /// Returns the figures of the finished epochs.
     pub fn history(&self) -> &History {
         self.history
     }
 
-    /// The model, if this is its number type: `training.model::<f32>()`.
+    /// Returns the model, if it has this number type: `training.model::<f32>()`.
     pub fn model<F: Scalar>(&self) -> Option<&Model<F>> {
         self.model.as_any().downcast_ref()
     }
 
-    /// The learning rate of the next step.
+    /// Returns the learning rate of the next step.
     pub fn learning_rate(&self) -> f64 {
         self.model.learning_rate()
     }
 
-    /// Sets the learning rate from the next step on; a schedule ends with that.
+    /// Sets the learning rate from the next step on, and ends a schedule.
     ///
     /// # Errors
     ///
@@ -68,16 +67,16 @@ impl Training<'_> {
         Ok(())
     }
 
-    /// All weights in a row, to be put back by [`Training::set_weights`].
+    /// Returns all weights as one vector, for [`Training::set_weights`].
     pub fn weights(&self) -> Vec<f64> {
         self.model.weights()
     }
 
-    /// Puts all weights back.
+    /// Sets all weights from one slice.
     ///
     /// # Errors
     ///
-    /// [`Error::LengthMismatch`] if there are not as many as the model has.
+    /// [`Error::LengthMismatch`] if their number is not that of the model.
     pub fn set_weights(&mut self, weights: &[f64]) -> Result<()> {
         let (left_length, right_length) = (weights.len(), self.model.parameters());
         if left_length != right_length {
@@ -97,7 +96,7 @@ impl Training<'_> {
         self.model.set_weight(name, value)
     }
 
-    /// Freezes a layer, or thaws it, as [`Model::set_trainable`].
+    /// Freezes or unfreezes a layer, as [`Model::set_trainable`].
     ///
     /// # Errors
     ///
@@ -124,28 +123,28 @@ impl Training<'_> {
         self.model.save_weights(path.as_ref())
     }
 
-    /// Ends training: from the end of a batch the epoch is cut short, but its validation and callbacks still run.
+    /// Ends training: after a batch the epoch is cut short, but its validation and callbacks still run.
     pub fn stop(&mut self) {
         *self.stop = true;
     }
 
-    /// Ends training at once, but not for good: an epoch that is under way is left out of the history, without validation and
-    /// `on_epoch_end`; `on_train_end` is called. A [backup](super::Fit::backup) is written and stays, so that the same call of
-    /// `fit` goes on with the next batch as if there had been no interruption.
+    /// Interrupts training at once. An unfinished epoch is left out of the history, without validation and `on_epoch_end`;
+    /// `on_train_end` is called. A [backup](super::Fit::backup) is written and stays, so that the same call of `fit`
+    /// continues with the next batch as if there had been no interruption.
     pub fn interrupt(&mut self) {
         *self.stop = true;
         *self.interrupted = true;
     }
 }
 
-/// A model that is being trained, without its number type.
+/// Model in training, without its number type.
 pub(super) trait Trained {
     fn as_any(&self) -> &dyn Any;
     fn learning_rate(&self) -> f64;
     fn set_learning_rate(&mut self, rate: f64);
     fn parameters(&self) -> usize;
     fn weights(&self) -> Vec<f64>;
-    /// As many as there are parameters.
+    /// Sets the weights, one for each parameter.
     fn set_weights(&mut self, weights: &[f64]);
     fn set_weight(&mut self, name: &str, value: ArrayViewD<'_, f64>) -> Result<()>;
     fn set_trainable(&mut self, layer: &str, trainable: bool) -> Result<()>;

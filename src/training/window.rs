@@ -5,10 +5,9 @@ use std::ops::Range;
 use crate::error::{Error, Result};
 use crate::numeric::checks::check_count;
 
-/// Some steps of a longer sequence to learn from by themselves: truncated backpropagation through time (Williams and
-/// Peng 1990).
+/// Part of a longer sequence to learn from by itself: truncated backpropagation through time (Williams and Peng 1990).
 ///
-/// Every k₁ steps the model learns from the newest k₁ outputs, and gradients go back through the last k₂ ≥ k₁ steps at most.
+/// Every k₁ steps the model learns from the newest k₁ outputs, and gradients go back through at most the last k₂ ≥ k₁ steps.
 /// A window is those k₂ steps, run forward from the state before them.
 ///
 /// ```
@@ -20,21 +19,21 @@ use crate::numeric::checks::check_count;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Window {
-    /// The steps, counted from the start of the sequence.
+    /// Time steps of the window, counted from the start of the sequence.
     pub steps: Range<usize>,
-    /// How many of them, at the end, have outputs to learn from: the others were learnt from before.
+    /// Number of last steps with outputs to learn from; earlier windows learned from the others.
     pub newest: usize,
-    /// How many of them the next window leaves out: the state is kept as it is after so many.
+    /// Number of first steps that the next window leaves out: it starts from the state after them.
     pub kept: usize,
 }
 
 impl Window {
-    /// These steps, of which all are learnt from and none is run again in the next window.
+    /// Returns a window of these steps that learns from all of them and does not overlap the next one.
     pub fn new(steps: Range<usize>) -> Self {
         Window { newest: steps.len(), kept: steps.len(), steps }
     }
 
-    /// The windows of a sequence of `steps` steps: one `every` k₁ steps, back `through` k₂. The last may be shorter.
+    /// Returns the windows of a sequence of `steps` steps: one `every` k₁ steps, `through` k₂. The last may be shorter.
     ///
     /// # Errors
     ///
@@ -56,7 +55,7 @@ impl Window {
         }))
     }
 
-    /// Whether a sequence starts with it.
+    /// Whether the window is the first of a sequence.
     pub(crate) fn is_first(&self) -> bool {
         self.newest == self.steps.end
     }

@@ -1,4 +1,4 @@
-//! Matrix products for a few rows at a time, as recurrent layers need them.
+//! Matrix products for few rows at a time, as recurrent layers need them.
 //!
 //! ```text
 //! C ← S + A·B    rows of A by weights B that are packed once and used for every step      (B, K)·(K, N)
@@ -6,22 +6,20 @@
 //! C ← C + A·B    one or two rows by weights as they are, for streaming
 //! ```
 //!
-//! All three keep a tile of C in registers, up to 8 rows by 3 vectors, and go once through the sum: for each k a vector
-//! row of B is loaded and multiplied by one number of each row of A. A batch of 32 rows uses each weight 32 times, so
-//! weights may come from the second-level cache, or even from memory, without slowing it down; that is why nothing is
-//! blocked over K. Measured on Zen 4 with AVX-512, one core: 104 to 112 GFLOP/s for 32 rows and H from 128 to 512, where
-//! general libraries reached 67 to 109 because they pack the weights anew at every step.
+//! All three keep a tile of C in registers, up to 8 rows by 3 vectors, and go once through the sum: for each k they load a
+//! vector row of B and multiply it by one number of each row of A. A batch of rows uses each weight many times, so weights
+//! may come from the second-level cache or from memory without slowing it down, and nothing is blocked over K.
 //!
-//! `tile` is that inner loop, `stream` another for so few k that all of B fits into registers, `narrow` one for few columns;
-//! `packed` is the first product over the three and `transposed` the second, `rows` the third and what else goes through rows.
+//! `tile` is that inner loop, `stream` one for so few k that all of B fits into registers, `narrow` one for few columns.
+//! `packed` is the first product, built on these three, `transposed` the second; `rows` has the third and other row loops.
 //!
-//! *Packed* means cut into panels of a tile's columns, each panel stored row after row, the last padded with zeros. A matrix
-//! that is no wider than a panel is one as it stands.
+//! *Packed* means cut into panels of a tile's columns, each stored row after row, the last padded with zeros. A matrix no
+//! wider than a panel is packed as it is.
 //!
-//! Every sum runs over k in order, so the bits do not depend on how rows were cut.
+//! Every sum runs over k in order, so the bits do not depend on how rows were split.
 //!
-//! Arrays are filled by loops here, not by `array::from_fn` or `map`: those are calls that the compiler does not always
-//! inline, and then they are compiled without the vectors.
+//! Arrays are filled by loops instead of `array::from_fn` or `map`, which the compiler does not always inline and then
+//! compiles without vectors.
 
 mod narrow;
 mod packed;
@@ -50,35 +48,35 @@ pub(crate) struct Rows<'a, F> {
 }
 
 impl<'a, F: Copy> Rows<'a, F> {
-    /// A matrix in one piece, `width` numbers a row.
+    /// Returns a contiguous matrix with `width` numbers a row.
     pub(crate) fn new(data: &'a [F], width: usize) -> Self {
         Rows { data, stride: width, width }
     }
 
-    /// These columns of the matrix.
+    /// Returns these columns of the matrix.
     pub(crate) fn columns(self, from: usize, to: usize) -> Self {
         Rows { data: self.data.get(from..).unwrap_or_default(), stride: self.stride, width: to - from }
     }
 
-    /// These rows of the matrix.
+    /// Returns these rows of the matrix.
     pub(crate) fn rows(self, from: usize, to: usize) -> Self {
         let end = self.data.len().min(to * self.stride);
         Rows { data: &self.data[from * self.stride..end], ..self }
     }
 
-    /// How many rows there are.
+    /// Number of rows.
     pub(crate) fn count(self) -> usize {
         (self.data.len() + self.stride - self.width) / self.stride
     }
 
-    /// One row.
+    /// Returns one row.
     #[inline(always)]
     pub(crate) fn row(self, row: usize) -> &'a [F] {
         &self.data[row * self.stride..][..self.width]
     }
 }
 
-/// The same, to be written.
+/// Mutable rows of numbers at equal distances.
 #[derive(Debug)]
 pub(crate) struct RowsMut<'a, F> {
     data: &'a mut [F],
@@ -87,49 +85,49 @@ pub(crate) struct RowsMut<'a, F> {
 }
 
 impl<'a, F> RowsMut<'a, F> {
-    /// A matrix in one piece, `width` numbers a row.
+    /// Returns a contiguous matrix with `width` numbers a row.
     pub(crate) fn new(data: &'a mut [F], width: usize) -> Self {
         RowsMut { data, stride: width, width }
     }
 
-    /// These columns of the matrix.
+    /// Returns these columns of the matrix.
     pub(crate) fn columns(self, from: usize, to: usize) -> Self {
         RowsMut { data: self.data.get_mut(from..).unwrap_or_default(), stride: self.stride, width: to - from }
     }
 
-    /// These rows of the matrix.
+    /// Returns these rows of the matrix.
     pub(crate) fn rows(self, from: usize, to: usize) -> Self {
         let end = self.data.len().min(to * self.stride);
         RowsMut { data: &mut self.data[from * self.stride..end], ..self }
     }
 
-    /// One row.
+    /// Returns one row.
     #[inline(always)]
     pub(crate) fn row_mut(&mut self, row: usize) -> &mut [F] {
         &mut self.data[row * self.stride..][..self.width]
     }
 
-    /// The same for a shorter time.
+    /// Reborrows the rows.
     pub(crate) fn reborrow(&mut self) -> RowsMut<'_, F> {
         RowsMut { data: self.data, stride: self.stride, width: self.width }
     }
 }
 
-/// What a product is added to.
+/// Initial value of C, to which a product is added.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Start<'a, F> {
-    /// Nothing: C is written over.
+    /// Zero: C is overwritten.
     Zero,
     /// The same row for each row of C, such as a bias.
     Row(&'a [F]),
-    /// For each row of C the row of a table with this number.
+    /// For each row of C, the row of a table with this number.
     Lookup(Rows<'a, F>, &'a [u32]),
-    /// What is in C.
+    /// Present content of C.
     Sum,
 }
 
 impl<'a, F: Copy> Start<'a, F> {
-    /// The start of columns of C.
+    /// Returns the start of some columns of C.
     #[inline(always)]
     pub(crate) fn columns(self, from: usize, to: usize) -> Self {
         match self {
@@ -139,7 +137,7 @@ impl<'a, F: Copy> Start<'a, F> {
         }
     }
 
-    /// The start of a row of C, whose present content is `row`.
+    /// Returns the start of a row of C, whose present content is `row`.
     #[inline(always)]
     fn row<'b>(self, number: usize, row: &'b [F]) -> &'b [F]
     where
@@ -170,12 +168,12 @@ pub(crate) fn write<F: Scalar>(start: Start<'_, F>, c: RowsMut<'_, F>) {
     }
 }
 
-/// Writes A·B over `c`, by ndarray: for what is not worth a kernel, and for the reference path.
+/// Writes A·B to `c` with ndarray, for small products and the reference path.
 pub(crate) fn plain_product<F: Scalar>(a: ArrayView2<'_, F>, b: ArrayView2<'_, F>, mut c: ArrayViewMut2<'_, F>) {
     general_mat_mul(F::one(), &a, &b, F::zero(), &mut c);
 }
 
-/// Adds A·B to `c`, by ndarray.
+/// Adds A·B to `c` with ndarray.
 pub(crate) fn add_plain_product<F: Scalar>(a: ArrayView2<'_, F>, b: ArrayView2<'_, F>, mut c: ArrayViewMut2<'_, F>) {
     general_mat_mul(F::one(), &a, &b, F::one(), &mut c);
 }

@@ -8,19 +8,19 @@ use super::{Rows, RowsMut, Start, write};
 use crate::numeric::Scalar;
 use crate::numeric::{Kernel, Vector};
 
-/// Up to this many rows are multiplied by the weights as they are: packing would cost more than it saves.
+/// Number of rows up to which weights are not packed, because packing would cost more than it saves.
 pub(crate) const FEW: usize = 3;
 
 /// Weights B (K, N) as [`product`] takes them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Factor<'a, F> {
-    /// In panels.
+    /// Packed in panels.
     Packed(&'a Packed<F>),
-    /// As they are, for few rows.
+    /// Not packed, for few rows.
     Plain(Rows<'a, F>),
 }
 
-/// Room for packed weights, that is used again.
+/// Memory of packed weights, kept for reuse.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Packed<F> {
     panels: Vec<F>,
@@ -29,7 +29,7 @@ pub(crate) struct Packed<F> {
 }
 
 impl<F: Scalar> Packed<F> {
-    /// B for products with this many rows: packed if that is worth it.
+    /// Returns B for products with this many rows, packed if that pays off.
     pub(crate) fn factor<'a>(&'a mut self, b: Rows<'a, F>, rows: usize) -> Factor<'a, F> {
         self.plain = rows <= FEW;
         if !self.plain {
@@ -39,12 +39,12 @@ impl<F: Scalar> Packed<F> {
         self.last(b)
     }
 
-    /// What the last call of the two others gave, for the same B.
+    /// Returns the result of the last call of the other two methods, for the same B.
     pub(crate) fn last<'a>(&'a self, b: Rows<'a, F>) -> Factor<'a, F> {
         if self.plain { Factor::Plain(b) } else { Factor::Packed(self) }
     }
 
-    /// The transpose of B.
+    /// Returns the transpose of B.
     pub(crate) fn transposed<'a>(&'a mut self, b: Rows<'_, F>) -> Factor<'a, F> {
         self.plain = false;
         self.columns = b.count();

@@ -1,11 +1,10 @@
-//! What goes through rows one after the other: few rows by weights as they are, products of
-//! elements, and sums of rows.
+//! Loops over rows: products of few rows with weights that are not packed, element-wise products, and sums of rows.
 
 use super::{Rows, RowsMut, Start};
 use crate::numeric::Scalar;
 use crate::numeric::{Kernel, Vector};
 
-/// C ← C + A·B for B as it is: each row of A goes once through all of B.
+/// C ← C + A·B for B that is not packed: each row of A goes once through all of B.
 pub(super) struct RowsProduct<'a, F> {
     pub(super) a: Rows<'a, F>,
     pub(super) b: Rows<'a, F>,
@@ -57,8 +56,8 @@ fn edge_of<V: Vector>(token: V::Token, from: &[V::Scalar], count: usize) -> V {
     if count == 1 { V::broadcast(token, from[0]) } else { V::load(token, from) }
 }
 
-/// Adds M rows of B, from row k on, each times its factor, to whole vectors of C. Returns their number. M is small, for
-/// each row is a stream from memory: with 4 of them a 2 MB matrix came at 85 GB/s on Zen 4, with 1 at 64, with 16 at 29.
+/// Adds M rows of B, from row k on, each times its factor, to whole vectors of C, and returns their number. M is small,
+/// because memory serves only a few streams at full speed.
 #[inline(always)]
 fn add_multiples<V: Vector, const M: usize>(
     token: V::Token,
@@ -141,7 +140,7 @@ pub(crate) fn change_row<V: Vector, const N: usize>(
     }
 }
 
-/// The same for one vector, or a part of it.
+/// Changes one vector of a row, or a part of one.
 #[inline(always)]
 fn change_vector<V: Vector, const N: usize>(
     token: V::Token,
@@ -214,8 +213,8 @@ impl<F: Scalar> Kernel<F> for RowSums<'_, F> {
     }
 }
 
-/// Adds, from column `from` on, N vectors of each row, `width` numbers in each. Returns how many columns these are. With two
-/// vectors an addition need not wait for the one before.
+/// Adds, from column `from` on, N vectors of each row, `width` numbers in each, and returns the number of columns. With two
+/// vectors an addition does not wait for the one before.
 #[inline(always)]
 fn add_sums<V: Vector, const N: usize>(
     token: V::Token,

@@ -1,17 +1,15 @@
-//! A product with few k, as h·U of 8 units: the weights stay in registers, and the rows of A pass by.
+//! Product with few k, such as h·U of 8 units: the weights stay in registers while the rows of A pass by.
 //!
-//! A tile goes through so few k that beginning and ending it takes as long as the sums. Here nothing begins anew, so the
-//! processor is at the sums of several rows at once: on Zen 4 with AVX-512, 32 rows of 8 by 32 columns went from 80 to 91
-//! GFLOP/s on one core, 3,200 of them from 81 to 109.
+//! With so few k, starting and ending a tile takes as long as the sums. This loop has no tiles, so the processor works on
+//! the sums of several rows at once.
 
 use super::{Rows, RowsMut, Start};
 use crate::numeric::Vector;
 
-/// How many rows of B are in registers, up to three vectors each.
+/// Number of rows of B in registers, up to three vectors each.
 const DEPTH: usize = 8;
 
-/// Whether a product with a panel is worth it. With one of a single vector it is not: its sums are chains with nothing beside
-/// them.
+/// Whether it pays off for a product with a panel. It does not for a single vector, whose sums are dependent chains.
 #[inline(always)]
 pub(super) fn suits<V: Vector>(token: V::Token, [rows, depth, columns]: [usize; 3]) -> bool {
     let vectors = columns / V::WIDTH;
@@ -38,7 +36,7 @@ pub(super) fn stream<V: Vector>(
     }
 }
 
-/// As many rows of B as fit, then those that are left.
+/// Runs as many rows of B as fit, then the rest.
 #[inline(always)]
 fn passes<V: Vector, const N: usize>(
     token: V::Token,
@@ -85,8 +83,8 @@ fn pass<V: Vector, const N: usize>(
     }
 }
 
-/// The first N vectors of a row. A tile does not share this: with it the compiler keeps the tile's sums in memory, and 32 rows
-/// of 128×512 run at 44 GFLOP/s instead of 112.
+/// Loads the first N vectors of a row. A tile does not share this function: with it the compiler would keep the tile's sums
+/// in memory.
 #[inline(always)]
 fn load<V: Vector, const N: usize>(token: V::Token, row: &[V::Scalar]) -> [V; N] {
     let row = &row[..N * V::WIDTH];

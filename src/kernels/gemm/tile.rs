@@ -1,9 +1,9 @@
-//! A tile of a product: its sums in registers, once through k.
+//! Tile of a product: its sums stay in registers during one pass over k.
 
 use super::{Rows, RowsMut, Start};
 use crate::numeric::Vector;
 
-/// Vectors in a tile's row.
+/// Number of vectors in a tile's row.
 const TILE_VECTORS: usize = 3;
 
 /// The first and the last column, not included, of each panel.
@@ -13,10 +13,9 @@ pub(super) fn panels_of<V: Vector>(columns: usize) -> impl Iterator<Item = (usiz
     (0..columns).step_by(width).map(move |from| (from, columns.min(from + width)))
 }
 
-/// Where a tile's numbers of A come from: M of them for each k.
+/// Source of a tile's numbers of A: M of them for each k.
 pub(super) trait Left<F, const M: usize>: Copy {
-    /// Whether the panels that it is multiplied by are always packed: narrow tiles take a quarter longer when the compiler does
-    /// not know how far apart rows are.
+    /// Whether its panels are always packed. Narrow tiles are slower if the compiler does not know the distance of rows.
     const PACKED: bool;
     fn depth(self) -> usize;
     fn at(self, k: usize) -> [F; M];

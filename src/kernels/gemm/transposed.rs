@@ -5,10 +5,10 @@ use super::{Rows, RowsMut, Start};
 use crate::numeric::Scalar;
 use crate::numeric::{Kernel, Vector};
 
-/// Rows of A and D whose products are summed in one go: as many as stay in the second-level cache once packed.
+/// Number of rows of A and D that are summed at once: as many as fit in the second-level cache once packed.
 const DEPTH: usize = 1024;
 
-/// Room for [`add_transposed_product`].
+/// Scratch of [`add_transposed_product`].
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Room<F> {
     left: Vec<F>,
@@ -27,10 +27,10 @@ struct TransposedProduct<'a, F> {
     room: &'a mut Room<F>,
 }
 
-/// Columns of A in a tile of Aᵀ·D.
+/// Number of columns of A in a tile of Aᵀ·D.
 const TILE_ROWS: usize = 8;
-/// Up to this width of A a panel has few tiles, and to pack what they read takes longer than it saves: a fifth of the time for
-/// 32 by 128. For a wider one a tile's columns of A are packed to lie together, and the panel of D.
+/// Width of A up to which a panel has so few tiles that packing costs more than it saves. For a wider one, a tile's columns
+/// of A and the panel of D are packed.
 const WIDE: usize = 64;
 
 impl<F: Scalar> Kernel<F> for TransposedProduct<'_, F> {
@@ -102,7 +102,7 @@ fn make_room<F: Scalar>(rows: usize, width: usize, packed: &mut Vec<F>) {
     packed.resize(rows * width, F::zero());
 }
 
-/// Lays each 8 columns of A together, row after row; what is left over at the end stays where it is.
+/// Packs each 8 columns of A, row after row; the rest at the end is not packed.
 #[inline(always)]
 fn pack_columns<F: Scalar>(a: Rows<'_, F>, rows: usize, packed: &mut Vec<F>) {
     make_room(rows, a.width, packed);
@@ -113,7 +113,7 @@ fn pack_columns<F: Scalar>(a: Rows<'_, F>, rows: usize, packed: &mut Vec<F>) {
     }
 }
 
-/// Lays the rows of a panel of D together, padded to whole vectors.
+/// Packs the rows of a panel of D, padded to whole vectors.
 #[inline(always)]
 fn pack_panel<F: Scalar>(d: Rows<'_, F>, rows: usize, width: usize, packed: &mut Vec<F>) {
     make_room(rows, width, packed);

@@ -1,13 +1,13 @@
-//! Rates that fall along half a cosine (Loshchilov and Hutter 2017, "SGDR").
+//! Cosine decay (Loshchilov and Hutter 2017, "SGDR").
 
 use super::{Schedule, half_cosine};
 use crate::error::Result;
 use crate::numeric::checks::{check, check_not_negative, check_positive};
 
-/// η₀·((1 − α)·½(1 + cos π·p) + α) with p = step / `decay_steps` up to 1, then η₀·α.
+/// Cosine decay: η₀·((1 − α)·½(1 + cos π·p) + α) with p = step / `decay_steps` up to 1, then η₀·α.
 ///
-/// With a warm-up the rate first rises in a straight line from η₀ to the target, which then stands for η₀ in the formula,
-/// and steps count from the end of the warm-up (Goyal et al. 2017).
+/// With a warm-up the rate first rises linearly from η₀ to the target, which then replaces η₀ in the formula, and steps
+/// count from the end of the warm-up (Goyal et al. 2017).
 ///
 /// | option | default | range |
 /// | --- | --- | --- |
@@ -30,17 +30,17 @@ pub struct CosineDecay {
 }
 
 impl CosineDecay {
-    /// From this rate to 0.
+    /// Returns a decay from this rate to 0.
     pub fn new(initial_learning_rate: f64, decay_steps: u64) -> Self {
         CosineDecay { initial_learning_rate, decay_steps: decay_steps as f64, alpha: 0.0, warmup: None }
     }
 
-    /// The last rate, as a share of the highest.
+    /// Sets the final rate, as a fraction of the highest.
     pub fn alpha(self, alpha: f64) -> Self {
         CosineDecay { alpha, ..self }
     }
 
-    /// The rate to rise to first, and in how many steps.
+    /// Sets the rate to rise to first, and the number of steps for it.
     #[doc(alias = "warmup_target")]
     #[doc(alias = "warmup_steps")]
     pub fn warmup(self, target: f64, steps: u64) -> Self {
@@ -72,11 +72,11 @@ impl Schedule for CosineDecay {
     }
 }
 
-/// η₀·((1 − α)·mⁱ·½(1 + cos π·p) + α), where p goes from 0 to 1 in each period i. The first has `first_decay_steps` steps,
-/// each further one t times as many, and starts m times as high.
+/// Cosine decay with restarts: η₀·((1 − α)·mⁱ·½(1 + cos π·p) + α), where p goes from 0 to 1 in each period i. The first
+/// period has `first_decay_steps` steps; each further one is t times as long and starts m times as high.
 ///
-/// At the first step of a period p is 0. Keras tells the period by a logarithm, which may miss that step by rounding; here
-/// it does not.
+/// At the first step of a period p is 0. Keras computes the period by a logarithm, which may miss that step by rounding;
+/// this schedule does not.
 ///
 /// | option | default | range |
 /// | --- | --- | --- |
@@ -101,28 +101,28 @@ pub struct CosineDecayRestarts {
 }
 
 impl CosineDecayRestarts {
-    /// From this rate to 0 and again, each period twice as long as the one before.
+    /// Returns a decay from this rate to 0, restarted with each period twice as long as the one before.
     pub fn new(initial_learning_rate: f64, first_decay_steps: u64) -> Self {
         let first_decay_steps = first_decay_steps as f64;
         CosineDecayRestarts { initial_learning_rate, first_decay_steps, t_mul: 2.0, m_mul: 1.0, alpha: 0.0 }
     }
 
-    /// How many times as long each period is as the one before.
+    /// Sets the ratio of the length of each period to that of the one before.
     pub fn t_mul(self, t_mul: f64) -> Self {
         CosineDecayRestarts { t_mul, ..self }
     }
 
-    /// How many times as high each period starts as the one before.
+    /// Sets the ratio of the initial rate of each period to that of the one before.
     pub fn m_mul(self, m_mul: f64) -> Self {
         CosineDecayRestarts { m_mul, ..self }
     }
 
-    /// The last rate of each period, as a share of the initial one.
+    /// Sets the final rate of each period, as a fraction of the initial one.
     pub fn alpha(self, alpha: f64) -> Self {
         CosineDecayRestarts { alpha, ..self }
     }
 
-    /// The number of the period and how much of it is over, after so many first periods.
+    /// Returns the number of the period and its elapsed fraction, after `elapsed` first periods.
     fn period(&self, elapsed: f64) -> (f64, f64) {
         if self.t_mul == 1.0 {
             return (elapsed.floor(), elapsed.fract());
@@ -132,7 +132,7 @@ impl CosineDecayRestarts {
         let period = (1.0 + elapsed * growth).log(self.t_mul).floor();
         let length = self.t_mul.powf(period);
         let p = (elapsed - (length - 1.0) / growth) / length;
-        // What rounding leaves of a period that is over.
+        // Rounding may leave a tiny rest of a finished period.
         if p > 1.0 - 1e-9 { (period + 1.0, 0.0) } else { (period, p) }
     }
 }

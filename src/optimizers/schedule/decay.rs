@@ -1,4 +1,4 @@
-//! Rates that fall from step to step by one formula: a power, an inverse, a polynomial.
+//! Decay by one formula: exponential, inverse, polynomial.
 
 use super::Schedule;
 use crate::error::Result;
@@ -16,12 +16,12 @@ macro_rules! staircase_decay {
         }
 
         impl $decay {
-            /// From this rate on, with `decay_rate` for each `decay_steps` steps, smoothly.
+            /// Returns a smooth decay from this rate, by `decay_rate` for each `decay_steps` steps.
             pub fn new(initial_learning_rate: f64, decay_steps: u64, decay_rate: f64) -> Self {
                 $decay { initial_learning_rate, decay_steps: decay_steps as f64, decay_rate, staircase: false }
             }
 
-            /// Whether p is rounded down to a whole number.
+            /// Sets whether p is rounded down to a whole number.
             pub fn staircase(self, staircase: bool) -> Self {
                 $decay { staircase, ..self }
             }
@@ -44,7 +44,7 @@ macro_rules! staircase_decay {
 }
 
 staircase_decay!(
-    /// η₀·rᵖ with p = step / `decay_steps`, r the `decay_rate`.
+    /// Exponential decay: η₀·rᵖ with p = step / `decay_steps`, r the `decay_rate`.
     ///
     /// | option | default | range |
     /// | --- | --- | --- |
@@ -63,7 +63,7 @@ staircase_decay!(
 );
 
 staircase_decay!(
-    /// η₀ / (1 + r·p) with p = step / `decay_steps`, r the `decay_rate`.
+    /// Inverse decay: η₀ / (1 + r·p) with p = step / `decay_steps`, r the `decay_rate`.
     ///
     /// | option | default | range |
     /// | --- | --- | --- |
@@ -81,10 +81,10 @@ staircase_decay!(
     |r, p| 1.0 / (1.0 + r * p)
 );
 
-/// (η₀ − ηₑ)·(1 − step / n)ᵏ + ηₑ up to the step n, then ηₑ.
+/// Polynomial decay: (η₀ − ηₑ)·(1 − step / n)ᵏ + ηₑ up to the step n, then ηₑ.
 ///
-/// With `cycle` n is, for each step, the least multiple of `decay_steps` that is not below it: the rate jumps up again
-/// after each, and falls more and more slowly.
+/// With `cycle`, n is for each step the smallest multiple of `decay_steps` not below it, so the rate jumps up after each
+/// multiple and falls more slowly each time.
 ///
 /// | option | default | range |
 /// | --- | --- | --- |
@@ -109,23 +109,23 @@ pub struct PolynomialDecay {
 }
 
 impl PolynomialDecay {
-    /// In a straight line from this rate to 0.0001.
+    /// Returns a linear decay from this rate to 0.0001.
     pub fn new(initial_learning_rate: f64, decay_steps: u64) -> Self {
         let decay_steps = decay_steps as f64;
         PolynomialDecay { initial_learning_rate, decay_steps, end_learning_rate: 1e-4, power: 1.0, cycle: false }
     }
 
-    /// The last rate.
+    /// Sets the final rate.
     pub fn end_learning_rate(self, end_learning_rate: f64) -> Self {
         PolynomialDecay { end_learning_rate, ..self }
     }
 
-    /// Above 1 the rate falls faster at first, below 1 at the end.
+    /// Sets k: above 1 the rate falls faster at first, below 1 at the end.
     pub fn power(self, power: f64) -> Self {
         PolynomialDecay { power, ..self }
     }
 
-    /// Whether to begin anew instead of staying at the last rate.
+    /// Sets whether to restart instead of staying at the final rate.
     pub fn cycle(self, cycle: bool) -> Self {
         PolynomialDecay { cycle, ..self }
     }

@@ -1,6 +1,6 @@
 //! Learning-rate schedules: the rate as a function of the step.
 //!
-//! Formulas and defaults are Keras', but for [`OneCycle`], which is PyTorch's `OneCycleLR`.
+//! Formulas and defaults are those of Keras, except [`OneCycle`], which is PyTorch's `OneCycleLR`.
 
 mod cosine;
 mod decay;
@@ -16,9 +16,9 @@ pub use piecewise::PiecewiseConstantDecay;
 
 use crate::error::Result;
 
-/// A learning rate for each step; [`Optimizer::schedule`](crate::optimizers::Optimizer::schedule) takes it in place of a rate.
+/// Learning-rate schedule, which [`Optimizer::schedule`](crate::optimizers::Optimizer::schedule) takes instead of a rate.
 ///
-/// One of one's own:
+/// A custom schedule:
 ///
 /// ```
 /// use bptt::optimizers::{Optimizer, Schedule, Sgd};
@@ -40,10 +40,10 @@ use crate::error::Result;
 /// ```
 #[doc(alias = "LearningRateSchedule")]
 pub trait Schedule: Debug + Send + Sync {
-    /// The rate of a step; steps count batches from 0.
+    /// Returns the rate of a step; steps count batches from 0.
     fn rate(&self, step: u64) -> f64;
 
-    /// Refuses options out of range.
+    /// Returns an error for options out of range.
     ///
     /// # Errors
     ///
@@ -53,7 +53,7 @@ pub trait Schedule: Debug + Send + Sync {
     }
 }
 
-/// ½·(1 + cos π·p): from 1 to 0 while p goes from 0 to 1.
+/// Returns ½·(1 + cos π·p), which falls from 1 to 0 while p goes from 0 to 1.
 fn half_cosine(p: f64) -> f64 {
     0.5 * (1.0 + (std::f64::consts::PI * p).cos())
 }

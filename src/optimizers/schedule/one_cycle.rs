@@ -1,12 +1,13 @@
-//! One rise and one fall (Smith and Topin 2019, "Super-convergence"), as PyTorch's `OneCycleLR` computes it.
+//! One-cycle schedule (Smith and Topin 2019, "Super-convergence"), as PyTorch's `OneCycleLR`.
 
 use super::{Schedule, half_cosine};
 use crate::error::Result;
 use crate::numeric::checks::{check, check_positive, check_rate};
 
-/// Along half a cosine up from η/d to the highest rate η, then along another down to η/(d·e), and there it stays.
+/// One-cycle schedule: rises along half a cosine from η/d to the highest rate η, falls along another to η/(d·e), and stays
+/// there.
 ///
-/// Of n steps the last of the rise is number s·n − 1, the last of the fall n − 1. The momentum is left as it is.
+/// Of n steps, the rise ends at step s·n − 1 and the fall at step n − 1. The momentum does not change.
 ///
 /// | option | default | range |
 /// | --- | --- | --- |
@@ -35,22 +36,22 @@ pub struct OneCycle {
 }
 
 impl OneCycle {
-    /// Up to this rate and down again, in so many steps: as a rule all those of the training.
+    /// Returns a cycle up to this rate and down, over this number of steps, usually those of the whole training.
     pub fn new(max_learning_rate: f64, total_steps: u64) -> Self {
         OneCycle { max_learning_rate, total_steps, pct_start: 0.3, div_factor: 25.0, final_div_factor: 1e4 }
     }
 
-    /// The share of the steps in which the rate rises.
+    /// Sets the fraction of the steps in which the rate rises.
     pub fn pct_start(self, pct_start: f64) -> Self {
         OneCycle { pct_start, ..self }
     }
 
-    /// By what the highest rate is divided for the first.
+    /// Sets the ratio of the highest rate to the first.
     pub fn div_factor(self, div_factor: f64) -> Self {
         OneCycle { div_factor, ..self }
     }
 
-    /// By what the first rate is divided for the last.
+    /// Sets the ratio of the first rate to the last.
     pub fn final_div_factor(self, final_div_factor: f64) -> Self {
         OneCycle { final_div_factor, ..self }
     }

@@ -1,13 +1,13 @@
-//! Rates that change at given steps.
+//! Piecewise constant rates.
 
 use super::Schedule;
 use crate::error::{Error, Result};
 use crate::numeric::checks::check_positive;
 
-/// The first rate up to the first boundary, the next up to the next, the last from then on. A boundary's own step still
-/// has the rate before it.
+/// Piecewise constant rates: the first rate up to the first boundary, the next up to the next one, the last after that. The
+/// step of a boundary still has the rate before it.
 ///
-/// Boundaries rise, rates are above 0, and there is one rate more than boundaries.
+/// Boundaries increase, rates are above 0, and there is one more rate than boundaries.
 ///
 /// ```
 /// use bptt::optimizers::{PiecewiseConstantDecay, Schedule};
@@ -21,7 +21,7 @@ pub struct PiecewiseConstantDecay {
 }
 
 impl PiecewiseConstantDecay {
-    /// These rates, changing after these steps.
+    /// Returns these rates, changing after these steps.
     pub fn new(boundaries: impl Into<Vec<u64>>, values: impl Into<Vec<f64>>) -> Self {
         PiecewiseConstantDecay { boundaries: boundaries.into(), values: values.into() }
     }
@@ -30,7 +30,7 @@ impl PiecewiseConstantDecay {
 impl Schedule for PiecewiseConstantDecay {
     fn rate(&self, step: u64) -> f64 {
         let piece = self.boundaries.partition_point(|&boundary| boundary < step);
-        // Without a rate for each piece, which `check` refuses, there is none.
+        // `check` returns an error if there is no rate for a piece.
         self.values.get(piece).copied().unwrap_or(f64::NAN)
     }
 

@@ -111,7 +111,7 @@ pub(super) struct TwoProducts<'a, F> {
     units: usize,
     reset: ResetHalf,
     candidate: CandidateHalf,
-    /// Product of h with U_z and U_r, followed by that of q with U_h.
+    /// Product of h with U_z and U_r; `candidate_product` is that of q with U_h.
     gates_product: Product<'a, F>,
     candidate_product: Product<'a, F>,
     dq: &'a mut State<F>,
