@@ -17,7 +17,7 @@ use crate::numeric::checks::check_count;
 /// | --- | --- | --- |
 /// | `monitor` | `"val_loss"` | figure to watch |
 /// | `save_best_only` | false | whether to save only if the figure is strictly better than before |
-/// | `save_weights_only` | false | whether to save only weights, for [`Model::load_weights`](crate::models::Model::load_weights) |
+/// | `save_weights_only` | false | save only weights, for [`Model::load_weights`](crate::models::Model::load_weights) |
 /// | `mode` | automatic | whether lower or higher is better |
 /// | `save_freq` | each epoch | number of batches after which to save instead |
 /// | `initial_value_threshold` | none | initial value to beat |

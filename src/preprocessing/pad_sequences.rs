@@ -1,4 +1,4 @@
-//! Sequences of different lengths, brought to one length in one array.
+//! Padding and truncation of sequences to one length.
 //!
 //! Contract: the defaults and the results are those of Keras' `pad_sequences`: padding and truncation both happen in
 //! front, so that the end of a sequence, which a recurrent layer sees last, is kept. The one deliberate difference,
@@ -8,18 +8,18 @@
 
 use ndarray::{Array2, s};
 
-/// The end of a sequence that padding is added to, or that truncation takes tokens from.
+/// Side of a sequence for padding or truncation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Side {
-    /// In front of the first token.
+    /// Before the first token.
     #[default]
     Pre,
     /// After the last token.
     Post,
 }
 
-/// How to bring sequences of token ids to one length.
+/// Padding and truncation of sequences of token ids to one length.
 ///
 /// | option | default |
 /// | --- | --- |
@@ -45,12 +45,12 @@ pub struct PadSequences {
 }
 
 impl PadSequences {
-    /// The defaults of the table above.
+    /// Returns the defaults of the table above.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The number of columns: shorter sequences are padded, longer ones truncated.
+    /// Sets the number of columns: shorter sequences are padded, longer ones truncated.
     ///
     /// `maxlen(0)` gives an array without columns for every choice of sides. Keras gives the same when it truncates
     /// at the end; when it truncates in front, it takes "the last 0 tokens" for the whole sequence and fails.
@@ -59,19 +59,19 @@ impl PadSequences {
         self
     }
 
-    /// Where padding goes.
+    /// Sets the side for padding.
     pub fn padding(mut self, side: Side) -> Self {
         self.padding = side;
         self
     }
 
-    /// Where a sequence that is too long loses its tokens.
+    /// Sets the side from which long sequences are truncated.
     pub fn truncating(mut self, side: Side) -> Self {
         self.truncating = side;
         self
     }
 
-    /// The token id to pad with.
+    /// Sets the token id for padding.
     pub fn value(mut self, value: u32) -> Self {
         self.value = value;
         self
