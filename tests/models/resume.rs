@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bptt::callbacks::Training;
-use bptt::callbacks::{Callback, CsvLogger, EarlyStopping, ModelCheckpoint, ReduceLROnPlateau};
+use bptt::callbacks::{Callback, CallbackState, CsvLogger, EarlyStopping, ModelCheckpoint, ReduceLROnPlateau};
 use bptt::data::{Batch, from_iterator};
 use bptt::models::{BackupAndRestore, History, Logs};
 use bptt::optimizers::{Adagrad, AdamW, Ema, ExponentialDecay, Nadam, Optimizer};
@@ -179,6 +179,34 @@ fn every_optimizer_goes_on_as_if_nothing_had_been() {
             assert_eq!(result, whole, "{name} {save_freq:?} {interrupted}");
         }
     }
+}
+
+/// Two numbers of which only one would come back.
+struct Twins;
+
+impl Callback for Twins {
+    fn state(&self) -> CallbackState {
+        CallbackState::default().with("wait", [1.0]).with("best", None).with("wait", [2.0])
+    }
+}
+
+#[test]
+fn a_state_with_a_name_twice_is_an_error() {
+    let (x, y) = data();
+    let path = folder("twice").join("backup");
+    let mut twins = Twins;
+    let fit = Fit::new().epochs(2).callback(&mut twins).backup(BackupAndRestore::new(&path));
+    let error = model(Adam::new(0.02).into()).fit(&x, &y, fit).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the state of a callback has the name \"wait\" twice; give each of its numbers a name of its own"
+    );
+    assert!(matches!(error, Error::DuplicateState { name } if name == "wait"));
+    assert!(!path.exists(), "nothing is written that could not be read");
+    // Two callbacks may have the same names.
+    let (mut first, mut second) = (EarlyStopping::new().monitor("loss"), EarlyStopping::new().monitor("loss"));
+    let fit = Fit::new().epochs(2).callback(&mut first).callback(&mut second).backup(BackupAndRestore::new(&path));
+    model(Adam::new(0.02).into()).fit(&x, &y, fit).unwrap();
 }
 
 #[test]
