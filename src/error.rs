@@ -1,11 +1,8 @@
 //! The one error type: each variant says what was wrong, where, and how to mend it, in fields rather than in prose.
 
+use std::error::Error as StdError;
 use std::io;
-use std::path::{Path, PathBuf};
-
-#[cfg(feature = "download")]
-use crate::datasets::download::DownloadFailure;
-use crate::files::vocabulary::VocabularyProblem;
+use std::path::PathBuf;
 
 /// What every fallible function of the crate returns.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -15,18 +12,20 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[non_exhaustive]
 pub enum Error {
     /// A file or folder that could not be read or written.
-    #[error("cannot {action} {}: {source}", path.display())]
+    #[error("cannot {action} {}: {cause}", path.display())]
+    #[non_exhaustive]
     Io {
         /// What was tried, as a verb ("read", "write to the folder").
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
         /// What the operating system said.
-        source: io::Error,
+        cause: io::Error,
     },
 
     /// An option outside its range.
     #[error("{option} is {value}, but must be {allowed}")]
+    #[non_exhaustive]
     InvalidOption {
         /// The option's name as the user wrote it.
         option: &'static str,
@@ -38,6 +37,7 @@ pub enum Error {
 
     /// A layer does not take what the layer before it gives.
     #[error("it got {got}, but needs {needs}: {mend}")]
+    #[non_exhaustive]
     Form {
         /// What arrives.
         got: String,
@@ -48,16 +48,18 @@ pub enum Error {
     },
 
     /// Something is wrong with one layer of a model.
-    #[error("layer {layer:?}: {source}")]
+    #[error("layer {layer:?}: {cause}")]
+    #[non_exhaustive]
     Layer {
         /// The layer's name.
         layer: String,
         /// What is wrong with it.
-        source: Box<Error>,
+        cause: Box<Error>,
     },
 
     /// A layer's name is empty, has a slash, or is another layer's.
     #[error("a layer cannot be named {name:?}; use a name that is not empty, has no slash and is not taken yet")]
+    #[non_exhaustive]
     Name {
         /// The name.
         name: String,
@@ -65,6 +67,7 @@ pub enum Error {
 
     /// A weight would have more numbers than memory, or the file that it is read from, can hold.
     #[error("a weight of shape {shape:?} is too large; check the layer's units and input")]
+    #[non_exhaustive]
     TooLarge {
         /// The shape asked for.
         shape: Vec<usize>,
@@ -76,6 +79,7 @@ pub enum Error {
 
     /// Samples of another kind or shape than the model was built for.
     #[error("the samples have shape {got}, but the model was built for {needs}; reshape them, or build it for them")]
+    #[non_exhaustive]
     Samples {
         /// The samples' form.
         got: String,
@@ -90,6 +94,7 @@ pub enum Error {
             format!("the samples need {needs:?}: a value for each step of each sample, true where it counts")
         })
     )]
+    #[non_exhaustive]
     Mask {
         /// The mask's shape.
         got: (usize, usize),
@@ -106,6 +111,7 @@ pub enum Error {
 
     /// A state for another number of samples.
     #[error("the state is for {got} samples, not {needs}; make one for as many with model.state({needs})")]
+    #[non_exhaustive]
     StateSize {
         /// The samples that the state is for.
         got: usize,
@@ -115,6 +121,7 @@ pub enum Error {
 
     /// A state that another model made, or whose matrices were replaced by some of other sizes.
     #[error("the state does not fit this model: {problem}; make one with model.state({samples})")]
+    #[non_exhaustive]
     ForeignState {
         /// Where they differ.
         problem: String,
@@ -127,6 +134,7 @@ pub enum Error {
         "windows are learnt from one by one, but the model puts out {got} for a whole sequence; set \
              return_sequences(true) on its last recurrent layer"
     )]
+    #[non_exhaustive]
     Windows {
         /// The form of its output.
         got: String,
@@ -137,6 +145,7 @@ pub enum Error {
         "token id {id} at sample {sample}, step {step} is not below the vocabulary of {vocabulary}; give the Embedding \
              a larger input_dim, or load the data with num_words = {vocabulary}"
     )]
+    #[non_exhaustive]
     Token {
         /// The id.
         id: u32,
@@ -150,6 +159,7 @@ pub enum Error {
 
     /// NaN or an infinity among the samples.
     #[error("the samples hold {value} at {at:?}; replace or drop values that are not finite")]
+    #[non_exhaustive]
     NotFinite {
         /// The index into the array.
         at: Vec<usize>,
@@ -159,6 +169,7 @@ pub enum Error {
 
     /// Targets of the wrong number or shape.
     #[error("the targets have shape {got:?}, but samples, model and loss need {needs:?}; {}", mend_targets(got, needs))]
+    #[non_exhaustive]
     Targets {
         /// Their shape.
         got: Vec<usize>,
@@ -168,6 +179,7 @@ pub enum Error {
 
     /// A target that the loss cannot use.
     #[error("the target of sample {sample} {problem}")]
+    #[non_exhaustive]
     Target {
         /// Which sample, from 0.
         sample: usize,
@@ -176,10 +188,11 @@ pub enum Error {
     },
 
     /// Something is wrong with the validation data.
-    #[error("in the validation data: {source}")]
+    #[error("in the validation data: {cause}")]
+    #[non_exhaustive]
     Validation {
         /// What is wrong with them.
-        source: Box<Error>,
+        cause: Box<Error>,
     },
 
     /// A file from which this training cannot go on.
@@ -187,6 +200,7 @@ pub enum Error {
         "this training cannot go on from {}: {problem}; call it as it was called before, or remove the file to start anew",
         path.display()
     )]
+    #[non_exhaustive]
     Backup {
         /// The file.
         path: PathBuf,
@@ -199,6 +213,7 @@ pub enum Error {
         "the weights have shape {got:?}, but must be one for each sample, [{samples}]{}",
         steps.map_or(String::new(), |steps| format!(", or one for each step of each sample, [{samples}, {steps}]"))
     )]
+    #[non_exhaustive]
     Weights {
         /// Their shape.
         got: Vec<usize>,
@@ -210,6 +225,7 @@ pub enum Error {
 
     /// A weight that is negative or not finite.
     #[error("the weight of sample {sample} is {value}; weights must be finite numbers of at least 0")]
+    #[non_exhaustive]
     Weight {
         /// Which sample, from 0.
         sample: usize,
@@ -219,6 +235,7 @@ pub enum Error {
 
     /// A metric that cannot be computed for this model.
     #[error("the metric {metric:?} {problem}")]
+    #[non_exhaustive]
     Metric {
         /// Its name.
         metric: String,
@@ -228,6 +245,7 @@ pub enum Error {
 
     /// A gradient that is not finite, met while clipping.
     #[error("the gradient of {tensor} is not finite; lower the learning rate, or look for extreme inputs")]
+    #[non_exhaustive]
     Gradient {
         /// The first such tensor.
         tensor: String,
@@ -235,6 +253,7 @@ pub enum Error {
 
     /// Weights and gradients that [`Optimizer::step`](crate::optimizers::Optimizer::step) cannot take together.
     #[error("the optimizer cannot change {tensor}: {problem}")]
+    #[non_exhaustive]
     Step {
         /// The first tensor that it cannot change, or all of them.
         tensor: String,
@@ -244,6 +263,7 @@ pub enum Error {
 
     /// No weight has this name.
     #[error("there is no weight {name:?}; there are {}", known.join(", "))]
+    #[non_exhaustive]
     UnknownWeight {
         /// The name asked for.
         name: String,
@@ -253,6 +273,7 @@ pub enum Error {
 
     /// A weight of another shape.
     #[error("weight {name:?} has shape {needs:?}, not {got:?}; pass an array of its shape")]
+    #[non_exhaustive]
     WeightShape {
         /// The weight's name.
         name: String,
@@ -264,6 +285,7 @@ pub enum Error {
 
     /// No layer has this name.
     #[error("there is no layer {name:?}; there are {}", known.join(", "))]
+    #[non_exhaustive]
     UnknownLayer {
         /// The name asked for.
         name: String,
@@ -274,6 +296,7 @@ pub enum Error {
     /// A saved model has a kind of layer that the registry does not know.
     #[error("the model has a layer of kind {kind:?}, which is not registered; add its type to the Registry for \
              Model::load_with (it knows {})", known.join(", "))]
+    #[non_exhaustive]
     UnknownKind {
         /// The kind.
         kind: String,
@@ -282,16 +305,18 @@ pub enum Error {
     },
 
     /// A layer's options that cannot be written or read.
-    #[error("the options of {kind} cannot be saved or read: {source}")]
+    #[error("the options of {kind} cannot be saved or read: {cause}")]
+    #[non_exhaustive]
     Options {
         /// The layer's kind.
         kind: String,
         /// What is wrong.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        cause: Box<dyn StdError + Send + Sync>,
     },
 
     /// A file that is not the saved model it should be.
     #[error("{} is not a usable model: {problem}", path.display())]
+    #[non_exhaustive]
     Checkpoint {
         /// The file.
         path: PathBuf,
@@ -301,6 +326,7 @@ pub enum Error {
 
     /// A figure that a file is to be named after and that training does not have.
     #[error("there is no figure {name:?} to name the file after; there are {}", known.join(", "))]
+    #[non_exhaustive]
     Figure {
         /// The name asked for.
         name: String,
@@ -316,6 +342,7 @@ pub enum Error {
 
     /// A callback's state without what the callback needs: it is another one's.
     #[error("the state has no {missing:?}; pass the callbacks in the order in which they were passed before")]
+    #[non_exhaustive]
     CallbackState {
         /// The name that was not found.
         missing: String,
@@ -323,6 +350,7 @@ pub enum Error {
 
     /// A callback's state with two entries of one name.
     #[error("the state of a callback has the name {name:?} twice; give each of its numbers a name of its own")]
+    #[non_exhaustive]
     DuplicateState {
         /// The name.
         name: String,
@@ -331,22 +359,25 @@ pub enum Error {
     /// Interruptions of the process that cannot be caught ([`callbacks::StopOnInterrupt`](crate::callbacks::StopOnInterrupt)).
     #[cfg(feature = "interrupt")]
     #[error("interruptions cannot be caught: {problem}; leave StopOnInterrupt out, or the program's own handler")]
+    #[non_exhaustive]
     Interrupt {
         /// What the handler's library said.
         problem: String,
     },
 
     /// Threads that cannot be started.
-    #[error("{count} threads cannot be started: {source}")]
+    #[error("{count} threads cannot be started: {cause}")]
+    #[non_exhaustive]
     Threads {
         /// How many were wanted.
         count: usize,
         /// What the thread pool said.
-        source: rayon_core::ThreadPoolBuildError,
+        cause: Box<dyn StdError + Send + Sync>,
     },
 
     /// A collection that has to hold something is empty.
     #[error("{what} is empty; {mend}")]
+    #[non_exhaustive]
     Empty {
         /// What is empty.
         what: &'static str,
@@ -354,21 +385,9 @@ pub enum Error {
         mend: &'static str,
     },
 
-    /// An npz file of reviews that was refused ([`datasets::imdb`](crate::datasets::imdb)).
-    #[cfg(feature = "imdb")]
-    #[error("cannot read {}{}: {problem}", member.map(|member| format!("{member} in ")).unwrap_or_default(),
-            path.as_deref().map_or("the npz file".into(), Path::to_string_lossy))]
-    Npz {
-        /// The file, if it was given as a path.
-        path: Option<PathBuf>,
-        /// The member of the archive, unless the archive itself is at fault.
-        member: Option<&'static str>,
-        /// What is wrong with it.
-        problem: Box<crate::datasets::imdb::NpzProblem>,
-    },
-
-    /// A `.npy` file that is not such an array as is needed ([`batches::NpyBatches`](crate::data::NpyBatches)).
+    /// A `.npy` file that is not such an array as is needed ([`data::NpyBatches`](crate::data::NpyBatches)).
     #[error("{} {problem}; write it with numpy.save", path.display())]
+    #[non_exhaustive]
     Npy {
         /// The file.
         path: PathBuf,
@@ -380,6 +399,7 @@ pub enum Error {
     #[error(
         "the samples have {got:?} numbers each here and {needs:?} there; put them in batches of one size, or see Bucketed"
     )]
+    #[non_exhaustive]
     Ragged {
         /// The shape of one sample.
         got: Vec<usize>,
@@ -387,17 +407,9 @@ pub enum Error {
         needs: Vec<usize>,
     },
 
-    /// A file of words that was refused: of a [`Tokenizer`](crate::preprocessing::Tokenizer), or a word index.
-    #[error("cannot use {}: {problem}", path.as_deref().map_or("the words".into(), Path::to_string_lossy))]
-    Vocabulary {
-        /// The file, if it was given as a path.
-        path: Option<PathBuf>,
-        /// What is wrong with it.
-        problem: VocabularyProblem,
-    },
-
     /// Two collections that belong together, item by item, differ in length.
     #[error("there are {left_length} {left} but {right_length} {right}; pass one for each of the other")]
+    #[non_exhaustive]
     LengthMismatch {
         /// What the first collection holds.
         left: &'static str,
@@ -409,18 +421,9 @@ pub enum Error {
         right_length: usize,
     },
 
-    /// A download that did not end with the right file; nothing is left of it.
-    #[cfg(feature = "download")]
-    #[error("cannot download {url}: {failure}; or save the file yourself as {}", place.display())]
-    Download {
-        /// The address asked.
-        url: String,
-        /// The file that it was to become.
-        place: PathBuf,
-        /// What went wrong.
-        #[source]
-        failure: DownloadFailure,
-    },
+    /// An error of a part that brings its own type: a file format, a download, or a layer or data source of the user's.
+    #[error(transparent)]
+    Other(Box<dyn StdError + Send + Sync>),
 }
 
 /// How to get from targets of one shape to those of another.
@@ -496,17 +499,53 @@ pub enum CheckpointProblem {
 }
 
 impl Error {
-    /// Options of this kind that cannot be written or read.
-    pub(crate) fn options(
-        kind: impl Into<String>,
-        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-    ) -> Self {
-        Error::Options { kind: kind.into(), source: source.into() }
+    /// An option outside its range, for layers and cells of one's own.
+    ///
+    /// ```
+    /// let error = bptt::Error::invalid_option("rate", 1.5, "below 1");
+    /// assert_eq!(error.to_string(), "rate is 1.5, but must be below 1");
+    /// ```
+    pub fn invalid_option(option: &'static str, value: impl ToString, allowed: &'static str) -> Self {
+        Error::InvalidOption { option, value: value.to_string(), allowed }
     }
 
-    /// Wraps what the operating system said about `path`.
-    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
-        let path = path.to_path_buf();
-        move |source| Error::Io { action, path, source }
+    /// An input that a layer does not take: what arrives, what it needs, and what to change.
+    pub fn form(got: impl ToString, needs: &'static str, mend: &'static str) -> Self {
+        Error::Form { got: got.to_string(), needs, mend }
+    }
+
+    /// A collection that is empty and must not be, and what to pass instead.
+    pub fn empty(what: &'static str, mend: &'static str) -> Self {
+        Error::Empty { what, mend }
+    }
+
+    /// An error of another type, which [`downcast_ref`](Self::downcast_ref) gives back.
+    pub fn other(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Error::Other(error.into())
+    }
+
+    /// The error of this type that is inside, if there is one.
+    ///
+    /// ```
+    /// let error = bptt::Error::other("no".parse::<u8>().unwrap_err());
+    /// assert!(error.downcast_ref::<std::num::ParseIntError>().is_some());
+    /// ```
+    pub fn downcast_ref<E: StdError + 'static>(&self) -> Option<&E> {
+        match self {
+            Error::Other(error) => error.downcast_ref(),
+            Error::Layer { cause, .. } | Error::Validation { cause } => cause.downcast_ref(),
+            _ => None,
+        }
+    }
+
+    /// What the operating system said about a path, after a verb ("read", "write to the folder").
+    pub fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Error {
+        let path = path.into();
+        move |cause| Error::Io { action, path, cause }
+    }
+
+    /// Options of this kind that cannot be written or read.
+    pub(crate) fn options(kind: impl Into<String>, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Error::Options { kind: kind.into(), cause: cause.into() }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! It is for sequences of moderate length and layers of some units to some hundreds: models as one writes them in Keras
 //! ([`Sequential`]), recurrent cells of one's own ([`Gates`], [`Cell`]) with their backpropagation through time driven and
-//! [checked](gradcheck), and measurements of such cells. It has no automatic differentiation and no GPU.
+//! [checked](testing::gradcheck), and measurements of such cells. It has no automatic differentiation and no GPU.
 //!
 //! ```
 //! use bptt::prelude::*;
@@ -45,8 +45,7 @@
 //!
 //! None is on by default. `imdb` finds and reads Keras' `imdb.npz` and its word index; `progress` is a progress bar for
 //! training; `download` (implies these two) fetches the files of `imdb`; `plot` draws the curves of a training; `interrupt`
-//! ends it in order on Ctrl-C; `log` tells what it does; `instances` has debug builds of many programs compile layers once. The
-//! oldest Rust that builds the crate is 1.89.
+//! ends it in order on Ctrl-C; `log` tells what it does. The oldest Rust that builds the crate is 1.89.
 //!
 //! # The same numbers again
 //!
@@ -66,7 +65,17 @@
 //!
 //! [`Layer`] is the contract between layers and what runs them, [`Rnn`] the driver over time, [`Lstm`] an example of a cell,
 //! [`Model`] what is trained, [`Fit`] what its training can be asked for, [`callbacks`] what can be done along the way,
-//! [`batches`] where data come from that do not fit in memory. `DESIGN.md` says why.
+//! [`data`] where data come from that do not fit in memory. `DESIGN.md` says why.
+//!
+//! [`Sequential`]: models::Sequential
+//! [`Model`]: models::Model
+//! [`Fit`]: models::Fit
+//! [`Layer`]: layer::Layer
+//! [`Lstm`]: layers::Lstm
+//! [`Gru`]: layers::Gru
+//! [`Rnn`]: recurrent::Rnn
+//! [`Gates`]: recurrent::Gates
+//! [`Cell`]: recurrent::Cell
 
 #![deny(unreachable_pub)]
 // On docs.rs, which has a nightly compiler, each item shows the feature that it needs.
@@ -103,7 +112,6 @@ mod training;
 mod weights;
 
 pub use error::{CheckpointProblem, Error, Result};
-pub use files::vocabulary::VocabularyProblem;
 pub use numeric::instructions::instructions;
 pub use weights::{constraints, initializers, regularizers};
 

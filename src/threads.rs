@@ -59,12 +59,13 @@ impl Threads {
             }),
             _ => match rayon_core::ThreadPoolBuilder::new().num_threads(count - 1).build() {
                 Ok(pool) => Ok(Threads::Pool(Arc::new(pool), count)),
-                Err(source) => Err(Error::Threads { count, source }),
+                Err(cause) => Err(Error::Threads { count, cause: cause.into() }),
             },
         }
     }
 
     /// As many threads as a pool of the user's has.
+    #[cfg(any(feature = "rayon", test))]
     pub(crate) fn of_pool(pool: Arc<rayon_core::ThreadPool>) -> Self {
         let count = pool.current_num_threads();
         Threads::Pool(pool, count)

@@ -32,7 +32,7 @@ impl Text {
         let mut text = String::new();
         for path in files {
             // What is not UTF-8 becomes unknown characters.
-            text.push_str(&String::from_utf8_lossy(&fs::read(&path).map_err(unreadable(&path))?));
+            text.push_str(&String::from_utf8_lossy(&fs::read(&path).map_err(Error::io("read", &path))?));
         }
         Text::new(&text).map_err(Into::into)
     }
@@ -89,8 +89,8 @@ fn own_files(root: &Path) -> Result<Vec<PathBuf>> {
 
 fn listed(folder: &Path, extension: &str, deep: bool) -> Result<Vec<PathBuf>> {
     let mut entries = Vec::new();
-    for entry in fs::read_dir(folder).map_err(unreadable(folder))? {
-        entries.push(entry.map_err(unreadable(folder))?.path());
+    for entry in fs::read_dir(folder).map_err(Error::io("read", folder))? {
+        entries.push(entry.map_err(Error::io("read", folder))?.path());
     }
     entries.sort();
     let mut files = Vec::new();
@@ -102,8 +102,4 @@ fn listed(folder: &Path, extension: &str, deep: bool) -> Result<Vec<PathBuf>> {
         }
     }
     Ok(files)
-}
-
-fn unreadable(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
-    move |source| Error::Io { action: "read", path: path.into(), source }
 }

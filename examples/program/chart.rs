@@ -34,11 +34,7 @@ pub fn save(path: &Path, (width, height): (u32, u32), rows: &[&[Chart]]) -> bptt
         }
         Ok(area.present()?)
     };
-    draw().map_err(|error| bptt::Error::Io {
-        action: "draw",
-        path: path.into(),
-        source: std::io::Error::other(error.to_string()),
-    })
+    draw().map_err(|error| std::io::Error::other(error.to_string())).map_err(bptt::Error::io("draw", path))
 }
 
 impl Chart {

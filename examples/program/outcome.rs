@@ -27,13 +27,10 @@ impl fmt::Debug for Failure {
 
 /// Makes the folder, and finds out before training, not after, which of the files cannot be written there.
 pub fn prepare(folder: &Path, files: &[&str]) -> Result<()> {
-    let unwritable = |source| Error::Io { action: "write to the folder", path: folder.into(), source };
-    fs::create_dir_all(folder).map_err(unwritable)?;
+    fs::create_dir_all(folder).map_err(Error::io("write to the folder", folder))?;
     for path in files.iter().map(|name| folder.join(name)) {
         match OpenOptions::new().write(true).open(&path) {
-            Err(source) if source.kind() != ErrorKind::NotFound => {
-                return Err(Error::Io { action: "write", path, source });
-            }
+            Err(cause) if cause.kind() != ErrorKind::NotFound => return Err(Error::io("write", path)(cause)),
             _ => {}
         }
     }

@@ -105,7 +105,8 @@ impl Seq2Seq {
         let Batch { questions, fed, targets } = batch;
         let pass = Pass::training(Key::new(0)); // no dropout, so nothing is drawn
         // The encoder starts from zero, and nobody uses what the decoder ends with.
-        state.parts.iter_mut().chain(&mut dstate.parts).for_each(|part| part.fill(F::zero()));
+        state.reset();
+        dstate.reset();
         self.encoder.forward(&w.encoder, Forward::new(questions, last, encoder, pass).state(state));
         self.decoder.forward(&w.decoder, Forward::new(fed, h, decoder, pass).state(state));
         self.output.forward(&w.output, Forward::new(h, logits, output, pass));

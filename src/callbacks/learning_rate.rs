@@ -14,12 +14,12 @@ const LEARNING_RATE: &str = "learning_rate";
 /// Sets the learning rate before each epoch by a function of the epoch, counted from 1, and of the rate so far.
 ///
 /// The rate goes into the history as `learning_rate`. One that is negative or not finite ends training with
-/// [`Error::InvalidOption`]. A [`Schedule`](crate::optimizers::Schedule) of the optimizer ends with the first rate that is set. For
-/// a rate that changes with every batch there is such a schedule.
+/// [`Error::InvalidOption`](crate::Error::InvalidOption). A [`Schedule`](crate::optimizers::Schedule) of the optimizer ends
+/// with the first rate that is set. For a rate that changes with every batch there is such a schedule.
 ///
 /// ```
 /// use bptt::callbacks::LearningRateScheduler;
-/// let scheduler = LearningRateScheduler::new(|epoch, rate| if epoch < 10 { rate } else { rate * 0.9 });
+/// let scheduler = LearningRateScheduler::new(|epoch, rate| if epoch <= 10 { rate } else { rate * 0.9 });
 /// # let _ = scheduler;
 /// ```
 pub struct LearningRateScheduler<S> {
@@ -65,7 +65,7 @@ impl<S: FnMut(usize, f64) -> f64> Callback for LearningRateScheduler<S> {
 ///
 /// The rate with which an epoch was run goes into the history as `learning_rate`. Decisions are Keras' ones: the first
 /// NaN counts as an improvement, an epoch without the figure counts for nothing. Each `fit` starts anew. Options out of
-/// range are an [`Error::InvalidOption`] before training.
+/// range are an [`Error::InvalidOption`](crate::Error::InvalidOption) before training.
 ///
 /// ```
 /// use bptt::callbacks::ReduceLROnPlateau;

@@ -15,10 +15,11 @@
 //! | `StopOnInterrupt` (feature `interrupt`) | ends training cleanly on Ctrl-C |
 //! | [`LambdaCallback`] | closures |
 //!
-//! The order of calls is that of Keras: `on_train_begin`; for each epoch `on_epoch_begin`, for each batch `on_batch_end`,
-//! validation if it is due, `on_epoch_end`; last `on_train_end`. At each moment the callbacks are called in the order in
-//! which they were added. They share one [`Logs`], which goes into the history when the last has seen it. A training that
-//! [`Training::stop`] ends in the middle of an epoch still gets that epoch's validation, `on_epoch_end` and `on_train_end`.
+//! The order of calls is that of Keras: `on_train_begin`; for each epoch `on_epoch_begin`, for each batch
+//! `on_batch_end`, validation if it is due, `on_epoch_end`; last `on_train_end`. At each moment the callbacks are
+//! called in the order in which they were added. They share one [`Logs`](crate::models::Logs), which goes into the
+//! history when the last has seen it. A training that [`Training::stop`] ends in the middle of an epoch still gets that
+//! epoch's validation, `on_epoch_end` and `on_train_end`.
 //!
 //! Keras' `BackupAndRestore` is an option of the training, [`Fit::backup`](crate::models::Fit::backup), for it holds the state of
 //! all callbacks.

@@ -10,6 +10,7 @@ use crate::numeric::Scalar;
 
 /// The samples of a batch, batch first.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Inputs<F> {
     /// Token ids (B, T).
     Tokens(Array2<u32>),
@@ -48,7 +49,7 @@ impl From<Array2<f64>> for Inputs<f64> {
 /// `model.evaluate(&batch, &batch)` works.
 ///
 /// ```
-/// use bptt::data::{Batch, Inputs};
+/// use bptt::data::Batch;
 /// use ndarray::{Array2, array};
 /// let batch: Batch = Batch::new(Array2::<u32>::zeros((2, 5)), array![0.0, 1.0]);
 /// assert_eq!(batch.len(), 2);

@@ -11,8 +11,8 @@ use crate::random::Key;
 /// and a training that was interrupted goes on where it was ([`Fit::backup`](crate::models::Fit::backup)).
 ///
 /// ```
-/// use bptt::data::{Batch, Batches, Inputs};
 /// use bptt::Result;
+/// use bptt::data::{Batch, Batches};
 /// use bptt::random::Key;
 /// use ndarray::array;
 ///

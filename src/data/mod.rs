@@ -14,6 +14,7 @@ mod batch;
 mod batches;
 mod bucketed;
 mod iterated;
+mod layout;
 mod npy;
 mod samples;
 mod shuffled;

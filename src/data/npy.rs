@@ -28,7 +28,7 @@ use crate::random::Key;
 ///
 /// ```no_run
 /// use bptt::data::NpyBatches;
-/// # use bptt::models::{Fit, Model};
+/// # use bptt::prelude::*;
 /// # fn train(model: &mut Model) -> bptt::Result<()> {
 /// let mut reviews = NpyBatches::open("x.npy", "y.npy", 64)?;
 /// model.fit_batches(&mut reviews, Fit::new().epochs(10))?;

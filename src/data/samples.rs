@@ -4,69 +4,114 @@
 
 use std::ops::Range;
 
-use ndarray::{Array2, Array3, ArrayD, ArrayView, ArrayView1, ArrayView2, ArrayView3, Axis, Dimension, s};
+use ndarray::{
+    Array2, Array3, ArrayD, ArrayView, ArrayView1, ArrayView2, ArrayView3, Axis, CowArray, Dimension, Ix2, Ix3, s,
+};
 
+use super::layout::{self, Misfit};
 use crate::error::{Error, Result};
 use crate::kernels::prefetch::prefetch;
 use crate::network::{Network, Workspace};
 use crate::numeric::Scalar;
 use crate::tensor::{Form, Tensor, copy_row, slice, slice_mut};
 
-/// Samples for a model, batch first: made from a reference to an array.
+/// Samples for a model, batch first: made from arrays, views, slices with a shape, or rows.
 ///
 /// | from | for a model built for |
 /// | --- | --- |
-/// | `&Array2<u32>` (N, T) | [`Form::tokens`] |
-/// | `&Array2<F>` (N, D) | [`Form::vector`] |
-/// | `&Array3<F>` (N, T, D) | [`Form::sequence`] |
+/// | `&Array2<u32>`, `ArrayView2<u32>`, `(&[u32], [n, t])`, `&Vec<Vec<u32>>` | [`Form::tokens`] |
+/// | `&Array2<F>`, `ArrayView2<F>`, `(&[F], [n, d])`, `&Vec<Vec<F>>` | [`Form::vector`] |
+/// | `&Array3<F>`, `ArrayView3<F>`, `(&[F], [n, t, d])`, `&Vec<Vec<Vec<F>>>` | [`Form::sequence`] |
 /// | one of these and a mask, `(&x, &mask)` | tokens or sequences, of which only the steps count where the mask (N, T) is true |
 ///
-/// What does not fit is an [`Error::Empty`], [`Error::Samples`] or [`Error::Mask`] (shape), [`Error::Token`] (an id
-/// beyond the embedding's) or [`Error::NotFinite`].
-#[derive(Clone, Copy, Debug)]
+/// Arrays and slices are borrowed, rows are copied once. What does not fit is an [`Error::Empty`], [`Error::Samples`],
+/// [`Error::LengthMismatch`], [`Error::Ragged`] or [`Error::Mask`] (shape), [`Error::Token`] (an id beyond the embedding's)
+/// or [`Error::NotFinite`], which the call gets that uses the samples.
+///
+/// ```
+/// use bptt::prelude::*;
+/// let model: Model = Sequential::new().add(SimpleRnn::new(2)).build(Form::sequence(3, 1), 42)?;
+/// let sines: Vec<f32> = (0..6).map(|step| (step as f32).sin()).collect();
+/// assert_eq!(model.predict((&sines[..], [2, 3, 1]))?.shape(), [2, 2]);
+/// let rows = vec![vec![vec![0.1], vec![0.2], vec![0.3]]];
+/// assert_eq!(model.predict(&rows)?.shape(), [1, 2]);
+/// # Ok::<(), bptt::Error>(())
+/// ```
+#[derive(Clone, Debug)]
 pub struct Samples<'a, F> {
     values: Values<'a, F>,
-    mask: Option<ArrayView2<'a, bool>>,
+    mask: Option<CowArray<'a, bool, Ix2>>,
+    misfit: Option<Misfit>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Values<'a, F> {
     /// (N, T).
-    Tokens(ArrayView2<'a, u32>),
+    Tokens(CowArray<'a, u32, Ix2>),
     /// (N, D).
-    Vectors(ArrayView2<'a, F>),
+    Vectors(CowArray<'a, F, Ix2>),
     /// (N, T, D).
-    Sequences(ArrayView3<'a, F>),
+    Sequences(CowArray<'a, F, Ix3>),
 }
 
-impl<'a, F: Scalar> From<&'a Array2<u32>> for Samples<'a, F> {
-    fn from(tokens: &'a Array2<u32>) -> Self {
-        Samples { values: Values::Tokens(tokens.view()), mask: None }
-    }
+macro_rules! samples_from {
+    ($($variant:ident: $type:ty, $dimensions:literal, $array:ident, $view:ident, $rows:ty, $lay:ident);+ $(;)?) => {$(
+        impl<'a, F: Scalar> From<&'a $array<$type>> for Samples<'a, F> {
+            fn from(array: &'a $array<$type>) -> Self {
+                array.view().into()
+            }
+        }
+        impl<'a, F: Scalar> From<$view<'a, $type>> for Samples<'a, F> {
+            fn from(view: $view<'a, $type>) -> Self {
+                Samples { values: Values::$variant(view.into()), mask: None, misfit: None }
+            }
+        }
+        impl<'a, F: Scalar> From<&'a $view<'_, $type>> for Samples<'a, F> {
+            fn from(view: &'a $view<'_, $type>) -> Self {
+                view.view().into()
+            }
+        }
+        impl<'a, F: Scalar> From<(&'a [$type], [usize; $dimensions])> for Samples<'a, F> {
+            fn from((values, shape): (&'a [$type], [usize; $dimensions])) -> Self {
+                let (values, misfit) = layout::shaped(values, shape);
+                Samples { values: Values::$variant(values), mask: None, misfit }
+            }
+        }
+        impl<'a, F: Scalar> From<&'a [$rows]> for Samples<'a, F> {
+            fn from(rows: &'a [$rows]) -> Self {
+                let (values, misfit) = layout::$lay(rows);
+                Samples { values: Values::$variant(values), mask: None, misfit }
+            }
+        }
+        impl<'a, F: Scalar> From<&'a Vec<$rows>> for Samples<'a, F> {
+            fn from(rows: &'a Vec<$rows>) -> Self {
+                rows.as_slice().into()
+            }
+        }
+    )+};
 }
-
-impl<'a, F: Scalar> From<&'a Array2<F>> for Samples<'a, F> {
-    fn from(rows: &'a Array2<F>) -> Self {
-        Samples { values: Values::Vectors(rows.view()), mask: None }
-    }
-}
-
-impl<'a, F: Scalar> From<&'a Array3<F>> for Samples<'a, F> {
-    fn from(sequences: &'a Array3<F>) -> Self {
-        Samples { values: Values::Sequences(sequences.view()), mask: None }
-    }
+samples_from! {
+    Tokens: u32, 2, Array2, ArrayView2, Vec<u32>, rows;
+    Vectors: F, 2, Array2, ArrayView2, Vec<F>, rows;
+    Sequences: F, 3, Array3, ArrayView3, Vec<Vec<F>>, sequences;
 }
 
 impl<'a, F: Scalar, S: Into<Samples<'a, F>>> From<(S, &'a Array2<bool>)> for Samples<'a, F> {
     fn from((samples, mask): (S, &'a Array2<bool>)) -> Self {
-        Samples { mask: Some(mask.view()), ..samples.into() }
+        (samples, mask.view()).into()
+    }
+}
+
+impl<'a, F: Scalar, S: Into<Samples<'a, F>>> From<(S, ArrayView2<'a, bool>)> for Samples<'a, F> {
+    fn from((samples, mask): (S, ArrayView2<'a, bool>)) -> Self {
+        Samples { mask: Some(mask.into()), ..samples.into() }
     }
 }
 
 impl<F: Scalar> Samples<'_, F> {
     /// How many samples.
     pub fn len(&self) -> usize {
-        match self.values {
+        match &self.values {
             Values::Tokens(tokens) => tokens.nrows(),
             Values::Vectors(rows) => rows.nrows(),
             Values::Sequences(sequences) => sequences.dim().0,
@@ -81,16 +126,16 @@ impl<F: Scalar> Samples<'_, F> {
     /// The same for as long as this is borrowed: array views cannot be shortened otherwise.
     pub(crate) fn view(&self) -> Samples<'_, F> {
         let values = match &self.values {
-            Values::Tokens(tokens) => Values::Tokens(tokens.view()),
-            Values::Vectors(rows) => Values::Vectors(rows.view()),
-            Values::Sequences(sequences) => Values::Sequences(sequences.view()),
+            Values::Tokens(tokens) => Values::Tokens(tokens.view().into()),
+            Values::Vectors(rows) => Values::Vectors(rows.view().into()),
+            Values::Sequences(sequences) => Values::Sequences(sequences.view().into()),
         };
-        Samples { values, mask: self.mask.as_ref().map(|mask| mask.view()) }
+        Samples { values, mask: self.mask.as_ref().map(|mask| mask.view().into()), misfit: self.misfit.clone() }
     }
 
     /// The time steps of each; 1 for rows of features.
     pub(crate) fn steps(&self) -> usize {
-        match self.values {
+        match &self.values {
             Values::Tokens(tokens) => tokens.ncols(),
             Values::Vectors(_) => 1,
             Values::Sequences(sequences) => sequences.dim().1,
@@ -103,7 +148,7 @@ impl<F: Scalar> Samples<'_, F> {
     }
 
     fn form(&self) -> Form {
-        match self.values {
+        match &self.values {
             Values::Tokens(tokens) => Form::tokens(tokens.ncols()),
             Values::Vectors(rows) => Form::vector(rows.ncols()),
             Values::Sequences(sequences) => Form::sequence(sequences.dim().1, sequences.dim().2),
@@ -121,6 +166,7 @@ impl<F: Scalar> Samples<'_, F> {
     }
 
     fn check_for(&self, input: Form, network: &Network<F>) -> Result<()> {
+        Misfit::check(&self.misfit)?;
         if self.is_empty() {
             return Err(Error::Empty { what: "the data", mend: "pass at least one sample" });
         }
@@ -137,13 +183,13 @@ impl<F: Scalar> Samples<'_, F> {
         if !fits {
             return Err(Error::Samples { got: got.to_string(), needs: input.to_string() });
         }
-        if let Some(mask) = self.mask {
+        if let Some(mask) = &self.mask {
             let needs = if let Form::Vector { .. } = got { None } else { Some((self.len(), self.steps())) };
             if needs != Some(mask.dim()) {
                 return Err(Error::Mask { got: mask.dim(), needs });
             }
         }
-        match self.values {
+        match &self.values {
             Values::Tokens(tokens) => {
                 let vocabulary = network.nodes.first().and_then(|node| node.layer.vocabulary()).unwrap_or(usize::MAX);
                 let unknown = |id: u32| id as usize >= vocabulary;
@@ -156,8 +202,8 @@ impl<F: Scalar> Samples<'_, F> {
                     None => Ok(()),
                 }
             }
-            Values::Vectors(rows) => check_finite(rows),
-            Values::Sequences(sequences) => check_finite(sequences),
+            Values::Vectors(rows) => check_finite(rows.view()),
+            Values::Sequences(sequences) => check_finite(sequences.view()),
         }
     }
 
@@ -170,7 +216,7 @@ impl<F: Scalar> Samples<'_, F> {
     ) {
         let input = &mut workspace.activations[0];
         let batch = rows.len();
-        match self.mask {
+        match &self.mask {
             Some(mask) => {
                 let to = workspace.masks[0].make(steps.len(), batch);
                 for (column, row) in rows.clone().enumerate() {
@@ -179,7 +225,7 @@ impl<F: Scalar> Samples<'_, F> {
             }
             None => workspace.masks[0].clear(),
         }
-        match self.values {
+        match &self.values {
             Values::Tokens(tokens) => {
                 let to = slice_mut(input.as_tokens(steps.len(), batch));
                 // The samples of a batch lie far apart: to ask for all of them first costs one wait for memory rather than many.

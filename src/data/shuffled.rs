@@ -1,13 +1,12 @@
 //! A buffer from which samples are drawn at random, for sources that bring them in an order.
 
 use ndarray_rand::rand::Rng;
-use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{Batch, Batches};
 use crate::error::Result;
 use crate::numeric::Scalar;
 use crate::numeric::checks::check_count;
-use crate::random::Key;
+use crate::random::{Generator, Key};
 
 /// Another source through a buffer of samples: each is drawn from there at random, and the next one takes its place.
 ///
@@ -45,7 +44,7 @@ pub struct Shuffled<S, F = f32> {
     buffer: Vec<Batch<F>>,
     batch_size: usize,
     goes_on: bool,
-    random: Xoshiro256PlusPlus,
+    random: Generator,
 }
 
 impl<F: Scalar, S: Batches<F>> Shuffled<S, F> {

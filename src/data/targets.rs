@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use ndarray::{Array, Array3, ArrayView, ArrayView2, ArrayViewD, Dimension};
+use ndarray::{Array, Array3, ArrayView, ArrayView2, CowArray, Dimension, IntoDimension, IxDyn};
 
 use super::Samples;
+use super::layout::{self, Misfit};
 use crate::error::{Error, Result};
 use crate::losses::Loss;
 use crate::metrics::largest;
@@ -13,7 +14,8 @@ use crate::network::Workspace;
 use crate::numeric::Scalar;
 use crate::tensor::{Form, copy_row, each_row, each_row_mut, resize, slice, slice_mut};
 
-/// Targets for a loss, batch first: made from a reference to an array or a vector of `u8`, `u32`, `i32`, `f32` or `f64`.
+/// Targets for a loss, batch first: made from an array, a view, a slice (alone or with a shape, `(&y[..], [n, k])`), a vector
+/// or rows (`&Vec<Vec<_>>`) of `u8`, `u32`, `i32`, `f32` or `f64`.
 ///
 /// For a model that puts out vectors (N, K): (N, K), or (N) where one number a sample is wanted, as for a single output
 /// or for class numbers. For one that puts out sequences (N, T, K): (N, T, K), or (N, T).
@@ -42,13 +44,14 @@ use crate::tensor::{Form, copy_row, each_row, each_row_mut, resize, slice, slice
 pub struct Targets<'a> {
     values: Values<'a>,
     weights: Option<Values<'a>>,
+    misfit: Option<Misfit>,
 }
 
 macro_rules! targets_from {
     ($($variant:ident($type:ident)),+) => {
         #[derive(Clone, Debug)]
         enum Values<'a> {
-            $($variant(ArrayViewD<'a, $type>)),+
+            $($variant(CowArray<'a, $type, IxDyn>)),+
         }
 
         impl Values<'_> {
@@ -71,17 +74,42 @@ macro_rules! targets_from {
         $(
             impl<'a> From<&'a Vec<$type>> for Targets<'a> {
                 fn from(labels: &'a Vec<$type>) -> Self {
-                    Targets::from(labels.as_slice())
+                    labels.as_slice().into()
                 }
             }
             impl<'a> From<&'a [$type]> for Targets<'a> {
                 fn from(labels: &'a [$type]) -> Self {
-                    Targets { values: Values::$variant(ArrayView::from(labels).into_dyn()), weights: None }
+                    ArrayView::from(labels).into()
+                }
+            }
+            impl<'a, const N: usize> From<(&'a [$type], [usize; N])> for Targets<'a>
+            where
+                [usize; N]: IntoDimension<Dim: Dimension>,
+            {
+                fn from((labels, shape): (&'a [$type], [usize; N])) -> Self {
+                    let (values, misfit) = layout::shaped(labels, shape);
+                    Targets { values: Values::$variant(values.into_dyn()), weights: None, misfit }
+                }
+            }
+            impl<'a> From<&'a Vec<Vec<$type>>> for Targets<'a> {
+                fn from(rows: &'a Vec<Vec<$type>>) -> Self {
+                    let (values, misfit) = layout::rows(rows);
+                    Targets { values: Values::$variant(values.into_dyn()), weights: None, misfit }
                 }
             }
             impl<'a, D: Dimension> From<&'a Array<$type, D>> for Targets<'a> {
                 fn from(labels: &'a Array<$type, D>) -> Self {
-                    Targets { values: Values::$variant(labels.view().into_dyn()), weights: None }
+                    labels.view().into()
+                }
+            }
+            impl<'a, D: Dimension> From<&'a ArrayView<'_, $type, D>> for Targets<'a> {
+                fn from(labels: &'a ArrayView<'_, $type, D>) -> Self {
+                    labels.view().into()
+                }
+            }
+            impl<'a, D: Dimension> From<ArrayView<'a, $type, D>> for Targets<'a> {
+                fn from(labels: ArrayView<'a, $type, D>) -> Self {
+                    Targets { values: Values::$variant(labels.into_dyn().into()), weights: None, misfit: None }
                 }
             }
         )+
@@ -93,18 +121,22 @@ macro_rules! weights_from {
     ($($variant:ident($type:ident)),+) => {$(
         impl<'a, T: Into<Targets<'a>>> From<(T, &'a Vec<$type>)> for Targets<'a> {
             fn from((targets, weights): (T, &'a Vec<$type>)) -> Self {
-                Targets::from((targets, weights.as_slice()))
+                (targets, weights.as_slice()).into()
             }
         }
         impl<'a, T: Into<Targets<'a>>> From<(T, &'a [$type])> for Targets<'a> {
             fn from((targets, weights): (T, &'a [$type])) -> Self {
-                let weights = Values::$variant(ArrayView::from(weights).into_dyn());
-                Targets { weights: Some(weights), ..targets.into() }
+                (targets, ArrayView::from(weights)).into()
             }
         }
         impl<'a, T: Into<Targets<'a>>, D: Dimension> From<(T, &'a Array<$type, D>)> for Targets<'a> {
             fn from((targets, weights): (T, &'a Array<$type, D>)) -> Self {
-                Targets { weights: Some(Values::$variant(weights.view().into_dyn())), ..targets.into() }
+                (targets, weights.view()).into()
+            }
+        }
+        impl<'a, T: Into<Targets<'a>>, D: Dimension> From<(T, ArrayView<'a, $type, D>)> for Targets<'a> {
+            fn from((targets, weights): (T, ArrayView<'a, $type, D>)) -> Self {
+                Targets { weights: Some(Values::$variant(weights.into_dyn().into())), ..targets.into() }
             }
         }
     )+};
@@ -146,6 +178,7 @@ impl<F: Scalar> ArrangedTargets<F> {
         output: Form,
         loss: &dyn Loss<F>,
     ) -> Result<()> {
+        Misfit::check(&targets.misfit)?;
         let (steps, outputs) = match output {
             Form::Sequence { steps, features } => (Some(steps.unwrap_or(samples.steps())), features),
             form => (None, form.features()?),

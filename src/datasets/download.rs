@@ -31,6 +31,20 @@ const WORD_INDEX_SHA256: &str = "027313fe9a320280f3bf0fac5baf58c4a683cf39a7ed9c3
 /// How much is read at once, in bytes.
 const CHUNK: usize = 64 * 1024;
 
+/// A download that did not end with the right file; nothing is left of it. It arrives as
+/// [`Error::Other`](crate::Error::Other).
+#[derive(Debug, thiserror::Error)]
+#[error("cannot download {url}: {failure}; or save the file yourself as {}", place.display())]
+#[non_exhaustive]
+pub struct DownloadError {
+    /// The address asked.
+    pub url: String,
+    /// The file that it was to become.
+    pub place: PathBuf,
+    /// What went wrong.
+    pub failure: DownloadFailure,
+}
+
 /// Why a download did not end with the right file. Each message says how to mend it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -56,12 +70,12 @@ pub enum DownloadFailure {
     },
 
     /// The connection could not be made, or broke.
-    #[error("the connection failed after {received} bytes ({source}); check the network and try again")]
+    #[error("the connection failed after {received} bytes ({cause}); check the network and try again")]
     Connection {
         /// Bytes of the file received until then.
         received: u64,
         /// What the HTTP client said.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        cause: Box<dyn std::error::Error + Send + Sync>,
     },
 
     /// The body is longer than allowed.
@@ -252,7 +266,7 @@ impl Download {
     ///
     /// # Errors
     ///
-    /// [`Error::Download`] for everything between here and the server, [`Error::Io`] if the folder cannot be written,
+    /// a [`DownloadError`] for everything between here and the server, [`Error::Io`] if the folder cannot be written,
     /// [`Error::InvalidOption`] if the checksum is not 64 hexadecimal digits, or no folder is set and the user has no
     /// home folder.
     pub fn fetch(&self) -> Result<PathBuf> {
@@ -274,7 +288,7 @@ impl Download {
                 allowed: "64 hexadecimal digits",
             });
         }
-        let refuse = |failure| Error::Download { url: self.url.clone(), place: place.clone(), failure };
+        let refuse = |failure| Error::other(DownloadError { url: self.url.clone(), place: place.clone(), failure });
 
         // The server is asked before anything is written: if it has no answer, not even a folder is left behind.
         let response = self.ask().map_err(refuse)?;
@@ -352,7 +366,7 @@ impl Download {
             }
             ureq::Error::Timeout(ureq::Timeout::PerRead) => ("receiving", "stall_timeout", self.stall_timeout),
             ureq::Error::Timeout(_) => ("downloading", "total_timeout", self.total_timeout),
-            other => return DownloadFailure::Connection { received, source: Box::new(other) },
+            other => return DownloadFailure::Connection { received, cause: Box::new(other) },
         };
         DownloadFailure::TimedOut { phase, limit, option, received }
     }

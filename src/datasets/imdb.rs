@@ -22,7 +22,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use npz::Npz;
-pub use problem::NpzProblem;
+pub use problem::{NpzError, NpzProblem};
 pub use word_index::WordIndex;
 
 use super::{Corpus, Reviews};
@@ -134,7 +134,7 @@ impl LoadData {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if the file cannot be opened, [`Error::Npz`] if it is not such a file, [`Error::Empty`] if a set
+    /// [`Error::Io`] if the file cannot be opened, an [`NpzError`] if it is not such a file, [`Error::Empty`] if a set
     /// holds no review or [`maxlen`](Self::maxlen) leaves none, [`Error::InvalidOption`] if
     /// [`index_from`](Self::index_from) would lift an id over `u32::MAX`.
     pub fn load(&self, path: impl AsRef<Path>) -> Result<Corpus> {
@@ -206,8 +206,7 @@ impl LoadData {
     }
 
     fn load_from(&self, source: impl Read + Seek, path: Option<&Path>) -> Result<Corpus> {
-        let refused =
-            |member| move |problem| Error::Npz { path: path.map(PathBuf::from), member, problem: Box::new(problem) };
+        let refused = |member| move |problem| Error::other(NpzError { path: path.map(PathBuf::from), member, problem });
         let mut npz = Npz::open(source).map_err(refused(None))?;
         let mut set = |x, y| {
             let sequences = npz.reviews(x).map_err(refused(Some(x)))?;

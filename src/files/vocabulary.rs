@@ -5,11 +5,33 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
 
 use serde::de::{DeserializeOwned, Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// What is wrong with a file of words. [`Error::Vocabulary`](crate::Error::Vocabulary) says in which file.
+use crate::error::Error;
+
+/// A refused file of words: of a [`Tokenizer`](crate::preprocessing::Tokenizer), or a word index. It arrives as
+/// [`Error::Other`](crate::Error::Other).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("cannot use {}: {problem}", path.as_deref().map_or("the words".into(), Path::to_string_lossy))]
+#[non_exhaustive]
+pub struct VocabularyError {
+    /// The file, if it was given as a path.
+    pub path: Option<PathBuf>,
+    /// What is wrong with it.
+    pub problem: VocabularyProblem,
+}
+
+impl VocabularyError {
+    /// The error of the crate for a file, or for text that came from elsewhere.
+    pub(crate) fn of(path: Option<&Path>) -> impl FnOnce(VocabularyProblem) -> Error {
+        move |problem| Error::other(VocabularyError { path: path.map(PathBuf::from), problem })
+    }
+}
+
+/// Problem of a file of words; [`VocabularyError`] names the file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum VocabularyProblem {

@@ -6,6 +6,7 @@ use crate::logging::tell;
 
 /// Which way a figure gets better.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Mode {
     /// Told from the name: a figure with `loss`, `error` or `perplexity` in it falls, one with `acc`, `auc`,
     /// `precision`, `recall` or `f1` rises. For another one `fit` returns [`Error::InvalidOption`] before training.

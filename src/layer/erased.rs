@@ -67,8 +67,8 @@ fn typed<F: Scalar, W: Any>(weights: &dyn DynWeights<F>) -> &W {
 /// ```
 /// use bptt::initializers::Init;
 /// use bptt::layer::Layer;
-/// use bptt::layers::{Dense, Residual};
 /// use bptt::layers::weights::DenseWeights;
+/// use bptt::layers::{Dense, Residual};
 /// use bptt::random::Key;
 /// use bptt::tensor::Form;
 /// let weights = Layer::<f32>::build(&Residual::new(Dense::new(3)), Form::vector(3), &mut Init::new(Key::new(1)))?;

@@ -15,7 +15,8 @@ pub struct Pass<'a> {
     pub training: bool,
     /// The loss computes from what comes before the last activation, so the last layer leaves it out.
     pub absorbed: bool,
-    /// The next layer takes [`Tensor::Lookup`], so a layer that looks up rows of a table may leave that to it.
+    /// The next layer takes [`Tensor::Lookup`](crate::tensor::Tensor::Lookup), so a layer that looks up rows of a table may
+    /// leave that to it.
     pub lookup: bool,
     /// Which steps of the layer's input count, (T, B): all if `None`.
     pub mask: Option<ArrayView2<'a, bool>>,
@@ -42,6 +43,7 @@ impl Debug for Pass<'_> {
 
 /// Which use of dropout a mask belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum MaskKind {
     /// On a layer's input.
     Input,
@@ -53,6 +55,7 @@ pub enum MaskKind {
 
 /// Where one row of a dropout mask is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MaskSite {
     /// The layer's place in its model, from 0.
     pub layer: usize,
@@ -109,9 +112,8 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// The same pass with dropout masks from a function: 0 to drop, 1 / (1 − rate) to keep. For tests that hold a layer
+    /// The same pass with dropout masks from a function: 0 to drop, 1 / (1 − rate) to keep. It is for tests that hold a layer
     /// against another implementation.
-    #[doc(hidden)]
     pub fn replaying<'b>(self, masks: &'b (dyn Fn(MaskSite) -> f64 + Sync)) -> Pass<'b>
     where
         'a: 'b,

@@ -24,8 +24,8 @@ use crate::weights::initializers::Init;
 /// | `activation` | | the function; softmax is over the features | any [`Activation`] |
 ///
 /// ```
-/// use bptt::prelude::*;
 /// use bptt::layers::Activate;
+/// use bptt::prelude::*;
 /// let stack = Sequential::new().add(Dense::new(4)).add(Activate::new(Activation::Relu));
 /// assert_eq!(stack.build(Form::vector(3), 1)?.parameters(), 16);
 /// # Ok::<(), bptt::Error>(())

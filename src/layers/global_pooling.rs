@@ -29,9 +29,8 @@ use crate::weights::initializers::Init;
 ///
 /// ```
 /// use bptt::layers::GlobalAveragePooling1D;
-/// use bptt::models::Sequential;
-/// use bptt::tensor::Form;
-/// use ndarray::{array, arr2};
+/// use bptt::prelude::*;
+/// use ndarray::{arr2, array};
 /// let model = Sequential::new().add(GlobalAveragePooling1D::new()).build(Form::sequence(3, 1), 1)?;
 /// let (x, mask) = (array![[[1.0_f32], [3.0], [8.0]]], arr2(&[[true, true, false]]));
 /// assert_eq!(model.predict((&x, &mask))?[[0, 0]], 2.0);
@@ -54,8 +53,7 @@ pub struct GlobalAveragePooling1D {}
 ///
 /// ```
 /// use bptt::layers::GlobalMaxPooling1D;
-/// use bptt::models::Sequential;
-/// use bptt::tensor::Form;
+/// use bptt::prelude::*;
 /// use ndarray::array;
 /// let model = Sequential::new().add(GlobalMaxPooling1D::new()).build(Form::sequence(None, 2), 1)?;
 /// assert_eq!(model.predict(&array![[[1.0_f32, 5.0], [3.0, 4.0]]])?, array![[3.0, 5.0]].into_dyn());

@@ -33,8 +33,7 @@ use crate::weights::initializers::{Init, Initializer};
 ///
 /// ```
 /// use bptt::layers::LayerNormalization;
-/// use bptt::models::Sequential;
-/// use bptt::tensor::Form;
+/// use bptt::prelude::*;
 /// use ndarray::array;
 /// let model = Sequential::<f64>::default().add(LayerNormalization::new()).build(Form::vector(2), 1)?;
 /// let y = model.predict(&array![[3.0, 5.0]])?;

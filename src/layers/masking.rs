@@ -26,9 +26,8 @@ use crate::weights::initializers::Init;
 /// | `mask_value` | | what all features of a step are when it does not count | any finite number |
 ///
 /// ```
-/// use bptt::layers::{Lstm, Masking};
-/// use bptt::models::Sequential;
-/// use bptt::tensor::Form;
+/// use bptt::layers::Masking;
+/// use bptt::prelude::*;
 /// let model = Sequential::new().add(Masking::new(0.0)).add(Lstm::new(8)).build(Form::sequence(None, 3), 1)?;
 /// # Ok::<(), bptt::Error>(())
 /// ```

@@ -21,9 +21,8 @@ use crate::weights::initializers::Init;
 /// The state of the layer is carried over, as if it stood by itself; so is its mask.
 ///
 /// ```
-/// use bptt::layers::{Gru, Residual};
-/// use bptt::models::Sequential;
-/// use bptt::tensor::Form;
+/// use bptt::layers::Residual;
+/// use bptt::prelude::*;
 /// let model = Sequential::new()
 ///     .add(Residual::new(Gru::new(8).return_sequences(true)))
 ///     .add(Residual::new(Gru::new(8).return_sequences(true)))

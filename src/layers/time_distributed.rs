@@ -23,8 +23,8 @@ use crate::weights::initializers::Init;
 /// Sequences (T, B, D) to sequences (T, B, K), where the layer turns vectors (B, D) into vectors (B, K). Weights: the layer's.
 ///
 /// ```
-/// use bptt::prelude::*;
 /// use bptt::layers::TimeDistributed;
+/// use bptt::prelude::*;
 /// let model = Sequential::new()
 ///     .add(Lstm::new(8).return_sequences(true))
 ///     .add(TimeDistributed::new(Dense::new(3)))

@@ -5,6 +5,7 @@ use crate::numeric::Scalar;
 
 /// How [`F1Score`] makes one figure of those of several outputs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Average {
     /// The mean of all outputs' scores.
     #[default]

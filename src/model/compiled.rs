@@ -12,7 +12,7 @@ use crate::numeric::Scalar;
 use crate::optimizers::Optimizer;
 use crate::tensor::Form;
 
-/// What [`Model::compile`] adds to a model.
+/// What [`Model::compile`](crate::models::Model::compile) adds to a model.
 pub struct Compiled<F: Scalar> {
     pub(crate) optimizer: Optimizer<F>,
     pub(crate) loss: Box<dyn Loss<F>>,
@@ -38,9 +38,9 @@ impl<F: Scalar> Compiled<F> {
         self
     }
 
-    /// Adds a metric in which rows count by their weights: those of [`Targets`], and in training those of
-    /// [`Fit::class_weight`](crate::models::Fit::class_weight). If another one has its name, its figures stand under `weighted_` and
-    /// the name, as in Keras.
+    /// Adds a metric in which rows count by their weights: those of [`Targets`](crate::data::Targets), and in training
+    /// those of [`Fit::class_weight`](crate::models::Fit::class_weight). If another one has its name, its figures stand
+    /// under `weighted_` and the name, as in Keras.
     #[doc(alias = "weighted_metrics")]
     pub fn weighted_metric(&mut self, metric: impl Metric<F> + 'static) -> &mut Self {
         self.metrics.weighted.push(metric.share());

@@ -13,7 +13,9 @@ pub(crate) use compiled::Room;
 pub use sequential::Sequential;
 pub use state::ModelState;
 
-use std::sync::{Arc, Mutex};
+#[cfg(feature = "rayon")]
+use std::sync::Arc;
+use std::sync::Mutex;
 
 use ndarray::{ArrayBase, ArrayD, Data, Dimension};
 
@@ -33,7 +35,7 @@ const WEIGHTS: u64 = 0;
 const SHUFFLE: u64 = 1;
 const DROPOUT: u64 = 2;
 
-/// A stack of layers with weights: what [`Sequential::build`](super::Sequential::build) and [`Model::load`] give.
+/// A stack of layers with weights: what [`Sequential::build`](crate::models::Sequential::build) and [`Model::load`] give.
 ///
 /// Running it takes `&self` and works from many threads at once; training takes `&mut self`.
 ///
@@ -111,14 +113,15 @@ impl<F: Scalar> Model<F> {
     ///
     /// ```
     /// use std::sync::Arc;
-    /// use bptt::layers::Dense;
-    /// use bptt::models::Sequential;
-    /// use bptt::tensor::Form;
+    ///
+    /// use bptt::prelude::*;
+    ///
     /// let pool = Arc::new(rayon::ThreadPoolBuilder::new().num_threads(2).build()?);
     /// let mut model = Sequential::new().add(Dense::new(1)).build(Form::vector(3), 42)?;
     /// model.set_pool(Arc::clone(&pool));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[cfg(feature = "rayon")]
     pub fn set_pool(&mut self, pool: Arc<rayon_core::ThreadPool>) {
         self.threads = Threads::of_pool(pool);
     }

@@ -123,7 +123,7 @@ pub(super) fn build<F: Scalar>(
                 names.find(|name| !taken(name)).unwrap_or(base)
             }
         };
-        let in_layer = |source| Error::Layer { layer: name.clone(), source: Box::new(source) };
+        let in_layer = |source| Error::Layer { layer: name.clone(), cause: Box::new(source) };
         let output = layer.output_form(form).map_err(in_layer)?;
         let weights = layer.build(form, &mut init(number)).map_err(in_layer)?;
         expect_standard_layout(layer.kind(), &weights).map_err(in_layer)?;

@@ -108,7 +108,7 @@ impl<F: Scalar> ModelState<F> {
                 Carry::Nothing => None,
                 Carry::State(widths) => Some(widths),
                 Carry::Everything => {
-                    return Err(Error::Layer { layer: name.clone(), source: Box::new(Error::WholeSequence) });
+                    return Err(Error::Layer { layer: name.clone(), cause: Box::new(Error::WholeSequence) });
                 }
             };
             let widths = needs.as_ref().map_or(&[][..], Widths::as_slice);
@@ -156,7 +156,7 @@ pub(super) fn zeros<F: Scalar>(network: &Network<F>, batch: usize) -> Result<Mod
     let layers = network.nodes.iter().map(|node| match node.layer.carry() {
         Carry::Nothing => Ok((node.name.clone(), State::default())),
         Carry::State(widths) => Ok((node.name.clone(), State::zeros(batch, widths))),
-        Carry::Everything => Err(Error::Layer { layer: node.name.clone(), source: Box::new(Error::WholeSequence) }),
+        Carry::Everything => Err(Error::Layer { layer: node.name.clone(), cause: Box::new(Error::WholeSequence) }),
     });
     Ok(ModelState { batch, layers: layers.collect::<Result<_>>()? })
 }

@@ -190,7 +190,7 @@ impl<F: Scalar> Network<F> {
     pub(crate) fn start(&self, workspace: &mut Workspace<F>, batch: usize) {
         for (node, state) in self.nodes.iter().zip(&mut workspace.states) {
             if let Carry::State(widths) = node.layer.carry() {
-                state.reset(batch, widths);
+                state.start(batch, widths);
             }
         }
     }

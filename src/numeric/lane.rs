@@ -13,7 +13,7 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use fearless_simd::{Level, Select, Simd, SimdBase, SimdCombine, SimdFloat, SimdSplit, f32x4, f32x8, f32x16};
 
-use super::Scalar;
+use super::{Scalar, Sealed};
 
 /// One or several numbers on which a gate rule works, element by element.
 ///
@@ -27,10 +27,19 @@ use super::Scalar;
 /// assert_eq!(complement(0.25_f64), 0.75);
 /// ```
 ///
+/// The crate's own numbers and vectors implement it, nothing else can.
+///
 /// A function over lanes must be `#[inline(always)]`: a call that is not inlined is compiled without the instruction set
 /// that its caller was compiled for, and costs about twenty times as much.
 pub trait Lane:
-    Copy + Debug + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> + Neg<Output = Self>
+    Sealed
+    + Copy
+    + Debug
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Neg<Output = Self>
 {
     /// What each element is.
     type Scalar: Scalar;
@@ -90,6 +99,8 @@ pub trait Kernel<F: Scalar> {
 
 macro_rules! number_lane {
     ($type:ident) => {
+        impl Sealed for $type {}
+
         impl Lane for $type {
             type Scalar = $type;
 
@@ -169,6 +180,8 @@ number_lane!(f64);
 
 macro_rules! vector_lane {
     ($type:ident, $width:literal, $half:ident) => {
+        impl<S: Simd> Sealed for $type<S> {}
+
         impl<S: Simd> Lane for $type<S> {
             type Scalar = f32;
 

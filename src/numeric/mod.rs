@@ -24,3 +24,6 @@ pub use lane::Lane;
 pub(crate) use lane::{Kernel, Vector};
 pub(crate) use scalar::Number;
 pub use scalar::Scalar;
+
+/// Supertrait of traits that only the crate implements: no other crate can name it.
+pub trait Sealed {}

@@ -16,6 +16,7 @@ use crate::numeric::Scalar;
 #[doc(alias = "clipnorm")]
 #[doc(alias = "clipvalue")]
 #[doc(alias = "global_clipnorm")]
+#[non_exhaustive]
 pub enum Clip {
     /// Each component to ±c.
     Value(f64),

@@ -47,11 +47,11 @@ impl<F: Scalar> Optimizer<F> {
     /// `seq2seq_addition` trains an encoder and a decoder.
     ///
     /// ```
-    /// use bptt::prelude::*;
     /// use bptt::initializers::Init;
-    /// use bptt::layer::{Layer, Pass, zeros_like};
+    /// use bptt::layer::{Backward, Forward, Layer, Pass, zeros_like};
     /// use bptt::losses::Loss;
     /// use bptt::optimizers::Optimizer;
+    /// use bptt::prelude::*;
     /// use bptt::random::Key;
     /// use bptt::tensor::Tensor;
     /// use ndarray::array;
@@ -65,11 +65,11 @@ impl<F: Scalar> Optimizer<F> {
     /// let (mut y, mut dy, mut cache) = (Tensor::default(), Tensor::default(), Default::default());
     /// let pass = Pass::training(Key::new(2));
     /// for _ in 0..200 {
-    ///     layer.forward(&weights, &x, &mut y, &mut cache, pass);
+    ///     layer.forward(&weights, Forward::new(&x, &mut y, &mut cache, pass));
     ///     let dy_rows = dy.as_vector(3, 1);
     ///     MeanSquaredError.sum(y.rows(), targets.view(), false, Some(dy_rows.view_mut()));
     ///     *dy_rows /= 3.0; // of the mean instead of the sum
-    ///     layer.backward(&weights, &x, &y, &dy, None, &mut cache, &mut gradients, pass);
+    ///     layer.backward(&weights, Backward::new((&x, &y), &dy, &mut cache, &mut gradients, pass));
     ///     optimizer.step(&mut weights, &mut gradients)?;
     /// }
     /// assert!((weights.kernel[[0, 0]] - 2.0).abs() < 1e-3);

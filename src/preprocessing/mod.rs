@@ -9,6 +9,8 @@ mod pad_sequences;
 mod tokenizer;
 mod train_test_split;
 
+#[doc(inline)]
+pub use crate::files::vocabulary::{VocabularyError, VocabularyProblem};
 pub use pad_sequences::{PadSequences, Side, pad_sequences};
 #[cfg(feature = "imdb")]
 pub(crate) use tokenizer::split_words;

@@ -10,6 +10,7 @@ use ndarray::{Array2, s};
 
 /// The end of a sequence that padding is added to, or that truncation takes tokens from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Side {
     /// In front of the first token.
     #[default]

@@ -9,6 +9,7 @@
 pub(crate) mod numpy;
 
 use ndarray_rand::rand::seq::SliceRandom;
+use ndarray_rand::rand::{Rng, RngCore};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 
@@ -35,9 +36,9 @@ impl Key {
         Key(mix(self.0.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ mix(part.wrapping_add(0x9E37_79B9_7F4A_7C15))))
     }
 
-    /// A generator that starts here.
-    pub fn generator(self) -> Xoshiro256PlusPlus {
-        Xoshiro256PlusPlus::seed_from_u64(self.0)
+    /// Generator that starts here.
+    pub fn generator(self) -> Generator {
+        Generator(Xoshiro256PlusPlus::seed_from_u64(self.0))
     }
 
     /// The numbers below `count` in random order.
@@ -45,6 +46,40 @@ impl Key {
         let mut order: Vec<usize> = (0..count).collect();
         order.shuffle(&mut self.generator());
         order
+    }
+}
+
+/// Pseudo-random numbers from a [`Key`], by xoshiro256++; a source for the distributions of `rand` 0.9.
+///
+/// ```
+/// use bptt::random::Key;
+/// let (mut one, mut other) = (Key::new(42).generator(), Key::new(42).generator());
+/// assert_eq!(one.uniform(), other.uniform());
+/// ```
+#[derive(Clone, Debug)]
+pub struct Generator(Xoshiro256PlusPlus);
+
+impl Generator {
+    /// Number in [0, 1), uniformly distributed.
+    pub fn uniform(&mut self) -> f64 {
+        self.random()
+    }
+}
+
+impl RngCore for Generator {
+    #[inline]
+    fn next_u32(&mut self) -> u32 {
+        self.0.next_u32()
+    }
+
+    #[inline]
+    fn next_u64(&mut self) -> u64 {
+        self.0.next_u64()
+    }
+
+    #[inline]
+    fn fill_bytes(&mut self, bytes: &mut [u8]) {
+        self.0.fill_bytes(bytes);
     }
 }
 

@@ -54,7 +54,8 @@ pub enum Merge {
 /// | `merge_mode` | concatenate | how the two outputs become one: a [`Merge`] |
 /// | `backward_layer` | the layer itself | the layer that runs backwards |
 ///
-/// For Keras' `merge_mode=None`, both outputs by themselves, see [`forward_apart`](Bidirectional::forward_apart).
+/// Keras' `merge_mode=None`, both outputs by themselves, are the columns of [`Merge::Concat`]: those of the layer that runs
+/// forwards come first.
 ///
 /// # Masks
 ///
@@ -62,8 +63,8 @@ pub enum Merge {
 /// sequence, so a model with it cannot go on from a state.
 ///
 /// ```
-/// use bptt::prelude::*;
 /// use bptt::layers::Merge;
+/// use bptt::prelude::*;
 /// let model = Sequential::new()
 ///     .add(Bidirectional::new(Lstm::new(8).return_sequences(true)))
 ///     .add(Bidirectional::new(Lstm::new(4)).backward_layer(Gru::new(4)).merge_mode(Merge::Sum))

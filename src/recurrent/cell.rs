@@ -233,6 +233,19 @@ pub struct RunBack<'a, F> {
 }
 
 impl<F: Scalar> Run<'_, F> {
+    /// The same for a shorter time: for a cell that does something after [`step_by_step`](super::step_by_step).
+    pub fn reborrow(&mut self) -> Run<'_, F> {
+        Run {
+            x: self.x.reborrow(),
+            tokens: self.tokens.map(|tokens| tokens.reborrow()),
+            mask: self.mask.map(|mask| mask.reborrow()),
+            states: self.states.reborrow(),
+            outputs: self.outputs.as_mut().map(|outputs| outputs.view_mut()),
+            masks: self.masks,
+            pass: self.pass.shorten(),
+        }
+    }
+
     /// How many steps T and samples B there are.
     pub fn steps(&self) -> (usize, usize) {
         Seen { x: self.x, tokens: self.tokens, mask: None }.steps()

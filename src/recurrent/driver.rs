@@ -146,7 +146,7 @@ pub(super) fn backward<F: Scalar>(
     let Driver { options, widths, .. } = driver;
     let got = Seen::of(x, pass.mask);
     let (steps, batch) = got.steps();
-    dstates.reset(batch, widths);
+    dstates.start(batch, widths);
     if let Some(dstate) = &dstate {
         dstate.expect_size(batch, widths);
         for (sum, part) in dstates.parts.iter_mut().zip(&dstate.parts) {

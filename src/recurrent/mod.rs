@@ -65,7 +65,7 @@
 //! | | by |
 //! | --- | --- |
 //! | the last output or those of all steps | [`Rnn::return_sequences`] |
-//! | states in and out, and their gradients | [`Rnn::forward_from`], [`Rnn::backward_from`], [`State`] |
+//! | states in and out, and their gradients | [`Forward::state`](crate::layer::Forward::state), [`Backward::dstate`](crate::layer::Backward::dstate), [`State`](crate::tensor::State) |
 //! | masks of padding, also with gaps | [`Pass::masked`](crate::layer::Pass::masked), [`Rnn::zero_output_for_mask`] |
 //! | dropout of inputs and of the state, a mask for each gate | [`Rnn::dropout`], [`Rnn::recurrent_dropout`], [`Cell::masks`] |
 //! | the order of time | [`Rnn::go_backwards`] |
@@ -92,13 +92,12 @@
 //! 5. *Use* it like any other layer. The registry is needed to load what was saved.
 //!
 //! ```
-//! use bptt::prelude::*;
 //! use bptt::io::Registry;
 //! use bptt::layer::{Describe, Pass};
 //! use bptt::numeric::Lane;
+//! use bptt::prelude::*;
 //! use bptt::random::Key;
 //! use bptt::recurrent::{Gated, Gates, Rnn};
-//! use bptt::models::Sequential;
 //! use bptt::testing::gradcheck;
 //! use ndarray::{Array1, Array3};
 //! use serde::{Deserialize, Serialize};
@@ -179,8 +178,7 @@
 //! use bptt::numeric::{Lane, Scalar};
 //! use bptt::random::Key;
 //! use bptt::recurrent::{Cell, Rnn, Step, StepBack};
-//! use bptt::tensor::{Form, Views};
-//! use bptt::tensor::{ViewsMut, Widths};
+//! use bptt::tensor::{Form, ViewsMut, Widths};
 //! use bptt::testing::gradcheck;
 //! use ndarray::{Array1, Array2, Axis};
 //! use serde::{Deserialize, Serialize};
@@ -234,13 +232,12 @@
 //!         &self,
 //!         w: &ThinWeights<F>,
 //!         at: &Step<'_, F>,
-//!         next: Views<'_, F>,
 //!         mut back: StepBack<'_, F>,
 //!         hv: &mut Array2<F>,
 //!         gradients: &mut ThinWeights<F>,
 //!     ) {
 //!         // next = tanh z
-//!         let dz = &back.dnext.view(0) * &next.view(0).mapv(|h| F::one() - h * h);
+//!         let dz = &back.dnext.view(0) * &back.next.view(0).mapv(|h| F::one() - h * h);
 //!         // z = x·W + hv·Uᵀ + b
 //!         back.dx(0).scaled_add(F::one(), &dz.dot(&w.w.t()));
 //!         gradients.w += &at.x(0).t().dot(&dz);

@@ -133,6 +133,11 @@ impl<F: Scalar> SeriesMut<'_, F> {
         (views, views_mut)
     }
 
+    /// The same for a shorter time.
+    pub(super) fn reborrow(&mut self) -> SeriesMut<'_, F> {
+        SeriesMut { arrays: &mut *self.arrays, ..*self }
+    }
+
     /// The first `count` states, and the others.
     pub(super) fn split_at(self, count: usize) -> (Self, Self) {
         let SeriesMut { arrays, keeps_all, batch } = self;

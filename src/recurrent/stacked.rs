@@ -23,7 +23,7 @@ use crate::tensor::{State, ViewsMut, Widths, resize, slice, slice_mut};
 use crate::weights::initializers::Init;
 
 /// Two cells, one on top of the other, as a cell: Keras' `StackedRNNCells`. For more than two, nest them; all together have at
-/// most [`MAX_STATES`](super::MAX_STATES) states, such as two LSTM cells have.
+/// most [`MAX_STATES`](crate::tensor::MAX_STATES) states, such as two LSTM cells have.
 ///
 /// Unlike two layers, one on top of the other, it has a single state: that of the second cell, then that of the first.
 ///

@@ -157,7 +157,7 @@ pub(super) fn run_steps_back<F: Scalar>(
         let units = widths.as_slice()[0];
         resize(dh, (masks.map_or(1, |masks| masks.dim().0), batch, units));
         dh.fill(F::zero());
-        dprevious.reset(batch, widths);
+        dprevious.start(batch, widths);
 
         let pass = run.pass.masked(None);
         let at = Step { x: x.view(), h: drop_output(previous, masks, h), masks, previous, t, pass };

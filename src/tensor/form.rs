@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 /// `steps` is `None` where any length is taken, as the `None` of a Keras shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Form {
     /// Token ids, (T).
     Tokens {

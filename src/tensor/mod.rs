@@ -24,6 +24,7 @@ use ndarray::{Array2, Array3, ArrayView2, ArrayViewMut2};
 
 /// What a layer takes and gives: a whole batch, or a shard of one. Arrays are in standard layout.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Tensor<F> {
     /// Token ids (T, B).
     Tokens(Array2<u32>),
@@ -39,6 +40,7 @@ pub enum Tensor<F> {
 /// A sequence (T, B, D) as token ids and the table whose rows they stand for: step t of sample b is
 /// `table[0, tokens[t, b]]`. Its gradient is that of the table, as a sequence (1, V, D).
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Lookup<F> {
     /// The token ids (T, B).
     pub tokens: Array2<u32>,

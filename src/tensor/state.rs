@@ -98,10 +98,15 @@ impl<F: Scalar> State<F> {
         }
     }
 
-    /// Gives it this size; the content is zero afterwards.
-    pub(crate) fn reset(&mut self, batch: usize, widths: Widths) {
-        self.resize(batch, widths);
+    /// Sets it to zero, the state before the first step.
+    pub fn reset(&mut self) {
         self.parts.iter_mut().for_each(|part| part.fill(F::zero()));
+    }
+
+    /// Gives it this size; the content is zero afterwards.
+    pub(crate) fn start(&mut self, batch: usize, widths: Widths) {
+        self.resize(batch, widths);
+        self.reset();
     }
 
     /// Panics, with both sizes, if it is not the state of a batch of this size.

@@ -1,8 +1,19 @@
-//! The inner loops alone, for `benches/kernels.rs`: no part of the API.
+//! Single kernels with data of their own, to be measured: products, the activation functions, the loops of a rule.
 //!
-//! Through the layers they cannot be measured, for those do other things besides; and to make them public for a benchmark's
-//! sake would promise their form. So this is a door of four types that hold their own data and can be run. All are generic,
-//! even where a benchmark names one type: so they are compiled in the benchmark and not with the crate, for everybody.
+//! Each type is made for a size and then [run](Product::run) again and again, as `benches/kernels.rs` does. They follow the
+//! inner loops, so that a release of the crate may change them.
+//!
+//! | type | kernel |
+//! | --- | --- |
+//! | [`Product`] | C ← C + A·B, a step's product with the recurrent kernel |
+//! | [`Gradient`] | C ← C + Aᵀ·D, the gradient of weights over all steps |
+//! | [`Function`] | sigmoid, tanh or exp of a row |
+//! | [`Pointwise`] | a rule, forward and back, for all units of a batch |
+//!
+//! ```
+//! let mut product = bptt::testing::measure::Product::<f32>::new(32, 8, 16);
+//! product.run();
+//! ```
 
 use crate::kernels::gemm::{self, Factor, Packed, Room, Rows, RowsMut, Start};
 use crate::numeric::Scalar;
@@ -68,6 +79,7 @@ impl<F: Scalar> Gradient<F> {
 
 /// A function of each number.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub enum Function {
     /// eˣ.
     Exp,

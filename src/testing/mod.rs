@@ -2,7 +2,6 @@
 
 pub mod conformance;
 pub mod gradcheck;
-#[doc(hidden)]
 pub mod measure;
 pub mod workload;
 

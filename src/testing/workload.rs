@@ -79,6 +79,7 @@ use crate::weights::initializers::Init;
 
 /// What is done with a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Kind {
     /// A forward pass that keeps nothing.
     Forward,

@@ -55,8 +55,8 @@ const FORMAT: u64 = 1;
 /// Give it to [`Fit::backup`](crate::models::Fit::backup); the file `run.backup` is there only while the first call is under way:
 ///
 /// ```
-/// use bptt::prelude::*;
 /// use bptt::models::BackupAndRestore;
+/// use bptt::prelude::*;
 /// use ndarray::array;
 /// # let file = std::env::temp_dir().join(format!("bptt-doc-{}.backup", std::process::id()));
 ///

@@ -9,11 +9,9 @@ use crate::history::Logs;
 /// An error from a hook ends training and is what `fit` returns.
 ///
 /// ```
-/// use bptt::callbacks::Callback;
 /// use bptt::Result;
-/// use bptt::callbacks::Training;
+/// use bptt::callbacks::{Callback, Training};
 /// use bptt::models::Logs;
-/// use bptt::numeric::Scalar;
 ///
 /// /// Stops once the loss is good enough.
 /// struct GoodEnough(f64);

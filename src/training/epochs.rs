@@ -37,7 +37,7 @@ pub(super) struct Validation<'v, F> {
 impl<'v, F: Scalar> Validation<'v, F> {
     /// All rows.
     pub(super) fn new(samples: Samples<'v, F>, targets: &'v ArrangedTargets<F>) -> Self {
-        Validation { samples, targets, rows: 0..samples.len() }
+        Validation { rows: 0..samples.len(), samples, targets }
     }
 }
 

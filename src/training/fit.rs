@@ -112,8 +112,8 @@ impl<'a, F: Scalar> Fit<'a, F> {
     /// validation data have none. Targets that tell no class are an [`Error::Target`].
     ///
     /// ```
-    /// use bptt::prelude::*;
     /// use bptt::metrics::Recall;
+    /// use bptt::prelude::*;
     /// use ndarray::array;
     /// let layers = Sequential::new().add(Dense::new(1).activation(Activation::Sigmoid));
     /// let mut model = layers.build(Form::vector(1), 42)?;
@@ -223,7 +223,7 @@ pub(super) fn fit<F: Scalar>(
     model: &mut Model<F>,
     samples: Samples<'_, F>,
     targets: Targets<'_>,
-    fit: Fit<'_, F>,
+    mut fit: Fit<'_, F>,
 ) -> Result<History> {
     fit.check()?;
     let compiled = model.compiled.as_ref().ok_or(Error::NotCompiled)?;
@@ -231,7 +231,7 @@ pub(super) fn fit<F: Scalar>(
     let targets = ArrangedTargets::new(&targets, &samples, model.network.output(), &*compiled.loss)?;
     // A copy, for the samples that are kept back for validation have no weights of classes.
     let weighed = (!fit.class_weight.is_empty()).then(|| targets.weighed(&fit.class_weight)).transpose()?;
-    let given = arrange_validation(model, &fit)?;
+    let given = arrange_validation(model, &mut fit)?;
     let mut validation = given.as_ref().map(|(samples, targets)| Validation::new(samples.view(), targets));
     let mut learnt = samples.len();
     if let Some(share) = fit.validation_split {
@@ -255,7 +255,7 @@ pub(super) fn fit<F: Scalar>(
 pub(super) fn fit_batches<F: Scalar>(
     model: &mut Model<F>,
     source: &mut dyn Batches<F>,
-    fit: Fit<'_, F>,
+    mut fit: Fit<'_, F>,
 ) -> Result<History> {
     fit.check()?;
     let for_arrays = [
@@ -267,7 +267,7 @@ pub(super) fn fit_batches<F: Scalar>(
         let allowed = "left out: batches are as the source makes them";
         return Err(Error::InvalidOption { option, value: "given".into(), allowed });
     }
-    let given = arrange_validation(model, &fit)?;
+    let given = arrange_validation(model, &mut fit)?;
     let validation = given.as_ref().map(|(samples, targets)| Validation::new(samples.view(), targets));
     let (batches, class_weight) = (source.count(), fit.class_weight.clone());
     if model.threads.is_single() {
@@ -279,16 +279,16 @@ pub(super) fn fit_batches<F: Scalar>(
     })
 }
 
-/// The validation data, checked.
+/// The validation data, checked and taken out of the options.
 fn arrange_validation<'v, F: Scalar>(
     model: &Model<F>,
-    fit: &Fit<'v, F>,
+    fit: &mut Fit<'v, F>,
 ) -> Result<Option<(Samples<'v, F>, ArrangedTargets<F>)>> {
-    let Some((samples, targets)) = &fit.validation else { return Ok(None) };
+    let Some((samples, targets)) = fit.validation.take() else { return Ok(None) };
     let compiled = model.compiled.as_ref().ok_or(Error::NotCompiled)?;
     let arranged = samples
         .check(&model.network)
-        .and_then(|()| ArrangedTargets::new(targets, samples, model.network.output(), &*compiled.loss));
-    let arranged = arranged.map_err(|source| Error::Validation { source: Box::new(source) })?;
-    Ok(Some((*samples, arranged)))
+        .and_then(|()| ArrangedTargets::new(&targets, &samples, model.network.output(), &*compiled.loss));
+    let arranged = arranged.map_err(|cause| Error::Validation { cause: Box::new(cause) })?;
+    Ok(Some((samples, arranged)))
 }

@@ -13,6 +13,7 @@ use crate::numeric::Scalar;
 
 /// What [`Model::gradients`] finds for a batch.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Gradients<F> {
     /// The mean loss, with the penalties of [regularizers](crate::regularizers::Regularizer).
     pub loss: f64,

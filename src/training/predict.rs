@@ -24,8 +24,8 @@ const WINDOW: usize = 1024;
 /// It belongs to no model, and is remade when it meets one of other layers. Several threads take one each.
 ///
 /// ```
-/// use bptt::prelude::*;
 /// use bptt::models::Predictor;
+/// use bptt::prelude::*;
 /// use ndarray::{Array3, ArrayD};
 ///
 /// let model = Sequential::new().add(Lstm::new(4)).add(Dense::new(2)).build(Form::sequence(None, 3), 1)?;
@@ -60,7 +60,8 @@ impl<F: Scalar> Predictor<F> {
         Predictor::default()
     }
 
-    /// [`Model::predict`] into an array, which gets the shape of the outputs, in the memory that it has if that is enough.
+    /// [`Model::predict`] into an array, which gets the shape of the outputs and standard layout, in the memory
+    /// that it has if that is enough.
     ///
     /// # Errors
     ///
@@ -115,7 +116,9 @@ pub(super) fn predict<F: Scalar>(
     };
     let (all, without_steps) = ([count, steps.unwrap_or(1), features], [count, features]);
     let shape = if steps.is_some() { &all[..] } else { &without_steps };
-    if outputs.shape() != shape {
+    if !outputs.is_standard_layout() {
+        *outputs = ArrayD::zeros(shape);
+    } else if outputs.shape() != shape {
         resize(outputs, IxDyn(shape));
     }
     if predictor.workspaces.iter().any(|workspace| !network.fits(workspace)) {
@@ -161,8 +164,8 @@ impl<F: Scalar> Model<F> {
     ///
     /// # Errors
     ///
-    /// [`Error::Empty`], [`Error::Samples`], [`Error::Mask`], [`Error::Token`] or [`Error::NotFinite`] for data that do
-    /// not fit.
+    /// [`Error::Empty`](crate::Error::Empty), [`Error::Samples`](crate::Error::Samples), [`Error::Mask`](crate::Error::Mask),
+    /// [`Error::Token`](crate::Error::Token) or [`Error::NotFinite`](crate::Error::NotFinite) for data that do not fit.
     pub fn predict<'a>(&self, samples: impl Into<Samples<'a, F>>) -> Result<ArrayD<F>> {
         let mut outputs = ArrayD::default(IxDyn(&[0]));
         once::predict(&mut Predictor::new(), self, samples.into(), None, &mut outputs)?;
@@ -194,7 +197,8 @@ impl<F: Scalar> Model<F> {
     ///
     /// # Errors
     ///
-    /// Those of [`Model::predict`]; [`Error::StateSize`] or [`Error::ForeignState`] if the state does not fit.
+    /// Those of [`Model::predict`]; [`Error::StateSize`](crate::Error::StateSize) or
+    /// [`Error::ForeignState`](crate::Error::ForeignState) if the state does not fit.
     pub fn step<'a>(&self, samples: impl Into<Samples<'a, F>>, state: &mut ModelState<F>) -> Result<ArrayD<F>> {
         let mut outputs = ArrayD::default(IxDyn(&[0]));
         once::predict(&mut Predictor::new(), self, samples.into(), Some(state), &mut outputs)?;

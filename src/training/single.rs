@@ -36,8 +36,8 @@ impl<F: Scalar> Model<F> {
     /// [`Fit::truncated`](crate::models::Fit::truncated) as a plain loop:
     ///
     /// ```
-    /// use bptt::prelude::*;
     /// use bptt::models::Window;
+    /// use bptt::prelude::*;
     /// use ndarray::Array3;
     ///
     /// let layers = Sequential::new().add(Lstm::new(4).return_sequences(true)).add(Dense::new(1));

@@ -29,7 +29,7 @@ pub(crate) fn left_out<F: Scalar>(network: &Network<F>, loss: &dyn Loss<F>) -> O
 }
 
 /// A batch: some rows of the data.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Work<'a, F> {
     pub(crate) samples: Samples<'a, F>,
     pub(crate) targets: &'a ArrangedTargets<F>,

@@ -18,6 +18,7 @@ use crate::numeric::checks::check_count;
 /// # Ok::<(), bptt::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Window {
     /// The steps, counted from the start of the sequence.
     pub steps: Range<usize>,
@@ -28,6 +29,11 @@ pub struct Window {
 }
 
 impl Window {
+    /// These steps, of which all are learnt from and none is run again in the next window.
+    pub fn new(steps: Range<usize>) -> Self {
+        Window { newest: steps.len(), kept: steps.len(), steps }
+    }
+
     /// The windows of a sequence of `steps` steps: one `every` k₁ steps, back `through` k₂. The last may be shorter.
     ///
     /// # Errors

@@ -129,8 +129,8 @@ impl<F: Scalar> Params<F> for () {
 /// saved files and in [`Model::set_weight`](crate::models::Model::set_weight).
 ///
 /// ```
-/// use bptt::params;
 /// use bptt::layer::{Params, Path};
+/// use bptt::params;
 /// use ndarray::{Array1, Array2};
 ///
 /// #[derive(Clone, Debug)]

@@ -11,7 +11,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use bptt::Error;
-use bptt::datasets::download::{Download, DownloadFailure, locate, locate_word_index};
+use bptt::datasets::download::{Download, DownloadError, DownloadFailure, locate, locate_word_index};
 
 /// What the servers hand out, and its sha256.
 const BODY: &[u8] = b"Never a half file in place.\n";
@@ -86,7 +86,7 @@ fn fail(download: &Download, url: &str, folder: &Path) -> (DownloadFailure, Stri
     let mend = format!("; or save the file yourself as {}", folder.join("imdb.npz").display());
     assert!(message.starts_with(&format!("cannot download {url}: ")) && message.ends_with(&mend), "{message}");
     match error {
-        Error::Download { failure, .. } => (failure, message),
+        Error::Other(error) => (error.downcast::<DownloadError>().unwrap().failure, message),
         other => panic!("another error: {other}"),
     }
 }

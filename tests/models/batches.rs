@@ -105,7 +105,7 @@ fn floats_of_files_become_vectors_and_sequences() {
         let first_two = match &batch.inputs {
             Inputs::Vectors(rows) => rows.slice(s![.., ..2]).to_owned(),
             Inputs::Sequences(sequences) => sequences.slice(s![.., 0, ..2]).to_owned(),
-            Inputs::Tokens(_) => panic!("floats are no tokens"),
+            _ => panic!("floats are no tokens"),
         };
         assert_eq!(first_two, samples);
         assert_eq!(batch.targets, array![[0.25], [0.5]].into_dyn());
@@ -192,7 +192,7 @@ fn what_a_source_does_wrong_is_said() {
         one
     };
     assert_eq!(message(&Vec::new), "the epoch is empty; let the source of batches make at least one");
-    let broken = || Err(Error::Empty { what: "the line", mend: "plug it in" });
+    let broken = || Err(Error::empty("the line", "plug it in"));
     assert_eq!(message(&|| vec![Ok(batch()), broken()]), "the line is empty; plug it in");
     let narrow = || Batch::new(Array2::<u32>::zeros((3, 4)), Array1::<f64>::zeros(3));
     assert_eq!(

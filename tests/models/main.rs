@@ -10,6 +10,7 @@ mod optimizers;
 mod resume;
 mod state;
 mod steps_by_hand;
+mod structure;
 mod synthetic;
 mod threads;
 mod training;

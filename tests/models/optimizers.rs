@@ -1,5 +1,5 @@
 //! What all optimizers share, told from outside: accumulation, averages, weight decay and schedules, with frozen layers,
-//! callbacks and dropout. The numbers themselves are held against Keras in `tests/keras.rs`.
+//! callbacks and dropout. The numbers themselves are held against Keras in `tests/numbers/keras`.
 
 use bptt::callbacks::Callback;
 use bptt::callbacks::Training;

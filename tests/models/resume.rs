@@ -47,7 +47,7 @@ impl Callback for Interruption {
     fn on_batch_end(&mut self, _: usize, _: &Logs, training: &mut Training<'_>) -> Result<()> {
         self.after = self.after.wrapping_sub(1);
         match (self.after, self.in_order) {
-            (0, false) => return Err(Error::Empty { what: "the socket", mend: "push the plug in" }),
+            (0, false) => return Err(Error::empty("the socket", "push the plug in")),
             (0, true) => training.interrupt(),
             _ => {}
         }

@@ -1,7 +1,8 @@
 //! Regularizers and constraints from outside: in which figures a penalty is, what a frozen layer keeps, the same bits on any
 //! number of threads, saved options, and a cell of one's own.
 //!
-//! Their formulas are held against Keras in `tests/keras.rs`, the gradients against differences in `tests/gradients.rs`.
+//! Their formulas are held against Keras in `tests/numbers/keras`, the gradients against differences in
+//! `tests/numbers/gradients.rs`.
 
 use std::fs;
 use std::path::{Path as FilePath, PathBuf};

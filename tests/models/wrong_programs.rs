@@ -270,7 +270,7 @@ const STATES: &[Wrong] = &[
                 lstm.parts.truncate(1);
             }
             model.compile(Sgd::new(0.1), MeanSquaredError);
-            let window = Window { steps: 0..5, newest: 5, kept: 5 };
+            let window = Window::new(0..5);
             model.train_window(&sequences(3, 5), &Array3::<f32>::zeros((3, 5, 1)), &window, &mut state).map(drop)
         },
         "the state does not fit this model: its matrices for layer \"lstm\" have the sizes [(3, 4)], not [(3, 4), (3, 4)]; \
@@ -336,7 +336,7 @@ const STATES: &[Wrong] = &[
         || {
             let (mut model, mut state) = (steps(), steps().state(2)?);
             model.compile(Sgd::new(0.1), MeanSquaredError);
-            let window = Window { steps: 5..12, newest: 7, kept: 7 };
+            let window = Window::new(5..12);
             model.train_window(&sequences(2, 9), &Array3::<f32>::zeros((2, 9, 1)), &window, &mut state).map(drop)
         },
         "window is Window { steps: 5..12, newest: 7, kept: 7 }, but must be some of the steps that the samples have",

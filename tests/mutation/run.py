@@ -50,12 +50,12 @@ class Stage:
 # What catches most in the least time comes first, what takes long last.
 SUITE = [
     *(Stage("lib", ("kernels::", "recurrent::"), kernels) for kernels in ("", "avx2", "portable", "reference")),
-    Stage("keras"),
-    Stage("keras", (), "reference"),
-    Stage("gradients", ("rules_and_steps", "residual", "nothing_to_do")),
+    Stage("numbers", ("keras::",)),
+    Stage("numbers", ("keras::",), "reference"),
+    Stage("numbers", ("gradients::rules_and_steps", "gradients::residual", "gradients::nothing_to_do")),
     Stage("models", ("state::", "errors::", "wrong_programs::")),
-    Stage("conformance", ("_for_every_width", "_that_they_stand_for", "lacks_a_part", "biases_start", "_drawn_", "_draw_")),
-    Stage("conformance", ("recurrent_dropout", "two_directions", "the_way_back", "a_minimal_unit::", "gru_with_reset_before::", "a_stack::")),
+    Stage("numbers", ("_for_every_width", "_that_they_stand_for", "lacks_a_part", "biases_start", "_drawn_", "_draw_")),
+    Stage("numbers", ("recurrent_dropout", "two_directions", "the_way_back", "a_minimal_unit::", "gru_with_reset_before::", "a_stack::")),
 ]
 
 

@@ -70,9 +70,9 @@ pub(super) fn read_labels<R: Read>(mut member: Member<R>) -> Result<Vec<u8>, Npz
 
 #[cfg(test)]
 mod tests {
+    use super::{Header, MAX_REVIEWS, read_header, read_labels};
     use crate::datasets::imdb::npz::Member;
     use crate::datasets::imdb::problem::NpzProblem;
-    use super::{Header, MAX_REVIEWS, read_header, read_labels};
 
     fn npy(version: u8, header: &str, elements: &[u8]) -> Vec<u8> {
         let mut bytes = b"\x93NUMPY".to_vec();

@@ -186,8 +186,8 @@ impl<R: Read> Member<R> {
 
 #[cfg(test)]
 mod tests {
-    use crate::datasets::imdb::problem::NpzProblem;
     use super::{MAX_MEMBER_BYTES, Member};
+    use crate::datasets::imdb::problem::NpzProblem;
     use std::io::{Read, repeat};
 
     #[test]

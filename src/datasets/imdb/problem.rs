@@ -1,13 +1,29 @@
 //! What can be wrong with an npz file of reviews, one variant each, with the place and the values in fields.
 //!
-//! Contract: a message says what was found and how to mend it; [`crate::Error::Npz`] puts the file and the member in
+//! Contract: a message says what was found and how to mend it; [`NpzError`] puts the file and the member in
 //! front. Text that comes from the file is escaped and cut short where the variant is made.
 //!
 //! Read next: `npz.rs`, which meets the first of these.
 
+use std::path::{Path, PathBuf};
+
 use crate::files::npy::HeaderProblem;
 
-/// Why an npz file of reviews was refused. [`Error::Npz`](crate::Error::Npz) says in which file and member.
+/// A refused npz file of reviews. It arrives as [`Error::Other`](crate::Error::Other).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("cannot read {}{}: {problem}", member.map(|member| format!("{member} in ")).unwrap_or_default(),
+        path.as_deref().map_or("the npz file".into(), Path::to_string_lossy))]
+#[non_exhaustive]
+pub struct NpzError {
+    /// The file, if it was given as a path.
+    pub path: Option<PathBuf>,
+    /// The member of the archive, unless the archive itself is at fault.
+    pub member: Option<&'static str>,
+    /// What is wrong with it.
+    pub problem: NpzProblem,
+}
+
+/// Problem of an npz file of reviews; [`NpzError`] names the file and the member.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NpzProblem {

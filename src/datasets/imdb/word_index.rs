@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::files::vocabulary::{Pairs, VocabularyProblem, part};
+use crate::files::vocabulary::{Pairs, VocabularyError, VocabularyProblem, part};
 
 /// The words of the reviews and their ranks: what Keras' `imdb.get_word_index` gives.
 ///
@@ -34,20 +34,20 @@ impl WordIndex {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if it cannot be read, [`Error::Vocabulary`] if it is no such file.
+    /// [`Error::Io`] if it cannot be read, a [`VocabularyError`] if it is no such file.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let json = fs::read_to_string(path).map_err(Error::io("read", path))?;
-        parse(&json).map_err(|problem| Error::Vocabulary { path: Some(path.into()), problem })
+        parse(&json).map_err(VocabularyError::of(Some(path)))
     }
 
     /// Reads the content of such a file.
     ///
     /// # Errors
     ///
-    /// [`Error::Vocabulary`] as for [`load`](Self::load).
+    /// a [`VocabularyError`] as for [`load`](Self::load).
     pub fn from_json(json: &str) -> Result<Self> {
-        parse(json).map_err(|problem| Error::Vocabulary { path: None, problem })
+        parse(json).map_err(VocabularyError::of(None))
     }
 
     /// The rank of a word, from 1 for the most frequent one.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Tokenizer, Word};
 use crate::error::{Error, Result};
-use crate::files::vocabulary::{Pairs, VocabularyProblem, part};
+use crate::files::vocabulary::{Pairs, VocabularyError, VocabularyProblem, part};
 use crate::files::whole;
 
 /// The name of Keras' class.
@@ -76,12 +76,12 @@ impl Tokenizer {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if there is no such file or it cannot be read, [`Error::Vocabulary`] if it is another file or one of
+    /// [`Error::Io`] if there is no such file or it cannot be read, a [`VocabularyError`] if it is another file or one of
     /// its parts contradicts another.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let json = fs::read_to_string(path).map_err(Error::io("read", path))?;
-        parse(&json).map_err(|problem| Error::Vocabulary { path: Some(path.into()), problem })
+        parse(&json).map_err(VocabularyError::of(Some(path)))
     }
 
     /// The content of a file, as [`save`](Self::save) writes it.
@@ -97,9 +97,9 @@ impl Tokenizer {
     ///
     /// # Errors
     ///
-    /// [`Error::Vocabulary`] as there.
+    /// a [`VocabularyError`] as there.
     pub fn from_json(json: &str) -> Result<Self> {
-        parse(json).map_err(|problem| Error::Vocabulary { path: None, problem })
+        parse(json).map_err(VocabularyError::of(None))
     }
 
     fn json(&self) -> serde_json::Result<String> {

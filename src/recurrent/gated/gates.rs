@@ -8,13 +8,13 @@ use std::sync::Arc;
 use super::{Gated, Rule};
 use crate::error::Result;
 use crate::layer::{Describe, DynLayer};
-use crate::numeric::{Lane, Scalar};
+use crate::numeric::{Lane, Scalar, Sealed};
 use crate::recurrent::Rnn;
 use crate::recurrent::erased::DynCell;
 use crate::tensor::MAX_STATES;
 
 /// A fixed number of values, one for each gate block or state: an array `[L; N]`.
-pub trait Block<L>: Copy {
+pub trait Block<L>: Sealed + Copy {
     /// How many.
     const COUNT: usize;
     /// Makes each from its index.
@@ -22,6 +22,8 @@ pub trait Block<L>: Copy {
     /// The value with this index.
     fn get(&self, index: usize) -> L;
 }
+
+impl<L: Copy, const N: usize> Sealed for [L; N] {}
 
 impl<L: Copy, const N: usize> Block<L> for [L; N] {
     const COUNT: usize = N;
@@ -99,8 +101,8 @@ pub trait Gates: Describe {
     /// GRU has it.
     const APART: usize = 0;
 
-    /// Whether another rule goes on with what this one saves, which then lies as the sums do.
-    #[doc(hidden)]
+    /// Whether saved values keep the layout of the sums, for a cell that computes further products between two rules, as the
+    /// GRU that resets before its product does. Otherwise only `backward` reads them, and they keep the vector layout.
     const SAVED_AS_SUMS: bool = false;
 
     /// From sums and previous states: what to save in place of the sums, and the next states.

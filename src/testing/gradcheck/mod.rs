@@ -10,7 +10,8 @@
 //! | a rule | [`gates`] | the sums and the previous states |
 //! | one step of a cell | [`cell`] | weights, each gate's x and h, the previous states |
 //! | a recurrent layer | [`recurrent`]; [`recurrent_along`] for many of them | weights, input, initial states |
-//! | any layer | [`layer`] | weights, input |
+//! | any layer | [`layer`] | weights, input, and the initial state if it carries one |
+//! | a [`Bidirectional`](crate::layers::Bidirectional) | [`layer_with_state`] | the same, with states of these widths |
 //! | a loss | [`loss`] | the predictions |
 //!
 //! Start with the smallest part: its report names the term that is wrong, where that of a whole layer names what follows
@@ -36,13 +37,12 @@ use ndarray::{Array2, ArrayD, Dimension};
 use ndarray_rand::rand::Rng;
 
 use crate::error::{Error, Result};
-use crate::layer::{Backward, Forward, Layer, Pass};
+use crate::layer::{AnyWeights, Backward, Carry, DynCache, DynLayer, Forward, Layer, Pass};
 use crate::losses::{Loss, Rows, sum_rows};
 use crate::numeric::checks::check_count;
 use crate::random::Key;
 use crate::recurrent::{Cell, Rnn};
-use crate::tensor::{Form, Tensor};
-use crate::tensor::{State, Widths};
+use crate::tensor::{Form, State, Tensor};
 use crate::weights::initializers::Init;
 use crate::weights::{PairVisitor, Params, Path, Visitor, VisitorMut, set_zero};
 
@@ -59,6 +59,7 @@ const STEP: f64 = 1e-5;
 
 /// What a check found.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Report {
     /// How many components were compared.
     pub compared: usize,
@@ -70,6 +71,7 @@ pub struct Report {
 
 /// One component of a gradient.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Component {
     /// The tensor, such as `weights/recurrent_kernel`, `input` or `initial_state/1`.
     pub tensor: String,
@@ -116,13 +118,15 @@ impl fmt::Display for Report {
 }
 
 /// Everything that what is checked depends on, weights and other tensors: its gradients are a value of the same type.
+///
+/// Weights, and the layers and cells that they belong to, are without their types, so that all of this is compiled once.
 #[derive(Clone)]
-struct Point<W> {
-    weights: W,
+struct Point {
+    weights: AnyWeights<f64>,
     others: Vec<(String, ArrayD<f64>)>,
 }
 
-impl<W: Params<f64>> Point<W> {
+impl Point {
     fn get(&self, name: &str) -> Option<&ArrayD<f64>> {
         self.others.iter().find(|(known, _)| known == name).map(|(_, tensor)| tensor)
     }
@@ -145,7 +149,7 @@ fn matrix(tensor: &ArrayD<f64>) -> Array2<f64> {
     tensor.clone().into_dimensionality().expect("it was made from a matrix")
 }
 
-impl<W: Params<f64>> Params<f64> for Point<W> {
+impl Params<f64> for Point {
     fn visit<'a>(&'a self, path: Path<'_>, visitor: Visitor<'_, 'a, f64>) {
         self.weights.visit(path.child("weights"), visitor);
         self.others.iter().for_each(|(name, tensor)| visitor(path.child(name), tensor.view()));
@@ -171,13 +175,13 @@ fn random_like(shape: &[usize], key: Key) -> ArrayD<f64> {
 }
 
 /// Random states of these widths.
-fn random_state(batch: usize, widths: Widths, key: Key) -> State<f64> {
-    let parts = widths.as_slice().iter().enumerate();
+fn random_state(batch: usize, widths: &[usize], key: Key) -> State<f64> {
+    let parts = widths.iter().enumerate();
     State { parts: parts.map(|(part, &width)| matrix(&random_like(&[batch, width], key.fold(part as u64)))).collect() }
 }
 
 /// Makes weights random throughout, biases too.
-fn randomize<W: Params<f64>>(weights: &mut W, key: Key) {
+fn randomize(weights: &mut dyn Params<f64>, key: Key) {
     let mut number = 1;
     weights.visit_mut(Path::root(""), &mut |_, mut tensor| {
         let shape = tensor.shape().to_vec();
@@ -188,7 +192,7 @@ fn randomize<W: Params<f64>>(weights: &mut W, key: Key) {
 }
 
 /// Compares each component of `gradients` with the difference of `loss` around `point`.
-fn compare<P: Params<f64>>(point: &mut P, gradients: &P, mut loss: impl FnMut(&P) -> f64) -> Report {
+fn compare(point: &mut Point, gradients: &Point, loss: &mut dyn FnMut(&Point) -> f64) -> Report {
     let mut tensors = Vec::new();
     gradients.visit(Path::root(""), &mut |path, tensor| tensors.push((path.to_string(), tensor)));
     let mut report = Report::default();
@@ -211,12 +215,7 @@ fn compare<P: Params<f64>>(point: &mut P, gradients: &P, mut loss: impl FnMut(&P
 }
 
 /// Compares the slopes that `gradients` give along some directions with those of `loss` around `point`.
-fn along<P: Params<f64> + Clone>(
-    point: &mut P,
-    gradients: &P,
-    directions: usize,
-    mut loss: impl FnMut(&P) -> f64,
-) -> Report {
+fn along(point: &mut Point, gradients: &Point, directions: usize, loss: &mut dyn FnMut(&Point) -> f64) -> Report {
     let mut report = Report::default();
     for number in 0..directions {
         let mut direction = gradients.clone();
@@ -253,12 +252,12 @@ fn settled(mut function: impl FnMut(f64) -> f64) -> f64 {
 }
 
 /// Goes along a direction.
-fn shift<P: Params<f64>>(point: &mut P, direction: &P, by: f64) {
+fn shift(point: &mut Point, direction: &Point, by: f64) {
     point.visit_pair(direction, Path::root(""), &mut |_, mut tensor, d| tensor.scaled_add(by, &d));
 }
 
 /// Adds to one component.
-fn nudge<P: Params<f64>>(point: &mut P, number: usize, place: usize, by: f64) {
+fn nudge(point: &mut Point, number: usize, place: usize, by: f64) {
     let mut seen = 0;
     point.visit_mut(Path::root(""), &mut |_, mut tensor| {
         if seen == number
@@ -271,12 +270,7 @@ fn nudge<P: Params<f64>>(point: &mut P, number: usize, place: usize, by: f64) {
 }
 
 /// A random input of this form, and the point of it and of weights of the layer that are random.
-fn random_point<L: Layer<f64>>(
-    layer: &L,
-    form: Form,
-    batch: usize,
-    key: Key,
-) -> Result<(Point<L::Weights>, Tensor<f64>)> {
+fn random_point(layer: &dyn DynLayer<f64>, form: Form, batch: usize, key: Key) -> Result<(Point, Tensor<f64>)> {
     layer.output_form(form)?;
     let mut weights = layer.build(form, &mut Init::new(key.fold(0)))?;
     randomize(&mut weights, key);
@@ -358,7 +352,7 @@ fn like(y: &Tensor<f64>, values: &ArrayD<f64>) -> Tensor<f64> {
 }
 
 /// The gradients of a point, from those of its weights and of the input.
-fn gradients_of<W: Params<f64> + Clone>(point: &Point<W>, weights: W, dx: &Tensor<f64>) -> Point<W> {
+fn gradients_of(point: &Point, weights: AnyWeights<f64>, dx: &Tensor<f64>) -> Point {
     let mut gradients = Point { weights, others: Vec::new() };
     if let Some(input) = point.get(INPUT) {
         let mut dinput = input.clone();
@@ -368,34 +362,54 @@ fn gradients_of<W: Params<f64> + Clone>(point: &Point<W>, weights: W, dx: &Tenso
     gradients
 }
 
-/// Checks a layer's gradients of weights and input, for a batch of random samples of this form. The masks of `pass` are
-/// held fixed.
+/// Checks a layer's gradients of weights and input, for a batch of random samples of this form, and that of the initial state
+/// if the layer [carries](Layer::carry) one, with a loss on output and final state. The masks of `pass` are held fixed.
 ///
 /// # Errors
 ///
 /// [`Error::InvalidOption`] if the pass is none of training or its mask is for other samples, or for inputs without features;
 /// those of [`Layer::output_form`] and [`Layer::build`].
 pub fn layer<L: Layer<f64>>(layer: &L, form: Form, batch: usize, pass: Pass<'_>) -> Result<Report> {
-    check_inputs(form, batch, pass)?;
-    let (mut point, mut x) = random_point(layer, form, batch, Key::new(7))?;
-    let (mut y, mut cache) = (Tensor::default(), L::Cache::default());
-    fill(&mut x, point.get(INPUT));
-    layer.forward(&point.weights, Forward::new(&x, &mut y, &mut cache, pass));
-    let by = random_like(y.rows().shape(), Key::new(8));
-    let (mut weights, mut dx) = (point.weights.clone(), Tensor::default());
-    set_zero(&mut weights);
-    let dy = like(&y, &by);
-    let mut backward = Backward::new((&x, &y), &dy, &mut cache, &mut weights, pass);
-    if point.get(INPUT).is_some() {
-        backward = backward.dx(&mut dx);
-    }
-    layer.backward(&point.weights, backward);
-    let gradients = gradients_of(&point, weights, &dx);
-    Ok(compare(&mut point, &gradients, |point| {
-        fill(&mut x, point.get(INPUT));
-        layer.forward(&point.weights, Forward::new(&x, &mut y, &mut cache, pass));
-        weighted(y.rows(), &by)
-    }))
+    let widths = match layer.carry() {
+        Carry::State(widths) => widths.as_slice().to_vec(),
+        _ => Vec::new(),
+    };
+    layer_with_state(layer, &widths, form, batch, pass)
+}
+
+/// Checks the same gradients from an initial state whose parts have these widths: for a layer that takes a state although it
+/// does not [carry](Layer::carry) one from one part of a sequence to the next, as it needs all of it.
+///
+/// A [`Bidirectional`](crate::layers::Bidirectional) has the parts of the layer that runs forwards, then those of the other:
+///
+/// ```
+/// use bptt::layer::Pass;
+/// use bptt::layers::{Bidirectional, Gru, Lstm};
+/// use bptt::random::Key;
+/// use bptt::tensor::Form;
+/// use bptt::testing::gradcheck;
+/// let layer = Bidirectional::new(Lstm::new(3)).backward_layer(Gru::new(2));
+/// let pass = Pass::training(Key::new(0));
+/// let report = gradcheck::layer_with_state(&layer, &[3, 3, 2], Form::sequence(4, 2), 2, pass)?;
+/// assert!(report.error() < gradcheck::TOLERANCE, "{report}");
+/// # Ok::<(), bptt::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// Those of [`layer`].
+///
+/// # Panics
+///
+/// If the layer's state has other widths.
+pub fn layer_with_state<L: Layer<f64>>(
+    layer: &L,
+    widths: &[usize],
+    form: Form,
+    batch: usize,
+    pass: Pass<'_>,
+) -> Result<Report> {
+    with_layer(&*layer.clone().erase(), widths, form, batch, pass, &mut compare)
 }
 
 /// Checks a recurrent layer's gradients of weights, input and initial state, with a loss on output and final state. The
@@ -405,7 +419,7 @@ pub fn layer<L: Layer<f64>>(layer: &L, form: Form, batch: usize, pass: Pass<'_>)
 ///
 /// Those of [`layer`].
 pub fn recurrent<C: Cell<f64>>(layer: &Rnn<C>, form: Form, batch: usize, pass: Pass<'_>) -> Result<Report> {
-    with_recurrent(layer, form, batch, pass, |point, gradients, loss| compare(point, gradients, loss))
+    layer_with_state(layer, layer.cell().states().as_slice(), form, batch, pass)
 }
 
 /// Checks the same gradients along random directions through all of them at once, instead of component by component: four
@@ -436,41 +450,54 @@ pub fn recurrent_along<C: Cell<f64>>(
     pass: Pass<'_>,
     directions: usize,
 ) -> Result<Report> {
-    with_recurrent(layer, form, batch, pass, |point, gradients, loss| along(point, gradients, directions, loss))
+    let widths = layer.cell().states();
+    let mut check = |point: &mut Point, gradients: &Point, loss: &mut dyn FnMut(&Point) -> f64| {
+        along(point, gradients, directions, loss)
+    };
+    with_layer(&*layer.clone().erase(), widths.as_slice(), form, batch, pass, &mut check)
 }
 
-/// Calls `check` with a random point of a recurrent layer, its gradients there and the loss that they belong to.
-fn with_recurrent<C: Cell<f64>>(
-    layer: &Rnn<C>,
+/// Holds gradients at a point against a loss around it.
+type Check<'a> = dyn FnMut(&mut Point, &Point, &mut dyn FnMut(&Point) -> f64) -> Report + 'a;
+
+/// Calls `check` with a random point of a layer, its gradients there and the loss that they belong to; with a state if there
+/// are widths of one.
+fn with_layer(
+    layer: &dyn DynLayer<f64>,
+    widths: &[usize],
     form: Form,
     batch: usize,
     pass: Pass<'_>,
-    check: impl FnOnce(&mut Point<C::Weights>, &Point<C::Weights>, &mut dyn FnMut(&Point<C::Weights>) -> f64) -> Report,
+    check: &mut Check<'_>,
 ) -> Result<Report> {
     check_inputs(form, batch, pass)?;
     let (mut point, mut x) = random_point(layer, form, batch, Key::new(7))?;
-    let widths = layer.cell().states();
     point.add_state(INITIAL_STATE, random_state(batch, widths, Key::new(9)));
     let by_state = random_state(batch, widths, Key::new(10));
-    let (mut y, mut cache) = (Tensor::default(), <Rnn<C> as Layer<f64>>::Cache::default());
-    let mut last = State::zeros(batch, widths);
-    let run =
-        |point: &Point<C::Weights>, x: &mut Tensor<f64>, y: &mut Tensor<f64>, last: &mut State<f64>, cache: &mut _| {
-            fill(x, point.get(INPUT));
-            *last = point.state(INITIAL_STATE);
-            layer.forward(&point.weights, Forward::new(x, y, cache, pass).state(last));
-        };
-    run(&point, &mut x, &mut y, &mut last, &mut cache);
+    let (mut y, mut last, mut cache) = (Tensor::default(), State::default(), layer.cache());
+    let run = |point: &Point, x: &mut Tensor<f64>, y: &mut Tensor<f64>, last: &mut State<f64>, cache: &mut DynCache| {
+        fill(x, point.get(INPUT));
+        *last = point.state(INITIAL_STATE);
+        let forward = Forward::new(x, y, cache, pass);
+        layer.forward(&point.weights, if widths.is_empty() { forward } else { forward.state(last) });
+    };
+    run(&point, &mut x, &mut y, &mut last, &mut *cache);
     let by = random_like(y.rows().shape(), Key::new(8));
     let (mut weights, mut dx) = (point.weights.clone(), Tensor::default());
     set_zero(&mut weights);
     let (dy, mut dinitial) = (like(&y, &by), by_state.clone());
-    let backward = Backward::new((&x, &y), &dy, &mut cache, &mut weights, pass);
-    layer.backward(&point.weights, backward.dx(&mut dx).dstate(&mut dinitial));
+    let mut backward = Backward::new((&x, &y), &dy, &mut *cache, &mut weights, pass);
+    if point.get(INPUT).is_some() {
+        backward = backward.dx(&mut dx);
+    }
+    if !widths.is_empty() {
+        backward = backward.dstate(&mut dinitial);
+    }
+    layer.backward(&point.weights, backward);
     let mut gradients = gradients_of(&point, weights, &dx);
     gradients.add_state(INITIAL_STATE, dinitial);
     Ok(check(&mut point, &gradients, &mut |point| {
-        run(point, &mut x, &mut y, &mut last, &mut cache);
+        run(point, &mut x, &mut y, &mut last, &mut *cache);
         weighted(y.rows(), &by) + weighted_state(&last, &by_state)
     }))
 }
@@ -487,9 +514,10 @@ pub fn loss<L: Loss<f64> + ?Sized>(
     let mut slopes = Array2::zeros(predictions.raw_dim());
     let rows = Rows { predictions: predictions.view(), targets: targets.view(), weights: &[] };
     sum_rows(loss, rows, absorbed, Some(slopes.view_mut()));
-    let predictions_of = |values: ArrayD<f64>| Point { weights: (), others: vec![("predictions".into(), values)] };
+    let predictions_of =
+        |values: ArrayD<f64>| Point { weights: AnyWeights::new(()), others: vec![("predictions".into(), values)] };
     let mut point = predictions_of(predictions.into_owned().into_dyn());
-    compare(&mut point, &predictions_of(slopes.into_dyn()), |point| {
+    compare(&mut point, &predictions_of(slopes.into_dyn()), &mut |point| {
         let predictions = matrix(&point.others[0].1);
         let rows = Rows { predictions: predictions.view(), targets: targets.view(), weights: &[] };
         sum_rows(loss, rows, absorbed, None)
@@ -505,19 +533,19 @@ mod tests {
     fn a_direction_finds_one_wrong_component_of_any_tensor() {
         let (layer, form) = (Lstm::new(3), Form::sequence(5, 2));
         let pass = Pass::training(Key::new(0));
-        let check = |point: &mut Point<_>, gradients: &Point<_>, loss: &mut dyn FnMut(&Point<_>) -> f64| {
+        let mut check = |point: &mut Point, gradients: &Point, loss: &mut dyn FnMut(&Point) -> f64| {
             let mut tensors = 0;
             gradients.visit(Path::root(""), &mut |_, _| tensors += 1);
             assert_eq!(tensors, 6, "kernel, recurrent kernel, bias, input and two states");
             for number in 0..tensors {
                 let mut wrong = gradients.clone();
                 nudge(&mut wrong, number, 1, 1e-4);
-                let report = along(point, &wrong, 1, &mut *loss);
+                let report = along(point, &wrong, 1, loss);
                 assert!(report.error() > TOLERANCE, "tensor {number}: {report}");
             }
             along(point, gradients, 3, loss)
         };
-        let report = with_recurrent(&layer, form, 2, pass, check).unwrap();
+        let report = with_layer(&*layer.erase(), &[3, 3], form, 2, pass, &mut check).unwrap();
         assert_eq!(report.compared, 3);
         assert!(report.error() < TOLERANCE, "{report}");
     }

@@ -4,11 +4,11 @@ use ndarray::{Array3, ArrayD};
 
 use super::{Point, Report, check_pass, compare, matrix, random_like, random_state, randomize, weighted_state};
 use crate::error::Result;
-use crate::layer::Pass;
+use crate::layer::{AnyWeights, DynCache, Pass};
 use crate::numeric::checks::check_count;
 use crate::random::Key;
-use crate::recurrent::{Block, Gates};
-use crate::recurrent::{Cell, Step, StepBack};
+use crate::recurrent::erased::DynCell;
+use crate::recurrent::{Block, Cell, Gates, Step, StepBack};
 use crate::tensor::State;
 use crate::weights::initializers::Init;
 use crate::weights::zeros_like;
@@ -57,11 +57,12 @@ pub fn gates<G: Gates>(gates: &G) -> Report {
     let (blocks, states) = (<G::Blocks<f64> as Block<f64>>::COUNT, <G::States<f64> as Block<f64>>::COUNT);
     let (sums, previous) = (random_like(&[UNITS, blocks], Key::new(7)), random_like(&[UNITS, states], Key::new(9)));
     let by = matrix(&random_like(&[UNITS, states], Key::new(10)));
-    let mut point = Point { weights: (), others: vec![("sums".into(), sums), ("previous".into(), previous)] };
+    let others = vec![("sums".into(), sums), ("previous".into(), previous)];
+    let mut point = Point { weights: AnyWeights::new(()), others };
     let mut gradients = point.clone();
 
     let rows = |tensor: &ArrayD<f64>, unit: usize| matrix(tensor).row(unit).to_vec();
-    let run = |point: &Point<()>, unit: usize| {
+    let run = |point: &Point, unit: usize| {
         let (sums, previous) = (rows(&point.others[0].1, unit), rows(&point.others[1].1, unit));
         let previous = G::States::<f64>::from_fn(|state| previous[state]);
         let (saved, next) = gates.forward(G::Blocks::<f64>::from_fn(|block| sums[block]), previous);
@@ -74,7 +75,7 @@ pub fn gates<G: Gates>(gates: &G) -> Report {
         (0..blocks).for_each(|block| gradients.others[0].1[[unit, block]] = dsums.get(block));
         (0..states).for_each(|state| gradients.others[1].1[[unit, state]] = dprevious.get(state));
     }
-    compare(&mut point, &gradients, |point| {
+    compare(&mut point, &gradients, &mut |point| {
         let loss = |unit: usize| {
             let (_, _, next) = run(point, unit);
             (0..states).map(|state| next.get(state) * by[[unit, state]]).sum::<f64>()
@@ -103,6 +104,11 @@ pub fn gates<G: Gates>(gates: &G) -> Report {
 /// Those of [`Cell::build`], and [`Error::InvalidOption`](crate::Error::InvalidOption) if the pass is none of training, if there
 /// are no samples, and if the cell has no states or more than [`MAX_STATES`](crate::tensor::MAX_STATES).
 pub fn cell<C: Cell<f64>>(cell: &C, inputs: usize, batch: usize, pass: Pass<'_>) -> Result<Report> {
+    step(&*cell.clone().erase(), inputs, batch, pass)
+}
+
+/// The same for a cell without its type.
+fn step(cell: &dyn DynCell<f64>, inputs: usize, batch: usize, pass: Pass<'_>) -> Result<Report> {
     check_pass(pass)?;
     check_count("batch", batch)?;
     let widths = cell.states();
@@ -112,21 +118,21 @@ pub fn cell<C: Cell<f64>>(cell: &C, inputs: usize, batch: usize, pass: Pass<'_>)
     let x = random_like(&[cell.masks(), batch, inputs], Key::new(11));
     let h = random_like(&[cell.masks(), batch, widths.as_slice()[0]], Key::new(12));
     let mut point = Point { weights, others: vec![("x".into(), x), ("h".into(), h)] };
-    point.add_state("previous", random_state(batch, widths, Key::new(9)));
-    let by = random_state(batch, widths, Key::new(10));
+    point.add_state("previous", random_state(batch, widths.as_slice(), Key::new(9)));
+    let by = random_state(batch, widths.as_slice(), Key::new(10));
 
     let cube = |tensor: &ArrayD<f64>| -> Array3<f64> {
         tensor.clone().into_dimensionality().expect("it has gates, samples and numbers")
     };
-    let mut cache = C::Cache::default();
-    let run = |point: &Point<C::Weights>, next: &mut State<f64>, cache: &mut C::Cache| {
+    let mut cache = cell.cache();
+    let run = |point: &Point, next: &mut State<f64>, cache: &mut DynCache| {
         let (x, h, previous) = (cube(&point.others[0].1), cube(&point.others[1].1), point.state("previous"));
         let pass = pass.masked(None);
         let at = Step { x: x.view(), h: Some(h.view()), masks: None, previous: previous.views(), t: 0, pass };
         cell.step(&point.weights, &at, next.views_mut(), cache);
     };
     let mut next = State::zeros(batch, widths);
-    run(&point, &mut next, &mut cache);
+    run(&point, &mut next, &mut *cache);
 
     let (x, h, previous) = (cube(&point.others[0].1), cube(&point.others[1].1), point.state("previous"));
     let (mut dx, mut dh) = (Array3::zeros(x.raw_dim()), Array3::zeros(h.raw_dim()));
@@ -135,12 +141,12 @@ pub fn cell<C: Cell<f64>>(cell: &C, inputs: usize, batch: usize, pass: Pass<'_>)
         Step { x: x.view(), h: Some(h.view()), masks: None, previous: previous.views(), t: 0, pass: pass.masked(None) };
     let (dnext, dprevious_to) = (by.views(), dprevious.views_mut());
     let back = StepBack { next: next.views(), dnext, dprevious: dprevious_to, dx: dx.view_mut(), dh: dh.view_mut() };
-    cell.step_back(&point.weights, &at, back, &mut cache, &mut dweights);
+    cell.step_back(&point.weights, &at, back, &mut *cache, &mut dweights);
     let others = vec![("x".into(), dx.into_dyn()), ("h".into(), dh.into_dyn())];
     let mut gradients = Point { weights: dweights, others };
     gradients.add_state("previous", dprevious);
-    Ok(compare(&mut point, &gradients, |point| {
-        run(point, &mut next, &mut cache);
+    Ok(compare(&mut point, &gradients, &mut |point| {
+        run(point, &mut next, &mut *cache);
         weighted_state(&next, &by)
     }))
 }

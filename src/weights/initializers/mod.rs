@@ -105,6 +105,7 @@ pub enum Initializer {
 
 /// Which count [`Initializer::VarianceScaling`] divides by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Fan {
     /// The inputs.
     #[serde(rename = "fan_in")]
@@ -120,6 +121,7 @@ pub enum Fan {
 /// From what [`Initializer::VarianceScaling`] draws, always with the variance that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Distribution {
     /// Evenly within ±√(3 · variance).
     Uniform,

@@ -2,7 +2,7 @@
 //! cell: other widths, inputs as rows of a table, states that do not fit.
 
 use bptt::initializers::Init;
-use bptt::layer::{Describe, Layer, Params, Pass, Path};
+use bptt::layer::{Backward, Describe, Forward, Layer, Params, Pass, Path};
 use bptt::numeric::Lane;
 use bptt::prelude::*;
 use bptt::random::Key;
@@ -18,19 +18,19 @@ use peephole_lstm::PeepholeLstm;
 use serde::{Deserialize, Serialize};
 use zoneout::Zoneout;
 
-#[path = "../examples/cells/coupled_lstm.rs"]
+#[path = "../../examples/cells/coupled_lstm.rs"]
 mod coupled_lstm;
-#[path = "../examples/cells/layer_norm_lstm.rs"]
+#[path = "../../examples/cells/layer_norm_lstm.rs"]
 mod layer_norm_lstm;
-#[path = "../examples/cells/min_gru.rs"]
+#[path = "../../examples/cells/min_gru.rs"]
 mod min_gru;
-#[path = "../examples/cells/minimal_unit.rs"]
+#[path = "../../examples/cells/minimal_unit.rs"]
 mod minimal_unit;
-#[path = "../examples/cells/normalization.rs"]
+#[path = "../../examples/cells/normalization.rs"]
 mod normalization;
-#[path = "../examples/cells/peephole_lstm.rs"]
+#[path = "../../examples/cells/peephole_lstm.rs"]
 mod peephole_lstm;
-#[path = "../examples/cells/zoneout.rs"]
+#[path = "../../examples/cells/zoneout.rs"]
 mod zoneout;
 
 fn zoned_out(units: usize, rate: f64) -> Rnn<Zoneout<Gated<bptt::recurrent::LstmGates>>> {
@@ -104,13 +104,14 @@ fn pass<L: Layer<f64>>(layer: &L, x: &Tensor<f64>, pass: Pass<'_>) -> (Vec<(Stri
     let (mut y, mut cache) = (Tensor::default(), L::Cache::default());
     // What an earlier pass has left there must not show.
     let mut dx = Tensor::Sequence(Array3::from_elem((1, ROWS, FEATURES), f64::NAN));
-    layer.forward(&weights, x, &mut y, &mut cache, pass);
+    layer.forward(&weights, Forward::new(x, &mut y, &mut cache, pass));
     let mut outcome = vec![("y".to_string(), y.rows().to_owned().into_dyn())];
     if pass.training {
         let mut gradients = weights.clone();
         gradients.visit_mut(Path::root(""), &mut |_, mut tensor| tensor.fill(0.0));
         let dy = Tensor::Vector(Array2::from_shape_fn(y.rows().dim(), |(b, h)| ((3 * b + h) as f64).cos()));
-        layer.backward(&weights, x, &y, &dy, Some(&mut dx), &mut cache, &mut gradients, pass);
+        let backward = Backward::new((x, &y), &dy, &mut cache, &mut gradients, pass);
+        layer.backward(&weights, backward.dx(&mut dx));
         gradients.visit(Path::root("dw"), &mut |path, g| outcome.push((path.to_string(), g.to_owned())));
     }
     (outcome, dx)
@@ -225,7 +226,8 @@ where
             // Without a state an output tells which inputs were dropped.
             weights.recurrent_kernel.fill(0.0);
             let mut y = Tensor::default();
-            layer.forward(&weights, &x, &mut y, &mut RnnCache::default(), Pass::training(Key::new(5)));
+            let mut cache = RnnCache::default();
+            layer.forward(&weights, Forward::new(&x, &mut y, &mut cache, Pass::training(Key::new(5))));
             let steps: Vec<_> = y.sequence().outer_iter().collect();
             let as_asked = steps.windows(2).all(|pair| (pair[0] != pair[1]) == per_step);
             assert!(as_asked, "per step {per_step}, recurrent dropout {recurrent_dropout}: {steps:?}");
@@ -248,7 +250,7 @@ fn cells_of_a_stack_draw_masks_of_their_own() {
     let x = Tensor::Sequence(Array3::from_elem((1, 1, FEATURES), 1.0));
     let (mut y, mut last) = (Tensor::default(), State::zeros(1, bptt::recurrent::Cell::<f64>::states(layer.cell())));
     let pass = Pass::training(Key::new(5));
-    layer.forward_from(&weights, &x, None, &mut y, Some(&mut last), &mut RnnCache::default(), pass);
+    layer.forward(&weights, Forward::new(&x, &mut y, &mut RnnCache::default(), pass).state(&mut last));
     // From a state of zero, what stays is zero.
     let stayed = |part: usize| last.parts[part].mapv(|value: f64| value == 0.0);
     assert!(stayed(0).iter().any(|&stayed| stayed) && stayed(1).iter().any(|&stayed| stayed));
@@ -319,10 +321,10 @@ fn a_step_from_a_state_that_lacks_a_part_is_refused() {
 #[test]
 #[should_panic(expected = "matrices of the sizes [(2, 3)], but layer and batch need [(2, 3), (2, 3)]")]
 fn a_sequence_from_a_state_that_lacks_a_part_is_refused() {
-    let (layer, weights, state) = a_state_that_lacks_a_part();
+    let (layer, weights, mut state) = a_state_that_lacks_a_part();
     let x = Tensor::Sequence(Array3::zeros((2, 2, FEATURES)));
     let (mut y, mut cache) = (Tensor::default(), RnnCache::default());
-    layer.forward_from(&weights, &x, Some(&state), &mut y, None, &mut cache, Pass::inference());
+    layer.forward(&weights, Forward::new(&x, &mut y, &mut cache, Pass::inference()).state(&mut state));
 }
 
 #[test]
@@ -332,7 +334,8 @@ fn the_way_back_of_a_run_without_training_is_refused() {
     let weights = layer.build(Form::sequence(None, FEATURES), &mut Init::new(Key::new(1))).unwrap();
     let x = Tensor::Sequence(Array3::<f64>::zeros((1, 2, FEATURES)));
     let (mut y, mut cache, mut gradients) = (Tensor::default(), RnnCache::default(), weights.clone());
-    layer.forward(&weights, &x, &mut y, &mut cache, Pass::inference());
+    layer.forward(&weights, Forward::new(&x, &mut y, &mut cache, Pass::inference()));
     let dy = y.clone();
-    layer.backward(&weights, &x, &y, &dy, None, &mut cache, &mut gradients, Pass::training(Key::new(1)));
+    let training = Pass::training(Key::new(1));
+    layer.backward(&weights, Backward::new((&x, &y), &dy, &mut cache, &mut gradients, training));
 }

@@ -6,7 +6,7 @@ use bptt::layer::Describe;
 use bptt::numeric::{Lane, Scalar};
 use bptt::recurrent::step_by_step;
 use bptt::recurrent::{Cell, CellMemory, Rnn, Run, Step, StepBack};
-use bptt::tensor::{State, Views, ViewsMut, Widths};
+use bptt::tensor::{State, ViewsMut, Widths};
 use bptt::testing::conformance::{Violation, violations};
 use ndarray::{Array1, Array2, ArrayView2, Axis, ShapeBuilder};
 use serde::{Deserialize, Serialize};
@@ -113,14 +113,13 @@ impl<F: Scalar> Cell<F> for Faulty {
         &self,
         w: &Weights<F>,
         at: &Step<'_, F>,
-        next: Views<'_, F>,
         mut back: StepBack<'_, F>,
         _: &mut f64,
         gradients: &mut Weights<F>,
     ) {
         let half = F::of(0.5);
         let dh = &back.dnext.view(0) + &(&back.dnext.view(1) * half);
-        let dz = dh * next.view(0).mapv(|h| F::one() - h * h);
+        let dz = dh * back.next.view(0).mapv(|h| F::one() - h * h);
         let dc = &back.dnext.view(1) * half;
         if self.is(Fault::OverwrittenState) {
             back.dprevious.view_mut(1).assign(&dc);
@@ -143,17 +142,19 @@ impl<F: Scalar> Cell<F> for Faulty {
         }
     }
 
-    fn run(&self, w: &Weights<F>, run: Run<'_, F>, memory: &mut CellMemory<F, Self>) {
-        let Run { x, tokens, mask, states, mut outputs, masks, pass } = run;
-        let seen = if self.is(Fault::ForgottenMask) { None } else { mask };
-        let (written, pass) = (outputs.as_mut().map(|outputs| outputs.view_mut()), pass.masked(None));
-        step_by_step(self, w, Run { x, tokens, mask: seen, states, outputs: written, masks, pass }, memory);
+    fn run(&self, w: &Weights<F>, mut run: Run<'_, F>, memory: &mut CellMemory<F, Self>) {
+        let mut steps = run.reborrow();
+        steps.pass = steps.pass.masked(None);
+        if self.is(Fault::ForgottenMask) {
+            steps.mask = None;
+        }
+        step_by_step(self, w, steps, memory);
         let factor = match self.fault {
             Fault::RunOfItsOwn => 1.001,
-            Fault::ShyOfMasks if mask.is_some() => 1.001,
+            Fault::ShyOfMasks if run.mask.is_some() => 1.001,
             _ => return,
         };
-        if let Some(outputs) = &mut outputs {
+        if let Some(outputs) = &mut run.outputs {
             outputs.mapv_inplace(|h| h * F::of(factor));
         }
     }

@@ -9,9 +9,9 @@ use bptt::prelude::*;
 use ndarray::ArrayD;
 use serde_json::Value;
 
+use super::layers::add;
+use super::{Input, compile_with, expect_number, golden, mask_of, optimizer};
 use crate::goldens::{expect_close, number, numbers, tensor};
-use crate::layers::add;
-use crate::{Input, compile_with, expect_number, golden, mask_of, optimizer};
 
 /// Any metric.
 pub struct AnyMetric<F>(Box<dyn Metric<F>>);

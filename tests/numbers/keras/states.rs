@@ -1,18 +1,17 @@
 //! Recurrent layers from given states, held against Keras' `initial_state` and `return_state`.
 
 use bptt::initializers::Init;
-use bptt::layer::{Layer, Params, Pass, Path};
+use bptt::layer::{Backward, Forward, Layer, Params, Pass, Path};
 use bptt::layers::Bidirectional;
-use bptt::layers::weights::{BidirectionalCache, BidirectionalWeights};
 use bptt::numeric::Scalar;
 use bptt::random::Key;
-use bptt::recurrent::{Cell, Rnn, RnnCache};
+use bptt::recurrent::{Cell, Rnn};
 use bptt::tensor::{Form, State, Tensor};
-use ndarray::{Array2, Array3, ArrayD, Axis};
+use ndarray::{Array2, Array3, ArrayD, Axis, concatenate};
 use serde_json::Value;
 
+use super::layers::{gru, lstm, merge, simple_rnn};
 use crate::goldens::{expect_close, golden, tensor};
-use crate::layers::{gru, lstm, merge, simple_rnn};
 
 /// A tensor of the file, time first if it has steps.
 fn read<F: Scalar>(value: &Value) -> Tensor<F> {
@@ -35,11 +34,33 @@ fn write<F: Scalar>(tensor: Tensor<F>) -> ArrayD<F> {
     }
 }
 
-/// States of the file, as many as each direction has.
-fn states<F: Scalar>(value: &Value, each: usize) -> Vec<State<F>> {
-    let parts: Vec<Array2<F>> =
-        value.as_array().unwrap().iter().map(|part| tensor(part).mapv(F::of).into_dimensionality().unwrap()).collect();
-    parts.chunks(each).map(|parts| State { parts: parts.to_vec() }).collect()
+/// A state of the file: in both directions the parts of the layer that runs forwards come first.
+fn state<F: Scalar>(value: &Value) -> State<F> {
+    let parts = value.as_array().unwrap().iter();
+    State { parts: parts.map(|part| tensor(part).mapv(F::of).into_dimensionality().unwrap()).collect() }
+}
+
+/// Outputs side by side, as `Merge::Concat` has them.
+fn side_by_side<F: Scalar>(outputs: &[Tensor<F>]) -> Tensor<F> {
+    let rows: Vec<_> = outputs.iter().map(Tensor::rows).collect();
+    let rows = concatenate(Axis(1), &rows).unwrap();
+    let mut whole = Tensor::default();
+    whole.like(&outputs[0], rows.ncols());
+    whole.rows_mut().assign(&rows);
+    whole
+}
+
+/// The same taken apart again, `count` of equal width.
+fn apart<F: Scalar>(whole: &Tensor<F>, count: usize) -> Vec<Tensor<F>> {
+    let rows = whole.rows();
+    let width = rows.ncols() / count;
+    let columns = rows.axis_chunks_iter(Axis(1), width).map(|columns| {
+        let mut output = Tensor::default();
+        output.like(whole, width);
+        output.rows_mut().assign(&columns);
+        output
+    });
+    columns.collect()
 }
 
 fn load<F: Scalar>(weights: &mut dyn Params<F>, case: &Value) {
@@ -58,9 +79,9 @@ fn find(weights: &Value, path: &str) -> ArrayD<f64> {
 /// What a case is compared by.
 struct Outcome<'a, F> {
     outputs: Vec<Tensor<F>>,
-    last: Vec<State<F>>,
+    last: State<F>,
     dx: Tensor<F>,
-    dinitial: Vec<State<F>>,
+    dinitial: State<F>,
     gradients: &'a dyn Params<F>,
 }
 
@@ -71,10 +92,9 @@ fn compare<F: Scalar>(outcome: Outcome<'_, F>, case: &Value, tolerance: f64) {
     for (output, golden) in outcome.outputs.into_iter().zip(list("outputs")) {
         expect_close(&write(output), &tensor(golden), tolerance, &format!("{name}: output"));
     }
-    for (key, states) in [("last", outcome.last), ("dinitial", outcome.dinitial)] {
-        let parts: Vec<_> = states.into_iter().flat_map(|state| state.parts).collect();
-        assert_eq!(parts.len(), list(key).len(), "{name}");
-        for (part, golden) in parts.into_iter().zip(list(key)) {
+    for (key, state) in [("last", outcome.last), ("dinitial", outcome.dinitial)] {
+        assert_eq!(state.parts.len(), list(key).len(), "{name}");
+        for (part, golden) in state.parts.into_iter().zip(list(key)) {
             expect_close(&part.into_dyn(), &tensor(golden), tolerance, &format!("{name}: {key}"));
         }
     }
@@ -101,69 +121,40 @@ fn zero_of<F: Scalar, P: Params<F> + Clone>(weights: &P) -> P {
     zero
 }
 
-fn one_direction<F: Scalar, C: Cell<F>>(layer: Rnn<C>, case: &Value, tolerance: f64) {
+fn check<F: Scalar, L: Layer<F>>(layer: &L, case: &Value, tolerance: f64) {
     let (x, mask) = (read::<F>(&case["x"]), mask_of(case));
     let pass = Pass::training(Key::new(0)).masked(mask.as_ref().map(|mask| mask.view()));
     let form = Form::sequence(None, x.sequence().len_of(Axis(2)));
     let mut weights = layer.build(form, &mut Init::new(Key::new(0))).unwrap();
     load(&mut weights, case);
-    let each = layer.states::<F>().as_slice().len();
-    let (initial, dlast) = (states::<F>(&case["initial"], each), states::<F>(&case["dlast"], each));
-    let (mut last, mut dinitial) = (initial.clone(), initial.clone());
-    let (mut y, mut dx, mut cache) = (Tensor::default(), Tensor::default(), RnnCache::default());
-    let mut gradients = zero_of(&weights);
-    layer.forward_from(&weights, &x, Some(&initial[0]), &mut y, Some(&mut last[0]), &mut cache, pass);
-    let (dy, dx_to, to) = (read(&case["doutputs"][0]), Some(&mut dx), Some(&mut dinitial[0]));
-    layer.backward_from(&weights, &x, &dy, Some(&dlast[0]), dx_to, to, &mut cache, &mut gradients, pass);
-    compare(Outcome { outputs: vec![y], last, dx, dinitial, gradients: &gradients }, case, tolerance);
-}
-
-fn both_directions<F: Scalar, A: Cell<F>>(layer: Rnn<A>, case: &Value, tolerance: f64) {
-    let layer: Bidirectional<A> = Bidirectional::new(layer).merge_mode(merge(&case["layer"]));
-    let (x, mask) = (read::<F>(&case["x"]), mask_of(case));
-    let pass = Pass::training(Key::new(0)).masked(mask.as_ref().map(|mask| mask.view()));
-    let form = Form::sequence(None, x.sequence().len_of(Axis(2)));
-    let mut weights: BidirectionalWeights<_, _> = Layer::<F>::build(&layer, form, &mut Init::new(Key::new(0))).unwrap();
-    load(&mut weights, case);
-    let each = case["initial"].as_array().unwrap().len() / 2;
-    let (initial, dlast) = (states::<F>(&case["initial"], each), states::<F>(&case["dlast"], each));
-    let (mut last, mut dinitial) = (initial.clone(), initial.clone());
-    let mut cache: BidirectionalCache<F, A, A> = BidirectionalCache::default();
-    let (mut dx, mut gradients) = (Tensor::default(), zero_of(&weights));
-    let from = [Some(&initial[0]), Some(&initial[1])];
-    let dlast = [Some(&dlast[0]), Some(&dlast[1])];
+    let (mut last, mut dinitial) = (state(&case["initial"]), state(&case["dlast"]));
     let doutputs: Vec<Tensor<F>> = case["doutputs"].as_array().unwrap().iter().map(read).collect();
-    let mut outputs = vec![Tensor::default(); doutputs.len()];
-    let (to, dto) = (pair(&mut last), pair(&mut dinitial));
-    match (&mut outputs[..], &doutputs[..]) {
-        ([y], [dy]) => {
-            layer.forward_from(&weights, &x, from, y, to, &mut cache, pass);
-            layer.backward_from(&weights, &x, dy, dlast, Some(&mut dx), dto, &mut cache, &mut gradients, pass);
-        }
-        ([y, z], [dy, dz]) => {
-            layer.forward_apart(&weights, &x, from, [y, z], to, &mut cache, pass);
-            layer.backward_apart(&weights, &x, [dy, dz], dlast, Some(&mut dx), dto, &mut cache, &mut gradients, pass);
-        }
-        _ => panic!("one output or two"),
-    }
+    let dy = side_by_side(&doutputs);
+    let (mut y, mut dx, mut cache) = (Tensor::default(), Tensor::default(), L::Cache::default());
+    let mut gradients = zero_of(&weights);
+    layer.forward(&weights, Forward::new(&x, &mut y, &mut cache, pass).state(&mut last));
+    let backward = Backward::new((&x, &y), &dy, &mut cache, &mut gradients, pass);
+    layer.backward(&weights, backward.dx(&mut dx).dstate(&mut dinitial));
+    let outputs = apart(&y, doutputs.len());
     compare(Outcome { outputs, last, dx, dinitial, gradients: &gradients }, case, tolerance);
 }
 
-/// The states of both directions, to be written.
-fn pair<F>(states: &mut [State<F>]) -> [Option<&mut State<F>>; 2] {
-    let mut states = states.iter_mut();
-    [states.next(), states.next()]
+/// Keras' `Bidirectional` of this layer.
+fn both_directions<C: Cell<f32> + Cell<f64>>(layer: Rnn<C>, options: &Value) -> Bidirectional {
+    Bidirectional::new(layer).merge_mode(merge(options))
 }
 
 fn run<F: Scalar>(case: &Value, tolerance: f64) {
     let (options, inner) = (&case["layer"], &case["layer"]["layer"]);
     match (options["class"].as_str().unwrap(), inner["class"].as_str()) {
-        ("SimpleRNN", None) => one_direction::<F, _>(simple_rnn(options), case, tolerance),
-        ("LSTM", None) => one_direction::<F, _>(lstm(options), case, tolerance),
-        ("GRU", None) => one_direction::<F, _>(gru(options), case, tolerance),
-        ("Bidirectional", Some("SimpleRNN")) => both_directions::<F, _>(simple_rnn(inner), case, tolerance),
-        ("Bidirectional", Some("LSTM")) => both_directions::<F, _>(lstm(inner), case, tolerance),
-        ("Bidirectional", Some("GRU")) => both_directions::<F, _>(gru(inner), case, tolerance),
+        ("SimpleRNN", None) => check::<F, _>(&simple_rnn(options), case, tolerance),
+        ("LSTM", None) => check::<F, _>(&lstm(options), case, tolerance),
+        ("GRU", None) => check::<F, _>(&gru(options), case, tolerance),
+        ("Bidirectional", Some("SimpleRNN")) => {
+            check::<F, _>(&both_directions(simple_rnn(inner), options), case, tolerance)
+        }
+        ("Bidirectional", Some("LSTM")) => check::<F, _>(&both_directions(lstm(inner), options), case, tolerance),
+        ("Bidirectional", Some("GRU")) => check::<F, _>(&both_directions(gru(inner), options), case, tolerance),
         classes => panic!("no layer for {classes:?}"),
     }
 }

@@ -223,7 +223,11 @@ fn stacked() {
 const MERGES: [Merge; 4] = [Merge::Concat, Merge::Sum, Merge::Mul, Merge::Average];
 
 /// T × B × dropout × return_sequences × merge modes, masked and not.
-fn bidirectional_grid<A: Cell<f64>, B: Cell<f64>>(forward: &Rnn<A>, backward: &Rnn<B>, merges: &[Merge]) {
+fn bidirectional_grid<A, B>(forward: &Rnn<A>, backward: &Rnn<B>, merges: &[Merge])
+where
+    A: Cell<f32> + Cell<f64>,
+    B: Cell<f32> + Cell<f64>,
+{
     for (steps, batch) in [(1, 1), (1, 3), (2, 1), (2, 3), (7, 1), (7, 3)] {
         for (dropout, recurrent_dropout) in [(0.0, 0.0), (0.3, 0.0), (0.3, 0.3)] {
             for sequences in [false, true] {
