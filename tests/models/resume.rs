@@ -201,7 +201,7 @@ fn a_state_with_a_name_twice_is_an_error() {
         error.to_string(),
         "the state of a callback has the name \"wait\" twice; give each of its numbers a name of its own"
     );
-    assert!(matches!(error, Error::DuplicateState { name } if name == "wait"));
+    assert!(matches!(error, Error::DuplicateState { name, .. } if name == "wait"));
     assert!(!path.exists(), "nothing is written that could not be read");
     // Two callbacks may have the same names.
     let (mut first, mut second) = (EarlyStopping::new().monitor("loss"), EarlyStopping::new().monitor("loss"));
