@@ -77,7 +77,7 @@ fn change_after_the_first_epoch(
         1 => change(training),
         _ => Ok(()),
     });
-    let result = model.fit(&x, &y, Fit::new().epochs(2).batch_size(5).callback(&mut callback));
+    let result = model.fit(&x, &y, Fit::new().epochs(2).shuffle(false).callback(&mut callback));
     drop(callback);
     (model, result)
 }
