@@ -1,8 +1,22 @@
-//! Activation functions, and their derivatives told from the output.
+//! Activation functions, with derivatives computed from the output.
 //!
-//! Every function here has a derivative that its own output determines (tanh′ = 1 − tanh², and so on), so a layer keeps
-//! its output for the backward pass and nothing else. Definitions as in Keras 3; `softmax` couples a whole row and
-//! therefore belongs to [`Dense`](crate::layers::Dense) alone.
+//! | Item | Meaning |
+//! | --- | --- |
+//! | [`Activation`] | Activation function, an option of many layers |
+//! | [`Activation::apply`] | Value of the function |
+//! | [`Activation::backward`] | Gradient before the function, from its output and the gradient of that |
+//!
+//! ```
+//! use bptt::prelude::*;
+//! let layers = Sequential::new().add(Lstm::new(8).activation(Activation::Softsign));
+//! let model = layers.add(Dense::new(3).activation(Activation::Softmax)).build(Form::sequence(5, 2), 42)?;
+//! assert_eq!(model.output_form(), Form::vector(3));
+//! # Ok::<(), bptt::Error>(())
+//! ```
+//!
+//! The derivative of each function follows from its output (tanh′ = 1 − tanh²), so a layer keeps only its output for the
+//! backward pass. Definitions are those of Keras 3. `Softmax` needs a whole row, so only [`Dense`](crate::layers::Dense) and
+//! [`Activate`](crate::layers::Activate) take it.
 
 use ndarray::{ArrayView2, ArrayViewMut2, Zip};
 use serde::{Deserialize, Serialize};
@@ -11,9 +25,9 @@ use crate::error::{Error, Result};
 use crate::numeric::Lane;
 use crate::numeric::Scalar;
 
-/// The function applied to what a layer has summed up.
+/// Activation function y of x.
 ///
-/// | name | y = |
+/// | Variant | y |
 /// | --- | --- |
 /// | `Linear` | x |
 /// | `Relu` | max(0, x) |
@@ -33,7 +47,7 @@ use crate::numeric::Scalar;
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Activation {
-    /// The value itself.
+    /// Identity.
     Linear,
     /// max(0, x).
     Relu,
@@ -41,20 +55,21 @@ pub enum Activation {
     Sigmoid,
     /// The hyperbolic tangent.
     Tanh,
-    /// Three straight lines near the logistic function.
+    /// Piecewise linear approximation of the logistic function.
     HardSigmoid,
-    /// A smooth `Relu`.
+    /// Smooth `Relu`.
     Softplus,
     /// x / (1 + |x|).
     Softsign,
     /// `Relu` with an exponential below zero.
     Elu,
-    /// A distribution over the row; for [`Dense`](crate::layers::Dense) only.
+    /// Distribution over the features, only for [`Dense`](crate::layers::Dense) and
+    /// [`Activate`](crate::layers::Activate).
     Softmax,
 }
 
 impl Activation {
-    /// The function of each element. `Softmax` is no function of one element and leaves it as it is.
+    /// Applies the function to each element. `Softmax` is not elementwise and leaves it unchanged.
     #[inline(always)]
     pub fn apply<L: Lane>(self, x: L) -> L {
         let zero = x.splat(0.0);
@@ -72,7 +87,7 @@ impl Activation {
         }
     }
 
-    /// `dy` times the derivative, from the output `y` of [`apply`](Activation::apply).
+    /// Returns `dy` times the derivative, from the output `y` of [`apply`](Activation::apply).
     #[inline(always)]
     pub fn backward<L: Lane>(self, y: L, dy: L) -> L {
         let zero = y.splat(0.0);
@@ -93,7 +108,7 @@ impl Activation {
         }
     }
 
-    /// Refuses `Softmax` where each element stands alone.
+    /// Returns an error for `Softmax`, where an elementwise function is needed.
     pub(crate) fn expect_elementwise(self, option: &'static str) -> Result<()> {
         match self {
             Activation::Softmax => Err(Error::InvalidOption {
@@ -109,7 +124,7 @@ impl Activation {
     pub(crate) fn apply_rows<F: Scalar>(self, mut rows: ArrayViewMut2<'_, F>) {
         if self == Activation::Softmax {
             for mut row in rows.rows_mut() {
-                // Subtracting the largest changes nothing in the quotient and keeps exp from overflowing.
+                // Subtracting the maximum keeps exp from overflowing and does not change the quotient.
                 let largest = row.fold(F::neg(F::one() / F::zero()), |a, &b| Lane::max(a, b));
                 row.mapv_inplace(|x| Lane::exp(x - largest));
                 let sum = row.sum();

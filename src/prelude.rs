@@ -1,4 +1,15 @@
-//! The names that most programs need: `use bptt::prelude::*;`.
+//! Names that most programs need, imported by `use bptt::prelude::*;`.
+//!
+//! | From | Names |
+//! | --- | --- |
+//! | [`models`](crate::models) | [`Sequential`], [`Model`], [`Fit`] |
+//! | [`layers`](crate::layers) | [`Bidirectional`], [`Dense`], [`Dropout`], [`Embedding`], [`Gru`], [`Lstm`], [`SimpleRnn`] |
+//! | [`activations`](crate::activations) | [`Activation`] |
+//! | [`losses`](crate::losses) | [`BinaryCrossentropy`], [`MeanSquaredError`], [`SparseCategoricalCrossentropy`] |
+//! | [`metrics`](crate::metrics) | [`MeanMetric`] |
+//! | [`optimizers`](crate::optimizers) | [`Adam`], [`RmsProp`], [`Sgd`] |
+//! | [`callbacks`](crate::callbacks) | [`EarlyStopping`], [`ModelCheckpoint`] |
+//! | [`tensor`](crate::tensor) | [`Form`] |
 //!
 //! ```
 //! use bptt::prelude::*;

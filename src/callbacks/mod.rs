@@ -1,28 +1,42 @@
-//! What can be done while a model trains: stop it, save it, show it.
+//! Callbacks: what is done while a model trains, such as stopping, saving and logging.
 //!
-//! A [`Callback`] has a hook for each moment, all of which do nothing by default. [`Fit::callback`](crate::models::Fit::callback)
-//! borrows it, so it can be asked afterwards, as [`EarlyStopping::best_epoch`].
-//!
-//! | callback | what it does |
+//! | Callback | Meaning |
 //! | --- | --- |
-//! | [`EarlyStopping`] | ends training when a figure has stopped getting better, and puts the best weights back |
-//! | [`ModelCheckpoint`] | saves the model: every epoch, every few batches, or only the best |
-//! | [`ReduceLROnPlateau`] | lowers the learning rate when a figure has stopped getting better |
-//! | [`LearningRateScheduler`] | sets the learning rate of each epoch by a function |
-//! | [`CsvLogger`] | writes the figures so far to a file after each epoch |
-//! | [`TerminateOnNaN`] | ends training when the loss is no number any more |
-//! | `ProgressBar` (feature `progress`) | shows training on a terminal, or in lines |
-//! | `StopOnInterrupt` (feature `interrupt`) | ends training cleanly on Ctrl-C |
-//! | [`LambdaCallback`] | closures |
+//! | [`EarlyStopping`] | Stops when a figure no longer improves, and can restore the best weights |
+//! | [`ModelCheckpoint`] | Saves the model: every epoch, every few batches, or only the best |
+//! | [`ReduceLROnPlateau`] | Lowers the learning rate when a figure no longer improves |
+//! | [`LearningRateScheduler`] | Sets the learning rate of each epoch by a function |
+//! | [`CsvLogger`] | Writes the figures of all epochs to a file |
+//! | [`TerminateOnNaN`] | Stops when the loss is NaN or infinite |
+//! | `ProgressBar` (feature `progress`) | Shows progress on a terminal |
+//! | `StopOnInterrupt` (feature `interrupt`) | Stops cleanly on Ctrl-C |
+//! | [`LambdaCallback`] | Calls closures |
+//! | [`Callback`] | The trait, for callbacks of your own |
 //!
-//! The order of calls is that of Keras: `on_train_begin`; for each epoch `on_epoch_begin`, for each batch
-//! `on_batch_end`, validation if it is due, `on_epoch_end`; last `on_train_end`. At each moment the callbacks are
-//! called in the order in which they were added. They share one [`Logs`](crate::models::Logs), which goes into the
-//! history when the last has seen it. A training that [`Training::stop`] ends in the middle of an epoch still gets that
-//! epoch's validation, `on_epoch_end` and `on_train_end`.
+//! [`Fit::callback`](crate::models::Fit::callback) borrows a callback, so it can be asked for its results afterwards:
 //!
-//! Keras' `BackupAndRestore` is an option of the training, [`Fit::backup`](crate::models::Fit::backup), for it holds the state of
-//! all callbacks.
+//! ```
+//! use bptt::prelude::*;
+//! use ndarray::array;
+//!
+//! let mut model = Sequential::new().add(Dense::new(1)).build(Form::vector(1), 42)?;
+//! model.compile(Sgd::new(0.1), MeanSquaredError);
+//! let (x, y) = (array![[0.0_f32], [1.0]], array![1.0_f32, 3.0]);
+//!
+//! let mut stopping = EarlyStopping::new().monitor("loss").patience(2).min_delta(0.01);
+//! let history = model.fit(&x, &y, Fit::new().epochs(1000).callback(&mut stopping))?;
+//! assert!(history.epochs() < 1000);
+//! assert_eq!(stopping.stopped_epoch(), Some(history.epochs()));
+//! # Ok::<(), bptt::Error>(())
+//! ```
+//!
+//! The order of calls is that of Keras: `on_train_begin`; for each epoch `on_epoch_begin`, for each batch `on_batch_end`,
+//! then validation if it is due and `on_epoch_end`; finally `on_train_end`. At each moment callbacks run in the order in which
+//! they were added. They share one [`Logs`](crate::models::Logs), which enters the history after the last of them. If
+//! [`Training::stop`] ends an epoch early, its validation, `on_epoch_end` and `on_train_end` still run.
+//!
+//! Keras' `BackupAndRestore` is an option of the training, [`Fit::backup`](crate::models::Fit::backup), because it holds the
+//! state of all callbacks.
 
 mod csv_logger;
 mod early_stopping;

@@ -32,7 +32,7 @@ const WORD_INDEX_SHA256: &str = "027313fe9a320280f3bf0fac5baf58c4a683cf39a7ed9c3
 const CHUNK: usize = 64 * 1024;
 
 /// A download that did not end with the right file; nothing is left of it. It arrives as
-/// [`Error::Other`](crate::Error::Other).
+/// [`Error::Other`].
 #[derive(Debug, thiserror::Error)]
 #[error("cannot download {url}: {failure}; or save the file yourself as {}", place.display())]
 #[non_exhaustive]

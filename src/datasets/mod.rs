@@ -1,9 +1,19 @@
-//! Data sets to learn from and to test with, all of the same shape: a [`Corpus`] of [`Reviews`].
+//! Data sets of movie reviews, as a [`Corpus`] of training and test [`Reviews`].
 //!
-//! `imdb` (feature `imdb`) reads the movie reviews from Keras' own file, and its list of words; `cache` and `download` are
-//! about where these files come from. `synthetic` makes a corpus of the same shape when there is none.
+//! | Item | Meaning |
+//! | --- | --- |
+//! | [`Synthetic`] | Corpus made from a seed, without files, in the form of IMDB's |
+//! | `imdb` (feature `imdb`) | IMDB's reviews from Keras' own file, and their word index |
+//! | `cache` (feature `imdb`) | Folder in which Keras' files are looked for |
+//! | `download` (feature `download`) | Download of these files |
 //!
-//! `sequences` and `labels` of one [`Reviews`] have the same length; an id 0 never occurs (it is left to padding).
+//! ```
+//! use bptt::datasets::Synthetic;
+//! let corpus = Synthetic::new(7).train(4).test(2).generate()?;
+//! assert_eq!(corpus.train.labels.len(), 4);
+//! assert_eq!(corpus.train.sequences[0][0], 1); // the start of a review
+//! # Ok::<(), bptt::Error>(())
+//! ```
 
 #[cfg(feature = "imdb")]
 pub mod cache;
@@ -15,9 +25,7 @@ pub mod synthetic;
 
 pub use synthetic::Synthetic;
 
-/// Reviews as sequences of word ids, and their labels.
-///
-/// # Example
+/// Reviews as sequences of word ids, and their labels. Both have the same length.
 ///
 /// ```
 /// use bptt::datasets::Reviews;
@@ -27,42 +35,38 @@ pub use synthetic::Synthetic;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Reviews {
-    /// One review each, from its first word to its last: 1 marks the start, 2 stands for a word outside the vocabulary,
-    /// any other id is the word's frequency rank (from 1) plus 3.
+    /// Word ids of each review: 1 is the start, 2 a word outside the vocabulary, any other id the word's frequency rank (from
+    /// 1) plus 3. Id 0 never occurs; it is for padding.
     pub sequences: Vec<Vec<u32>>,
-    /// One label per review, in the same order: 1 for a favourable review, 0 for an unfavourable one.
+    /// Label of each review: 1 for a favourable one, 0 for an unfavourable one.
     pub labels: Vec<u8>,
 }
 
 impl Reviews {
-    /// The number of reviews.
+    /// Returns the number of reviews.
     pub fn len(&self) -> usize {
         self.sequences.len()
     }
 
-    /// Whether there is no review at all.
+    /// Returns whether there are no reviews.
     pub fn is_empty(&self) -> bool {
         self.sequences.is_empty()
     }
 }
 
-/// A corpus as it is handed out: the part to learn from and the part to be judged on.
-///
-/// # Example
+/// Training and test reviews.
 ///
 /// ```
 /// use bptt::datasets::{Corpus, Synthetic};
 ///
-/// # fn main() -> bptt::Result<()> {
 /// let Corpus { train, test } = Synthetic::new(7).train(4).test(2).generate()?;
 /// assert_eq!((train.len(), test.len()), (4, 2));
-/// # Ok(())
-/// # }
+/// # Ok::<(), bptt::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Corpus {
-    /// The reviews to learn from; a validation part is split off these.
+    /// Reviews for training and validation.
     pub train: Reviews,
-    /// The reviews kept aside for the final figure.
+    /// Reviews for the final evaluation.
     pub test: Reviews,
 }

@@ -1,11 +1,11 @@
-//! Models in files, and the kinds of layers that a file may name.
+//! Files of models, and the registry of the kinds of layers that they may name.
 //!
-//! | item | what it is |
+//! | Item | Meaning |
 //! | --- | --- |
-//! | [`Registry`] | the kinds of layers that a file may name: the built-in ones, and your own |
-//! | [`Model::save`](crate::models::Model::save), [`Model::load`](crate::models::Model::load) | a model as one file |
-//! | [`Model::save_weights`](crate::models::Model::save_weights), [`Model::load_weights`](crate::models::Model::load_weights) | its weights alone |
-//! | [`ModelState::save`](crate::models::ModelState::save) | a state to go on from |
+//! | [`Registry`] | Kinds of layers that a file may name: the built-in ones and your own |
+//! | [`Model::save`], [`Model::load`] | Model in one file |
+//! | [`Model::save_weights`], [`Model::load_weights`] | Weights alone |
+//! | [`ModelState::save`](crate::models::ModelState::save) | State from which a sequence continues |
 //!
 //! ```
 //! use bptt::prelude::*;
@@ -18,6 +18,11 @@
 //! # std::fs::remove_file(&file).unwrap();
 //! # Ok::<(), bptt::Error>(())
 //! ```
+//!
+//! [`Model::save`]: crate::models::Model::save
+//! [`Model::load`]: crate::models::Model::load
+//! [`Model::save_weights`]: crate::models::Model::save_weights
+//! [`Model::load_weights`]: crate::models::Model::load_weights
 
 mod checkpoint;
 mod once;

@@ -3,7 +3,7 @@
 //! A file holds a tree of kinds: what is made of others holds them as parts, each of which is looked up by itself.
 
 use std::any::{Any, TypeId};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::rc::Rc;
@@ -43,7 +43,7 @@ struct Kinds(BTreeMap<(TypeId, &'static str), Make>);
 
 impl<F> fmt::Debug for Registry<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.kinds.names()).finish()
+        f.debug_set().entries(self.kinds.known()).finish()
     }
 }
 
@@ -80,13 +80,16 @@ impl Kinds {
         made.downcast().map(|layer| *layer).map_err(|_| self.unknown(kind))
     }
 
-    /// The kinds in the order of the alphabet, each once: a cell has the kind of its layer.
-    fn names(&self) -> BTreeSet<&'static str> {
-        self.0.keys().map(|&(_, kind)| kind).collect()
+    fn unknown(&self, kind: &str) -> Error {
+        Error::UnknownKind { kind: kind.into(), known: self.known() }
     }
 
-    fn unknown(&self, kind: &str) -> Error {
-        Error::UnknownKind { kind: kind.into(), known: self.names().into_iter().map(String::from).collect() }
+    /// All kinds in order, of a cell and its layer once.
+    fn known(&self) -> Vec<String> {
+        let mut known: Vec<String> = self.0.keys().map(|(_, kind)| kind.to_string()).collect();
+        known.sort_unstable();
+        known.dedup();
+        known
     }
 }
 

@@ -1,19 +1,18 @@
-//! The contract between a layer and whatever runs it: for those who write layers of their own.
+//! Traits and types for layers of your own.
+//!
+//! | Item | Meaning |
+//! | --- | --- |
+//! | [`Layer`] | The trait of layers |
+//! | [`Describe`] | The trait that layers, cells and gates share |
+//! | [`Forward`], [`Backward`] | Arguments of a forward and of a backward pass |
+//! | [`Pass`] | Mode of a pass: training or not, mask, source of dropout masks |
+//! | [`Carry`] | State that a layer carries from one part of a sequence to the next |
+//! | [`Params`], [`params!`](crate::params) | Weights as structs whose tensors are listed once |
+//! | [`WeightOptions`] | Regularizer and constraint of a weight |
 //!
 //! A layer is a plain description (`Lstm::new(8).dropout(0.3)`): options, no numbers. It builds weights for an input
-//! [`Form`] and computes with weights that are passed in. What a pass changes belongs to the caller: the output, a cache
-//! that is used again for the next batch, the gradients. So one model serves many threads, and a backward pass cannot
-//! meet the wrong forward pass.
-//!
-//! | item | what it is |
-//! | --- | --- |
-//! | [`Layer`] | the trait of layers |
-//! | [`Describe`] | what layers, cells and gates have in common |
-//! | [`Forward`], [`Backward`] | the arguments of a pass |
-//! | [`Pass`] | training or not, which steps count, where random masks come from |
-//! | [`Carry`] | what a layer remembers from one part of a sequence to the next |
-//! | [`Params`], [`params!`](crate::params) | weights as structs whose tensors are listed once |
-//! | [`WeightOptions`] | the regularizer and the constraint of a weight |
+//! [`Form`] and computes with weights that are passed in. The caller owns what a pass changes: the output, the gradients,
+//! and a cache that is reused for the next batch. So one model serves many threads.
 //!
 //! A layer that multiplies each feature by a weight:
 //!
@@ -104,28 +103,27 @@ use crate::numeric::Scalar;
 use crate::tensor::{Form, Mask, Tensor, Widths};
 use crate::weights::initializers::Init;
 
-/// What layers, cells and gates have in common: plain data that can be saved under the name of its kind.
+/// Plain data that is saved under the name of its kind: what layers, cells and gates have in common.
 ///
-/// To be read from a file again it has to be [registered](crate::io::Registry).
+/// To be loaded from a file, the type must be [registered](crate::io::Registry).
 pub trait Describe: Clone + Debug + Serialize + DeserializeOwned + Send + Sync + 'static {
-    /// The kind's name in saved files and summaries, unlike that of any other kind: `"Lstm"`, `"my_crate::Mgu"`.
+    /// Returns the unique name of the kind in files and summaries, such as `"Lstm"` or `"my_crate::Mgu"`.
     fn kind() -> &'static str;
 }
 
-/// A layer: output from input, and gradients from the gradient of the output.
+/// Layer: computes outputs from inputs, and gradients from the gradient of the output.
 ///
-/// Shapes below are those of [`Tensor`]: time first. `forward` and `backward` are called only with inputs of the form
-/// that [`output_form`](Layer::output_form) accepted, with token ids below [`vocabulary`](Layer::vocabulary), and with
-/// weights that [`build`](Layer::build) made for it; a [`Model`](crate::models::Model) has seen to that, and answers what a user
-/// passes in with an error. A caller of a layer itself has to see to it: the built-in ones panic on anything else. No
-/// time steps and no samples are sizes like any other.
+/// Shapes are those of [`Tensor`]: time first. `forward` and `backward` may rely on inputs of the form that
+/// [`output_form`](Layer::output_form) accepted, on token ids below [`vocabulary`](Layer::vocabulary), and on weights that
+/// [`build`](Layer::build) made. A [`Model`](crate::models::Model) checks this and returns an error to its user; direct
+/// callers must ensure it, as built-in layers panic otherwise. Zero time steps and zero samples are valid sizes.
 pub trait Layer<F: Scalar>: Describe {
-    /// The weights: a struct with [`params!`](crate::params), or `()`.
+    /// Weights: a struct with [`params!`](crate::params), or `()`.
     type Weights: Params<F> + Clone + Debug;
-    /// What the backward pass needs and cannot read from input, output or weights. Grows once and is used again.
+    /// What the backward pass needs besides input, output and weights. It is reused from batch to batch.
     type Cache: Default + Send + 'static;
 
-    /// The form of the output for inputs of the form `input`.
+    /// Returns the form of the output for inputs of the form `input`.
     ///
     /// # Errors
     ///
@@ -133,53 +131,55 @@ pub trait Layer<F: Scalar>: Describe {
     /// [`Error::InvalidOption`](crate::Error::InvalidOption) if one of its own options is out of range.
     fn output_form(&self, input: Form) -> Result<Form>;
 
-    /// New weights for inputs of the form `input`, all in standard layout.
+    /// Returns new weights for inputs of the form `input`, all in standard layout.
     ///
     /// # Errors
     ///
     /// Those of [`output_form`](Layer::output_form), and of the initializers.
     fn build(&self, input: Form, init: &mut Init) -> Result<Self::Weights>;
 
-    /// Writes the output, and what the backward pass will need into the cache.
+    /// Writes the output, and into the cache what the backward pass needs.
     ///
-    /// A layer that [carries](Layer::carry) a state starts from [`Forward::state`], if it is given one, and leaves the state
-    /// after [`Forward::kept`] steps in it.
+    /// A layer that [carries](Layer::carry) a state starts from [`Forward::state`], if there is one, and replaces it by the
+    /// state after [`Forward::kept`] steps.
     fn forward(&self, weights: &Self::Weights, forward: Forward<'_, F, Self::Cache>);
 
-    /// From the gradient of the output, adds the gradients of the weights to [`Backward::gradients`] and writes that of the
-    /// input into [`Backward::dx`] if it is asked for.
+    /// Adds the gradients of the weights to [`Backward::gradients`], and writes that of the input into [`Backward::dx`] if
+    /// it is requested.
     ///
-    /// A layer that carries a state takes the gradient of the last one from [`Backward::dstate`], if it is given one, and
-    /// leaves that of the first in it.
+    /// A layer that carries a state takes the gradient of the last state from [`Backward::dstate`], if there is one, and
+    /// replaces it by that of the first state.
     fn backward(&self, weights: &Self::Weights, backward: Backward<'_, F, Self::Cache, Self::Weights>);
 
-    /// The function that the layer applies last, which a loss may take over: see [`Pass::absorbed`].
+    /// Returns the activation that the layer applies last, which a loss may take over: see [`Pass::absorbed`].
     fn final_activation(&self) -> Activation {
         Activation::Linear
     }
 
-    /// Whether the layer takes [`Tensor::Lookup`] in place of a sequence in this pass. If so, `dx` is the gradient of the
-    /// table, as a sequence (1, V, D).
+    /// Returns whether the layer takes a [`Tensor::Lookup`] instead of a sequence in this pass. If so, `dx` is the gradient
+    /// of the table, as a sequence (1, V, D).
     fn takes_lookups(&self, _pass: Pass<'_>) -> bool {
         false
     }
 
-    /// Turns the mask of the input into that of the output. By default it is handed on, which is right for a layer that
-    /// treats each step alike; for an output without steps it ends by itself.
+    /// Changes the mask of the input to that of the output.
+    ///
+    /// By default it stays, which is right for a layer that treats each time step alike. For an output without time steps
+    /// the mask ends anyway.
     fn output_mask(&self, _x: &Tensor<F>, _mask: &mut Mask) {}
 
-    /// What the layer must remember to go on from one part of a sequence to the next. By default it needs the whole sequence.
+    /// Returns what the layer carries from one part of a sequence to the next. By default it needs the whole sequence.
     fn carry(&self) -> Carry {
         Carry::Everything
     }
 
-    /// The regularizer and the constraint of the weight at this path, as [`Params`] of [`Layer::Weights`] names it. A model
-    /// asks once, when it is built.
+    /// Returns the regularizer and the constraint of the weight at this path, as [`Params`] of [`Layer::Weights`] names it.
+    /// A model asks once, when it is built.
     fn weight_options(&self, _path: Path<'_>) -> WeightOptions {
         WeightOptions::default()
     }
 
-    /// How many token ids the layer knows, if it takes token ids: 0 to one less than this.
+    /// Returns the size of the vocabulary, if the layer takes token ids: they are below it.
     fn vocabulary(&self) -> Option<usize> {
         None
     }
@@ -203,14 +203,14 @@ macro_rules! erase_layer {
 }
 pub(crate) use erase_layer;
 
-/// What a layer must remember of the steps that it has seen, to go on with the next ones.
+/// What a layer carries from the time steps that it has seen to the next ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Carry {
-    /// Nothing: it treats each step by itself.
+    /// Nothing: each time step is independent.
     Nothing,
-    /// A state with these widths, which a [`State`](crate::tensor::State) of the batch holds.
+    /// A [`State`](crate::tensor::State) with these widths.
     State(Widths),
-    /// Everything: it looks at the whole sequence, as one that goes backwards does.
+    /// Everything: the layer needs the whole sequence, for example because it goes backwards.
     Everything,
 }

@@ -1,7 +1,7 @@
-//! A fully connected layer: y = activation(x·W + b).
+//! Fully connected layer: y = activation(x·W + b).
 //!
-//! On a sequence it is applied to each step. Backward: dz = dy ∘ activation′, dW = xᵀ·dz, db = Σ dz, dx = dz·Wᵀ, with the
-//! steps of a sequence as further rows.
+//! A sequence is treated as a batch of all its time steps. Backward: dz = dy ∘ activation′, dW = xᵀ·dz, db = Σ dz,
+//! dx = dz·Wᵀ.
 
 use ndarray::{Array1, Array2};
 use serde::{Deserialize, Serialize};
@@ -19,34 +19,64 @@ use crate::weights::constraints::Constraint;
 use crate::weights::initializers::{Init, Initializer};
 use crate::weights::regularizers::Regularizer;
 
-/// A fully connected layer: y = activation(x·W + b).
+/// Fully connected layer.
 ///
-/// # Shapes
+/// ```text
+/// y = α(x·W + b)
+/// ```
 ///
-/// Vectors (B, D) to (B, units), or sequences (T, B, D) to (T, B, units). Weights: `kernel` (D, units), `bias` (units).
+/// Here α is the `activation`. On a sequence the layer works on each time step, with the same weights.
+///
+/// ```
+/// use bptt::prelude::*;
+/// use ndarray::array;
+///
+/// // Is exactly one of two inputs set?
+/// let x = array![[0.0_f32, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]];
+/// let y = array![0.0_f32, 1.0, 1.0, 0.0];
+///
+/// let mut model = Sequential::new()
+///     .add(Dense::new(8).activation(Activation::Tanh))
+///     .add(Dense::new(1).activation(Activation::Sigmoid))
+///     .build(Form::vector(2), 42)?;
+/// model.compile(Adam::new(0.05), BinaryCrossentropy::new());
+/// let history = model.fit(&x, &y, Fit::new().epochs(100))?;
+/// let loss = history.get("loss");
+/// assert!(loss[99] < loss[0]);
+/// # Ok::<(), bptt::Error>(())
+/// ```
 ///
 /// # Options
 ///
-/// | name | default | purpose | range |
-/// | --- | --- | --- | --- |
-/// | `units` | | size of the output | at least 1 |
-/// | `activation` | linear | applied last | any [`Activation`] |
-/// | `use_bias` | true | whether there is a b | |
-/// | `kernel_initializer` | Glorot uniform | start of W | any [`Initializer`] |
-/// | `bias_initializer` | zeros | start of b | any [`Initializer`] for vectors |
-/// | `kernel_regularizer`, `bias_regularizer` | none | a penalty on W or b | any [`Regularizer`] |
-/// | `kernel_constraint`, `bias_constraint` | none | what holds for W or b after each step | any [`Constraint`] |
+/// | Option | Default | Meaning |
+/// | --- | --- | --- |
+/// | `units` | required | Number of units, at least 1 |
+/// | `activation` | linear | [`Activation`] of the sum |
+/// | `use_bias` | true | Whether there is a bias |
+/// | `kernel_initializer` | Glorot uniform | [`Initializer`] of the kernel W |
+/// | `bias_initializer` | zeros | [`Initializer`] of the bias b |
+/// | `kernel_regularizer` | none | [`Regularizer`] of the kernel |
+/// | `bias_regularizer` | none | [`Regularizer`] of the bias |
+/// | `kernel_constraint` | none | [`Constraint`] on the kernel |
+/// | `bias_constraint` | none | [`Constraint`] on the bias |
 ///
-/// ```
-/// use bptt::activations::Activation;
-/// use bptt::layer::Layer;
-/// use bptt::layers::Dense;
-/// use bptt::tensor::Form;
-/// let dense = Dense::new(3).activation(Activation::Softmax);
-/// let output = Layer::<f32>::output_form(&dense, Form::vector(5))?;
-/// assert_eq!(output, Form::vector(3));
-/// # Ok::<(), bptt::Error>(())
-/// ```
+/// # Shapes
+///
+/// | What | Shape |
+/// | --- | --- |
+/// | input | (B, D), or a sequence (B, T, D) |
+/// | output | (B, units), or (B, T, units) |
+/// | `kernel` | (D, units) |
+/// | `bias` | (units) |
+///
+/// # Errors
+///
+/// Building a model returns an [`Error::Layer`] that names the layer. Its source is [`Error::InvalidOption`] for an option
+/// out of range, or [`Error::Form`] if the input is token ids.
+///
+/// [`Error::Layer`]: crate::Error::Layer
+/// [`Error::InvalidOption`]: crate::Error::InvalidOption
+/// [`Error::Form`]: crate::Error::Form
 #[doc(alias = "Linear")]
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -63,7 +93,7 @@ pub struct Dense {
 }
 
 impl Dense {
-    /// A layer with this many outputs.
+    /// Returns a layer with this number of units.
     pub fn new(units: usize) -> Self {
         Dense {
             units,
@@ -76,63 +106,63 @@ impl Dense {
         }
     }
 
-    /// The function applied last.
+    /// Sets the activation.
     pub fn activation(self, activation: Activation) -> Self {
         Dense { activation, ..self }
     }
 
-    /// Whether a bias is added.
+    /// Sets whether there is a bias.
     pub fn use_bias(self, use_bias: bool) -> Self {
         Dense { use_bias, ..self }
     }
 
-    /// How the kernel starts.
+    /// Sets the initializer of the kernel.
     pub fn kernel_initializer(self, kernel_initializer: Initializer) -> Self {
         Dense { kernel_initializer, ..self }
     }
 
-    /// How the bias starts.
+    /// Sets the initializer of the bias.
     pub fn bias_initializer(self, bias_initializer: Initializer) -> Self {
         Dense { bias_initializer, ..self }
     }
 
-    /// A penalty on the kernel, a term of the loss.
+    /// Sets a penalty on the kernel, which is added to the loss.
     pub fn kernel_regularizer(self, regularizer: Regularizer) -> Self {
         Dense { kernel: WeightOptions { regularizer: Some(regularizer), ..self.kernel }, ..self }
     }
 
-    /// A penalty on the bias, a term of the loss.
+    /// Sets a penalty on the bias, which is added to the loss.
     pub fn bias_regularizer(self, regularizer: Regularizer) -> Self {
         Dense { bias: WeightOptions { regularizer: Some(regularizer), ..self.bias }, ..self }
     }
 
-    /// What holds for the kernel after each step of the optimizer.
+    /// Sets a constraint on the kernel, applied after each step of the optimizer.
     pub fn kernel_constraint(self, constraint: Constraint) -> Self {
         Dense { kernel: WeightOptions { constraint: Some(constraint), ..self.kernel }, ..self }
     }
 
-    /// What holds for the bias after each step of the optimizer.
+    /// Sets a constraint on the bias, applied after each step of the optimizer.
     pub fn bias_constraint(self, constraint: Constraint) -> Self {
         Dense { bias: WeightOptions { constraint: Some(constraint), ..self.bias }, ..self }
     }
 
-    /// What this pass applies last: nothing if the loss takes it over.
+    /// Returns the activation that this pass applies: none if the loss takes it over.
     fn applied(&self, pass: Pass<'_>) -> Activation {
         if pass.absorbed { Activation::Linear } else { self.activation }
     }
 }
 
-/// The weights of [`Dense`].
+/// Weights of [`Dense`].
 #[derive(Clone, Debug)]
 pub struct DenseWeights<F> {
-    /// W (D, units).
+    /// Kernel W (D, units).
     pub kernel: Array2<F>,
-    /// b (units).
+    /// Bias b (units).
     pub bias: Option<Array1<F>>,
 }
 crate::params!(DenseWeights { kernel, bias });
 
-/// Room for the gradient of x·W + b, for W as products want it, and for the sum of x·dz.
+/// Cache of [`Dense`]: the gradient of x·W + b, the packed kernel, and scratch.
 #[derive(Clone, Debug, Default)]
 pub struct DenseCache<F: Scalar> {
     dz: Array2<F>,
@@ -140,13 +170,13 @@ pub struct DenseCache<F: Scalar> {
     room: Room<F>,
 }
 
-/// The rows of a tensor as products take them.
+/// Returns the rows of a tensor.
 fn rows<F: Scalar>(tensor: &Tensor<F>) -> Rows<'_, F> {
     let (numbers, width) = tensor.in_one_piece();
     Rows::new(numbers, width)
 }
 
-/// The same, to be written.
+/// Returns the rows of a tensor, mutably.
 fn rows_mut<F: Scalar>(tensor: &mut Tensor<F>) -> RowsMut<'_, F> {
     let (numbers, width) = tensor.in_one_piece_mut();
     RowsMut::new(numbers, width)

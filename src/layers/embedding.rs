@@ -1,9 +1,9 @@
 //! Embedding: the row of a table for each token id, y[t, b] = E[token[t, b]].
 //!
-//! Backward: each row of dy is added to the row of dE that it came from; a token that occurs twice is added twice.
+//! Backward: each row of dy is added to the row of dE that it came from. A token that occurs twice is added twice.
 //!
-//! If the next layer can make use of it, the rows are not looked up here: the output is the table with the token ids, and
-//! dy the gradient of the table ([`Tensor::Lookup`]).
+//! If the next layer takes lookups, nothing is looked up here: the output is the table with the token ids, and dy is the
+//! gradient of the table ([`Tensor::Lookup`]).
 
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
@@ -21,34 +21,60 @@ use crate::weights::constraints::Constraint;
 use crate::weights::initializers::{Init, Initializer};
 use crate::weights::regularizers::Regularizer;
 
-/// Turns token ids into vectors that are learnt.
+/// Embedding layer: a learnt vector for each token id.
 ///
-/// To start from vectors that you have, set the weight after building:
-/// `model.set_weight("embedding/embeddings", &vectors)`.
+/// ```text
+/// y[b, t] = E[token[b, t]]
+/// ```
 ///
-/// # Shapes
+/// It is the first layer of a model that is built for [`Form::tokens`].
 ///
-/// Tokens (T, B) to a sequence (T, B, `output_dim`). Weights: `embeddings` (`input_dim`, `output_dim`).
+/// ```
+/// use bptt::prelude::*;
+/// use ndarray::{Array1, Array2};
+///
+/// // Which token comes last?
+/// let x = Array2::<u32>::from_shape_fn((64, 5), |(n, t)| ((7 * n + 3 * t) % 10) as u32);
+/// let y: Array1<f32> = x.outer_iter().map(|tokens| if tokens[4] < 5 { 0.0 } else { 1.0 }).collect();
+///
+/// let mut model = Sequential::new()
+///     .add(Embedding::new(10, 4))
+///     .add(Lstm::new(4))
+///     .add(Dense::new(1).activation(Activation::Sigmoid))
+///     .build(Form::tokens(5), 42)?;
+/// model.compile(Adam::new(0.05), BinaryCrossentropy::new());
+/// let history = model.fit(&x, &y, Fit::new().epochs(20))?;
+/// let loss = history.get("loss");
+/// assert!(loss[19] < loss[0]);
+/// # Ok::<(), bptt::Error>(())
+/// ```
+///
+/// To start from given vectors, set the weight after building: `model.set_weight("embedding/embeddings", &vectors)`.
 ///
 /// # Options
 ///
-/// | name | default | purpose | range |
-/// | --- | --- | --- | --- |
-/// | `input_dim` | | size of the vocabulary; ids are 0 to `input_dim` − 1 | at least 1 |
-/// | `output_dim` | | features of each vector | at least 1 |
-/// | `embeddings_initializer` | uniform ±0.05 | start of the table | any [`Initializer`] |
-/// | `mask_zero` | false | steps with id 0, as padding has, do not count: see [`Mask`] | |
-/// | `embeddings_regularizer` | none | a penalty on the table, all of it at every step | any [`Regularizer`] |
-/// | `embeddings_constraint` | none | what holds for the table after each step | any [`Constraint`] |
+/// | Option | Default | Meaning |
+/// | --- | --- | --- |
+/// | `input_dim` | required | Size of the vocabulary, at least 1: token ids are 0 to `input_dim` − 1 |
+/// | `output_dim` | required | Number of features of each vector, at least 1 |
+/// | `embeddings_initializer` | uniform in ±0.05 | [`Initializer`] of the table E |
+/// | `mask_zero` | false | Whether token id 0 is padding, to be masked: see [`Mask`] |
+/// | `embeddings_regularizer` | none | [`Regularizer`] of the whole table, at every step |
+/// | `embeddings_constraint` | none | [`Constraint`] on the table |
 ///
-/// ```
-/// use bptt::layer::Layer;
-/// use bptt::layers::Embedding;
-/// use bptt::tensor::Form;
-/// let output = Layer::<f32>::output_form(&Embedding::new(500, 16), Form::tokens(100))?;
-/// assert_eq!(output, Form::sequence(100, 16));
-/// # Ok::<(), bptt::Error>(())
-/// ```
+/// # Shapes
+///
+/// | What | Shape |
+/// | --- | --- |
+/// | input | token ids (B, T), of type `u32` |
+/// | output | (B, T, `output_dim`) |
+/// | `embeddings` | (`input_dim`, `output_dim`) |
+///
+/// # Errors
+///
+/// Building a model returns an [`Error::Layer`] that names the layer. Its source is [`Error::InvalidOption`] for an option
+/// out of range, or [`Error::Form`] if the input is not token ids. Token ids of `input_dim` or more are an
+/// [`Error::Token`] where data are passed in.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Embedding {
@@ -62,37 +88,39 @@ pub struct Embedding {
 }
 
 impl Embedding {
-    /// A table of `input_dim` vectors of `output_dim` features.
+    /// Returns a table of `input_dim` vectors with `output_dim` features.
     pub fn new(input_dim: usize, output_dim: usize) -> Self {
         let (embeddings_initializer, embeddings) = (Initializer::uniform(), WeightOptions::default());
         Embedding { input_dim, output_dim, embeddings_initializer, mask_zero: false, embeddings }
     }
 
-    /// How the table starts.
+    /// Sets the initializer of the table.
     pub fn embeddings_initializer(self, embeddings_initializer: Initializer) -> Self {
         Embedding { embeddings_initializer, ..self }
     }
 
-    /// Whether steps with id 0 do not count.
+    /// Sets whether time steps with token id 0 are masked.
     pub fn mask_zero(self, mask_zero: bool) -> Self {
         Embedding { mask_zero, ..self }
     }
 
-    /// A penalty on the table, a term of the loss.
+    /// Sets a penalty on the table, which is added to the loss.
     pub fn embeddings_regularizer(self, regularizer: Regularizer) -> Self {
         Embedding { embeddings: WeightOptions { regularizer: Some(regularizer), ..self.embeddings }, ..self }
     }
 
-    /// What holds for the table after each step of the optimizer. Along axis 1 lie the vectors of single tokens.
+    /// Sets a constraint on the table, applied after each step of the optimizer.
+    ///
+    /// The vectors of single tokens lie along axis 1.
     pub fn embeddings_constraint(self, constraint: Constraint) -> Self {
         Embedding { embeddings: WeightOptions { constraint: Some(constraint), ..self.embeddings }, ..self }
     }
 }
 
-/// The weights of [`Embedding`].
+/// Weights of [`Embedding`].
 #[derive(Clone, Debug)]
 pub struct EmbeddingWeights<F> {
-    /// E, a row for each token id.
+    /// Table E (`input_dim`, `output_dim`), a row for each token id.
     pub embeddings: Array2<F>,
 }
 crate::params!(EmbeddingWeights { embeddings });
@@ -134,7 +162,7 @@ impl<F: Scalar> Layer<F> for Embedding {
         let Forward { x, y, pass, .. } = forward;
         let tokens = x.tokens();
         let (steps, batch) = tokens.dim();
-        // A table that is larger than the sequence would cost more in the next layer than it saves.
+        // With a table larger than the sequence, a lookup would cost the next layer more than it saves.
         if pass.lookup && self.input_dim <= tokens.len() {
             let lookup = y.as_lookup();
             resize(&mut lookup.tokens, (steps, batch));

@@ -1,21 +1,22 @@
-//! The layers that models are made of, with Keras' names, defaults, weights and layouts.
+//! Layers of models, with Keras' names, defaults and weight layouts.
 //!
-//! | layer | what it does |
+//! | Layer | Meaning |
 //! | --- | --- |
-//! | [`Embedding`] | a learnt vector for each token id |
-//! | [`Lstm`], [`Gru`], [`SimpleRnn`] | recurrence over a sequence |
-//! | [`Bidirectional`] | a recurrent layer in both directions |
-//! | [`Dense`] | a product with weights, a bias, an activation |
-//! | [`Dropout`] | random zeros in training |
-//! | [`Activate`] | an activation alone |
-//! | [`LayerNormalization`] | features of mean 0 and variance 1 |
-//! | [`GlobalAveragePooling1D`], [`GlobalMaxPooling1D`] | one vector of a sequence |
-//! | [`RepeatVector`] | a sequence of one vector |
-//! | [`Masking`] | a mask for the steps that hold a value |
-//! | [`Residual`], [`TimeDistributed`] | a layer around another |
+//! | [`Embedding`] | Learnt vector for each token id |
+//! | [`Lstm`], [`Gru`], [`SimpleRnn`] | Recurrent layers |
+//! | [`Bidirectional`] | Recurrent layer in both directions, merged by a [`Merge`] |
+//! | [`Dense`] | Fully connected layer |
+//! | [`Dropout`] | Random zeros in training |
+//! | [`Activate`] | Activation alone |
+//! | [`LayerNormalization`] | Features with mean 0 and variance 1 |
+//! | [`GlobalAveragePooling1D`], [`GlobalMaxPooling1D`] | Mean or maximum over the time steps |
+//! | [`RepeatVector`] | Sequence that repeats a vector |
+//! | [`Masking`] | Mask for time steps that hold a given value |
+//! | [`Residual`] | Layer whose input is added to its output |
+//! | [`TimeDistributed`] | Layer applied to each time step |
 //!
-//! Recurrent layers of cells of your own are in [`recurrent`](crate::recurrent), layers of your own in
-//! [`layer`](crate::layer). Their weights as structs, for those who run a layer without a model, are in [`weights`].
+//! Recurrent layers with your own cells are in [`recurrent`](crate::recurrent), the trait for your own layers is in
+//! [`layer`](crate::layer). The structs that hold weights, for running a layer without a model, are in [`weights`].
 //!
 //! ```
 //! use bptt::prelude::*;

@@ -1,7 +1,7 @@
-//! The weights and caches of the layers, for those who run a layer without a model.
+//! Weights and caches of the layers, for running a layer without a model.
 //!
-//! Those of recurrent layers are their cells': [`GatedWeights`](crate::recurrent::GatedWeights),
-//! [`RnnCache`](crate::recurrent::RnnCache). A wrapper's are [`AnyWeights`](crate::layer::AnyWeights), of the layer in it.
+//! Those of recurrent layers belong to their cells: [`GatedWeights`](crate::recurrent::GatedWeights),
+//! [`RnnCache`](crate::recurrent::RnnCache). The weights in a wrapper are [`AnyWeights`](crate::layer::AnyWeights).
 
 pub use super::dense::{DenseCache, DenseWeights};
 pub use super::dropout::DropoutCache;

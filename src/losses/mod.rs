@@ -1,11 +1,32 @@
-//! Losses: how far predictions are from targets, and the gradient of that.
+//! Losses: what training minimizes.
 //!
-//! A loss is of one row: one for each sample, or for each step of each sample. It returns the loss of the row and writes its
-//! gradient. Here rows are weighted and summed; the trainer divides sum and gradient by the number of rows once, after all
-//! shards are in. So the loss of a batch is Σ wᵢ·lᵢ / n over its n rows, as in Keras, and does not depend on how it was cut.
+//! | Loss | Predictions and targets |
+//! | --- | --- |
+//! | [`BinaryCrossentropy`] | Probabilities; labels 0 or 1 |
+//! | [`CategoricalCrossentropy`] | Distributions over classes; one-hot rows |
+//! | [`SparseCategoricalCrossentropy`] | Distributions over classes; class numbers |
+//! | [`MeanSquaredError`], [`MeanAbsoluteError`], [`Huber`] | Numbers |
+//! | [`Poisson`] | Rates; counts |
+//! | [`Loss`] | The trait, for losses of your own |
 //!
-//! Cross-entropies take over a last sigmoid or softmax of the model ([`Loss::absorbs`]) and compute from what comes before
-//! it: ln σ(z) needs no clipping there, and the gradient is σ(z) − t exactly.
+//! ```
+//! use bptt::prelude::*;
+//! use bptt::losses::Huber;
+//! use ndarray::array;
+//!
+//! let mut model = Sequential::new().add(Dense::new(1)).build(Form::vector(1), 42)?;
+//! model.compile(Sgd::new(0.1), Huber::new().delta(0.5));
+//! let history = model.fit(&array![[0.0_f32], [1.0]], &array![1.0_f32, 3.0], Fit::new().epochs(20))?;
+//! let loss = history.get("loss");
+//! assert!(loss[19] < loss[0]);
+//! # Ok::<(), bptt::Error>(())
+//! ```
+//!
+//! A row is one sample, or one time step of one sample if the model puts out sequences. A [`Loss`] computes the loss lᵢ of a
+//! row and its gradient. As in Keras, the loss of a batch of n rows with weights wᵢ is Σ wᵢ·lᵢ / n.
+//!
+//! Cross-entropies absorb a final sigmoid or softmax of the model ([`Loss::absorbs`]) and compute from the logits: this is
+//! exact and needs no clipping.
 
 mod binary_crossentropy;
 mod categorical_crossentropy;

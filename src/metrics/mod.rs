@@ -1,9 +1,32 @@
-//! Metrics: what people want to know about predictions, beside the loss.
+//! Metrics: figures about predictions that are reported beside the loss.
 //!
-//! A metric is a description, without numbers of its own: what runs over the batches of an epoch are its counters, which
-//! whoever trains or evaluates holds. It sees the model's final outputs (after a last sigmoid or softmax, whatever the loss
-//! does) row by row: one row for each sample, or for each step of each sample that a mask lets count. (Keras' precision,
-//! recall, F1 and areas know no masks and count the other steps too.) [`MeanMetric`] is one in one line.
+//! | Metric | Meaning |
+//! | --- | --- |
+//! | [`MeanMetric`] | Mean of a function of each row: accuracies, errors, perplexity, or a closure of your own |
+//! | [`Precision`], [`Recall`] | Share of true positives among the predicted, and among the actual positives |
+//! | [`F1Score`] | Harmonic mean of precision and recall, averaged over classes by an [`Average`] |
+//! | [`Auc`] | Area under the ROC or the precision-recall curve |
+//! | [`Metric`] | The trait, for metrics of your own |
+//!
+//! ```
+//! use bptt::prelude::*;
+//! use bptt::metrics::Auc;
+//! use ndarray::array;
+//!
+//! let layers = Sequential::new().add(Dense::new(1).activation(Activation::Sigmoid));
+//! let mut model = layers.build(Form::vector(1), 42)?;
+//! model
+//!     .compile(Sgd::new(0.1), BinaryCrossentropy::new())
+//!     .metric(MeanMetric::binary_accuracy())
+//!     .metric(Auc::roc());
+//! let history = model.fit(&array![[-1.0_f32], [1.0]], &array![0, 1], Fit::new())?;
+//! assert_eq!(history.names(), ["loss", "binary_accuracy", "auc"]);
+//! # Ok::<(), bptt::Error>(())
+//! ```
+//!
+//! A metric sees the final outputs of the model row by row: a row for each sample, or for each time step that a mask does not
+//! leave out. (In Keras, precision, recall, F1 and areas ignore masks.) A metric has no state: its counters belong to the
+//! training or evaluation.
 
 mod accuracy;
 mod auc;

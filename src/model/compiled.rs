@@ -1,4 +1,4 @@
-//! What training needs besides the network: an optimizer, a loss and metrics.
+//! What training needs besides the network: optimizer, loss and metrics.
 
 use std::fmt;
 use std::sync::Mutex;
@@ -12,12 +12,12 @@ use crate::numeric::Scalar;
 use crate::optimizers::Optimizer;
 use crate::tensor::Form;
 
-/// What [`Model::compile`](crate::models::Model::compile) adds to a model.
+/// Optimizer, loss and metrics of a model, as [`Model::compile`](crate::models::Model::compile) sets them.
 pub struct Compiled<F: Scalar> {
     pub(crate) optimizer: Optimizer<F>,
     pub(crate) loss: Box<dyn Loss<F>>,
     pub(crate) metrics: Metrics<F>,
-    /// In a mutex only so that threads may share the model: training, which has it for itself, never locks it.
+    /// Behind a mutex so that threads may share the model. Training has exclusive access and never locks it.
     pub(crate) room: Mutex<Room<F>>,
 }
 
@@ -32,29 +32,30 @@ impl<F: Scalar> fmt::Debug for Compiled<F> {
 }
 
 impl<F: Scalar> Compiled<F> {
-    /// Adds a metric, whose figures stand under its name.
+    /// Adds a metric, which is reported under its name.
     pub fn metric(&mut self, metric: impl Metric<F> + 'static) -> &mut Self {
         self.metrics.plain.push(metric.share());
         self
     }
 
-    /// Adds a metric in which rows count by their weights: those of [`Targets`](crate::data::Targets), and in training
-    /// those of [`Fit::class_weight`](crate::models::Fit::class_weight). If another one has its name, its figures stand
-    /// under `weighted_` and the name, as in Keras.
+    /// Adds a metric that multiplies rows by their weights: those of [`Targets`](crate::data::Targets), and in training those
+    /// of [`Fit::class_weight`](crate::models::Fit::class_weight).
+    ///
+    /// If another metric has its name, it is reported under `weighted_` and the name, as in Keras.
     #[doc(alias = "weighted_metrics")]
     pub fn weighted_metric(&mut self, metric: impl Metric<F> + 'static) -> &mut Self {
         self.metrics.weighted.push(metric.share());
         self
     }
 
-    /// The metrics at the start of an epoch.
+    /// Returns the metrics at the start of an epoch.
     pub(crate) fn start_metrics(&self, output: Form) -> Result<Running<F>> {
         let outputs = output.features()?;
         self.metrics.start(outputs, self.loss.target_width(outputs))
     }
 }
 
-/// What single steps of training change besides the model, kept from one to the next.
+/// Scratch of single training steps, kept from one to the next.
 pub(crate) struct Room<F: Scalar> {
     pub(crate) workspaces: Vec<Workspace<F>>,
     pub(crate) targets: ArrangedTargets<F>,

@@ -1,5 +1,6 @@
-//! Models: stacks of layers, built, with what training adds to them. What is done with one is on the floors above: files in
-//! `io`, training and predictions in `training`.
+//! Models: stacks of layers with weights, and what training adds to them.
+//!
+//! Files are in `io`, training and prediction in `training`.
 
 mod compiled;
 mod once;
@@ -30,14 +31,15 @@ use crate::random::Key;
 use crate::tensor::Form;
 use crate::threads::Threads;
 
-/// What the model's key is folded with for each of its uses.
+/// Parts that are folded into the model's key, one for each use.
 const WEIGHTS: u64 = 0;
 const SHUFFLE: u64 = 1;
 const DROPOUT: u64 = 2;
 
-/// A stack of layers with weights: what [`Sequential::build`](crate::models::Sequential::build) and [`Model::load`] give.
+/// Stack of layers with weights, which can be trained, run and saved.
 ///
-/// Running it takes `&self` and works from many threads at once; training takes `&mut self`.
+/// [`Sequential::build`] makes one, [`Model::load`] reads one from a file. `Model` is `Model<f32>`; `Model<f64>` computes
+/// in double precision.
 ///
 /// ```
 /// use bptt::prelude::*;
@@ -45,12 +47,45 @@ const DROPOUT: u64 = 2;
 ///
 /// let mut model = Sequential::new().add(Dense::new(1)).build(Form::vector(1), 42)?;
 /// model.compile(Sgd::new(0.1), MeanSquaredError);
+///
+/// // y = 2·x + 1
 /// let (x, y) = (array![[0.0_f32], [1.0], [2.0]], array![1.0_f32, 3.0, 5.0]);
-/// model.fit(&x, &y, Fit::new().epochs(200))?;
+/// let history = model.fit(&x, &y, Fit::new().epochs(200))?;
+/// let loss = history.get("loss");
+/// assert!(loss[199] < loss[0]);
+///
 /// let output = model.predict(&array![[3.0_f32]])?;
 /// assert!((output[[0, 0]] - 7.0).abs() < 0.01);
 /// # Ok::<(), bptt::Error>(())
 /// ```
+///
+/// | Task | Methods |
+/// | --- | --- |
+/// | train | [`compile`](Model::compile), then [`fit`](Model::fit) or [`fit_batches`](Model::fit_batches) |
+/// | train step by step | [`train_batch`](Model::train_batch), [`train_window`](Model::train_window) |
+/// | compute gradients | [`gradients`](Model::gradients) |
+/// | evaluate | [`evaluate`](Model::evaluate) |
+/// | predict | [`predict`](Model::predict); streams: [`state`](Model::state), [`step`](Model::step) |
+/// | weights | [`weight_names`](Model::weight_names), [`weight`](Model::weight), [`set_weight`](Model::set_weight) |
+/// | freeze layers | [`set_trainable`](Model::set_trainable) |
+/// | save and load | [`save`](Model::save), [`load`](Model::load) |
+/// | save and load weights | [`save_weights`](Model::save_weights), [`load_weights`](Model::load_weights) |
+/// | inspect | [`summary`](Model::summary), [`parameters`](Model::parameters) |
+/// | shapes | [`input_form`](Model::input_form), [`output_form`](Model::output_form) |
+/// | options | [`set_threads`](Model::set_threads), [`set_pool`](Model::set_pool), [`set_seed`](Model::set_seed) |
+///
+/// Prediction takes `&self` and works from many threads at once; training takes `&mut self`.
+///
+/// # Shapes
+///
+/// Arrays have the batch first. Samples are (N, T) token ids, (N, D) vectors or (N, T, D) sequences, as the model was built
+/// for; outputs are (N, K), or (N, T, K) if the last layer returns sequences.
+///
+/// # Errors
+///
+/// Data that do not fit the model are an error before the first step, never a panic. Each method lists its errors.
+///
+/// [`Sequential::build`]: crate::models::Sequential::build
 #[derive(Debug)]
 pub struct Model<F: Scalar = f32> {
     pub(crate) network: Network<F>,
@@ -59,11 +94,11 @@ pub struct Model<F: Scalar = f32> {
     pub(crate) draws: Draws,
 }
 
-/// What a model's random draws come from.
+/// Seed of a model's random draws, and how often it has shuffled.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Draws {
     pub(crate) seed: u64,
-    /// Epochs that were shuffled, so that a second `fit` goes on where the first ended.
+    /// Number of epochs that were shuffled, so that a second `fit` continues where the first ended.
     pub(crate) shuffles: u64,
 }
 
@@ -78,25 +113,24 @@ impl<F: Scalar> Model<F> {
         Model { network, compiled: None, threads: Threads::default(), draws: Draws { seed, shuffles: 0 } }
     }
 
-    /// Sets how to train: an optimizer (or its rule alone), a loss, and by [`Compiled::metric`] what to report.
+    /// Sets the optimizer (or its rule alone) and the loss. [`Compiled::metric`] of the result adds metrics.
     pub fn compile(&mut self, optimizer: impl Into<Optimizer<F>>, loss: impl Loss<F> + 'static) -> &mut Compiled<F> {
         let (optimizer, loss) = (optimizer.into(), loss.boxed());
         self.compiled.insert(Compiled { optimizer, loss, metrics: Metrics::default(), room: Mutex::default() })
     }
 
-    /// The optimizer, once compiled: to read or set its learning rate.
+    /// Returns the optimizer, once compiled: to read or set its learning rate.
     pub fn optimizer(&mut self) -> Option<&mut Optimizer<F>> {
         self.compiled.as_mut().map(|compiled| &mut compiled.optimizer)
     }
 
-    /// Number of threads: 1 is the caller's alone, n the caller's and a pool of n − 1.
+    /// Sets the number of threads: 1 is the caller's alone, n the caller's and a pool of n − 1.
     ///
-    /// By default as many as rayon's global pool has, in a pool that all models share; or, if the caller is in a rayon pool,
-    /// that pool's. Results do not depend on the number, and what is not worth sharing stays on the caller's thread.
+    /// By default it is the number of threads of rayon's global pool, in a pool that all models share; a caller in a rayon
+    /// pool uses that pool. Results do not depend on the number. Work that is too small to share stays on the caller's thread.
     ///
-    /// A batch feeds as many threads as it is cut into shards: two if it has 9 to 64 samples, from there on one for every 32.
-    /// Threads that helped with one stay awake for up to 100 µs to wait for the next, but for those of a pool that the caller
-    /// is in.
+    /// A batch of 9 to 64 samples feeds two threads, a larger one a thread for every 32 samples. Threads stay awake for up to
+    /// 100 µs after a batch to wait for the next, except those of a pool that the caller is in.
     ///
     /// # Errors
     ///
@@ -106,10 +140,10 @@ impl<F: Scalar> Model<F> {
         Ok(())
     }
 
-    /// Works on as many threads as this pool has: the caller's and, but for one, the pool's. Several models may share it.
+    /// Uses the threads of this pool: the caller's thread and all but one of the pool's. Models may share a pool.
     ///
-    /// Its threads then stay awake for up to 100 µs after a batch, as those of [`set_threads`](Model::set_threads) do. A pool
-    /// that has other things to do is better entered: `pool.install(|| model.fit(…))`.
+    /// Its threads stay awake for up to 100 µs after a batch, as with [`set_threads`](Model::set_threads). For a pool with
+    /// other work to do, prefer `pool.install(|| model.fit(…))`.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -126,46 +160,46 @@ impl<F: Scalar> Model<F> {
         self.threads = Threads::of_pool(pool);
     }
 
-    /// The form of the inputs.
+    /// Returns the form of the inputs.
     pub fn input_form(&self) -> Form {
         self.network.input
     }
 
-    /// The form of the outputs.
+    /// Returns the form of the outputs.
     pub fn output_form(&self) -> Form {
         self.network.output()
     }
 
-    /// The count of all weights.
+    /// Returns the number of parameters of all layers.
     pub fn parameters(&self) -> usize {
         self.network.nodes.iter().map(|node| node.parameters).sum()
     }
 
-    /// A table of the layers with their output shapes and counts of weights, as Keras prints it.
+    /// Returns a table of the layers with their output shapes and numbers of parameters, as Keras prints it.
     pub fn summary(&self) -> String {
         once::summary(&self.network)
     }
 
-    /// The state from which a sequence starts, for so many samples: all zero.
+    /// Returns the initial state of sequences for this number of samples: all zero.
     ///
     /// # Errors
     ///
-    /// [`Error::Layer`] with [`Error::WholeSequence`] if one of the layers needs the whole sequence at once, as one that goes
-    /// backwards does.
+    /// [`Error::Layer`] with [`Error::WholeSequence`] if a layer needs the whole sequence at once, such as one that goes
+    /// backwards.
     pub fn state(&self, samples: usize) -> Result<ModelState<F>> {
         once::zero_state(&self.network, samples)
     }
 
-    /// The names of all weights: the layer's, a slash, the tensor's.
+    /// Returns the names of all weights: layer, slash, tensor, as in `lstm/kernel`.
     pub fn weight_names(&self) -> Vec<String> {
         once::weight_names(&self.network)
     }
 
-    /// A copy of one weight, such as `"lstm/kernel"`.
+    /// Returns a copy of one weight, such as `"lstm/kernel"`.
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownWeight`], which lists the names there are.
+    /// [`Error::UnknownWeight`], which lists the known names.
     #[doc(alias = "get_weights")]
     pub fn weight(&self, name: &str) -> Result<ArrayD<F>> {
         once::weight(&self.network, name)
@@ -191,11 +225,11 @@ impl<F: Scalar> Model<F> {
         once::set_weight(&mut self.network, name, value.view().into_dyn())
     }
 
-    /// Freezes a layer, or thaws it: training leaves a frozen layer's weights as they are.
+    /// Freezes or unfreezes a layer: training does not change the weights of a frozen layer.
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownLayer`], which lists the names there are.
+    /// [`Error::UnknownLayer`], which lists the known names.
     pub fn set_trainable(&mut self, layer: &str, trainable: bool) -> Result<()> {
         match self.network.nodes.iter_mut().find(|node| node.name == layer) {
             Some(node) => {
@@ -209,14 +243,15 @@ impl<F: Scalar> Model<F> {
         }
     }
 
-    /// Sets the seed from which shuffling and dropout of later trainings follow, as [`Sequential::build`] did. It is saved with the
-    /// model. Weights stay what they are.
+    /// Sets the seed of shuffling and dropout in later trainings, as [`Sequential::build`] does. Weights do not change.
+    ///
+    /// The seed is saved with the model.
     pub fn set_seed(&mut self, seed: u64) {
         self.draws = Draws { seed, shuffles: 0 };
     }
 
-    /// Puts the moving averages that the optimizer keeps ([`Ema`](crate::optimizers::Ema)) in the place of the weights, but for those
-    /// of frozen layers. Without averages nothing changes. [`Model::fit`] does it at its end.
+    /// Replaces the weights by the moving averages that the optimizer keeps ([`Ema`](crate::optimizers::Ema)), except in frozen
+    /// layers. Without averages it does nothing. [`Model::fit`] calls it at its end.
     ///
     /// # Errors
     ///
@@ -226,17 +261,17 @@ impl<F: Scalar> Model<F> {
         once::use_averages(self)
     }
 
-    /// Begins the next epoch's order of the samples.
+    /// Advances to the shuffling order of the next epoch.
     pub(crate) fn begin_shuffle(&mut self) {
         self.draws.shuffles += 1;
     }
 
-    /// The key of that order.
+    /// Returns the key of the current shuffling order.
     pub(crate) fn shuffle_key(&self) -> Key {
         self.draws.key().fold(SHUFFLE).fold(self.draws.shuffles)
     }
 
-    /// The pass of the next step.
+    /// Returns the pass of the next training step.
     pub(crate) fn training_pass(&self) -> Result<Pass<'static>> {
         let compiled = self.compiled.as_ref().ok_or(Error::NotCompiled)?;
         Ok(Pass::training(self.draws.key().fold(DROPOUT).fold(compiled.optimizer.batches())))

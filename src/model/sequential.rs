@@ -1,4 +1,4 @@
-//! The description of a model: layers in order, no numbers.
+//! Stack of layers: the description of a model, without weights.
 
 use std::sync::Arc;
 
@@ -13,26 +13,57 @@ use crate::tensor::Form;
 use crate::weights::initializers::Init;
 use crate::weights::{Params, Path};
 
-/// A stack of layers to be built.
+/// Stack of layers, from which a [`Model`] is built.
 ///
 /// ```
 /// use bptt::prelude::*;
-/// let model = Sequential::new()
-///     .add(Embedding::new(500, 16))
-///     .add(Lstm::new(8))
+/// use ndarray::{Array1, Array2};
+///
+/// // Which token comes last?
+/// let x = Array2::<u32>::from_shape_fn((64, 5), |(n, t)| ((7 * n + 3 * t) % 10) as u32);
+/// let y: Array1<f32> = x.outer_iter().map(|tokens| if tokens[4] < 5 { 0.0 } else { 1.0 }).collect();
+///
+/// let mut model = Sequential::new()
+///     .add(Embedding::new(10, 4))
+///     .add(Lstm::new(4))
 ///     .add(Dense::new(1).activation(Activation::Sigmoid))
-///     .build(Form::tokens(100), 42)?;
-/// assert_eq!(model.parameters(), 8_809);
+///     .build(Form::tokens(5), 42)?;
+/// model.compile(Adam::new(0.05), BinaryCrossentropy::new());
+/// let history = model.fit(&x, &y, Fit::new().epochs(20))?;
+/// let loss = history.get("loss");
+/// assert!(loss[19] < loss[0]);
 /// # Ok::<(), bptt::Error>(())
 /// ```
 ///
-/// `new` is for `f32`; `Sequential::<f64>::default()` starts one in double precision.
+/// | Method | Meaning |
+/// | --- | --- |
+/// | [`new`](Sequential::new) | Empty stack for `f32`; `Sequential::<f64>::default()` is one for `f64` |
+/// | [`add`](Sequential::add) | Adds a layer on top |
+/// | [`add_named`](Sequential::add_named) | Adds a layer on top, with a name of its own |
+/// | [`build`](Sequential::build) | Checks all shapes, makes the weights and returns the model |
+///
+/// # Shapes
+///
+/// [`build`](Sequential::build) takes the shape of one sample, without the batch:
+///
+/// | Form | Samples for `fit` and `predict` |
+/// | --- | --- |
+/// | `Form::tokens(T)` | token ids (N, T) |
+/// | `Form::vector(D)` | vectors (N, D) |
+/// | `Form::sequence(T, D)` | sequences (N, T, D) |
+///
+/// `None` in the place of T admits sequences of any length.
+///
+/// # Errors
+///
+/// [`build`](Sequential::build) returns an [`Error::Layer`] that names the layer which does not fit, an [`Error::Empty`]
+/// without layers, or an [`Error::Name`] for a name that is empty, used twice or contains a slash.
 pub struct Sequential<F: Scalar = f32> {
     layers: Vec<(Option<String>, Arc<dyn DynLayer<F>>)>,
 }
 
 impl Sequential<f32> {
-    /// An empty stack in single precision.
+    /// Returns an empty stack in single precision.
     pub fn new() -> Self {
         Sequential::default()
     }
@@ -51,43 +82,47 @@ impl<F: Scalar> std::fmt::Debug for Sequential<F> {
 }
 
 impl<F: Scalar> Sequential<F> {
-    /// Puts a layer on top. Its name is its kind in lower case, with a number from the second on: `lstm`, `lstm_1`.
+    /// Adds a layer on top.
+    ///
+    /// Its name is its kind in snake case, with a number from the second on: `lstm`, `lstm_1`.
     #[allow(clippy::should_implement_trait, reason = "the name that Keras' users know; it is no sum")]
     pub fn add<L: Layer<F>>(mut self, layer: L) -> Self {
         self.layers.push((None, layer.erase()));
         self
     }
 
-    /// Puts a layer with a name of its own on top.
+    /// Adds a layer on top, with a name of its own.
     pub fn add_named<L: Layer<F>>(mut self, name: impl Into<String>, layer: L) -> Self {
         self.layers.push((Some(name.into()), layer.erase()));
         self
     }
 
-    /// Checks every shape and makes the weights, for inputs of the form `input`. `seed` decides initial weights,
-    /// shuffling and dropout.
+    /// Checks all shapes, makes the weights and returns the model, for inputs of the form `input`.
+    ///
+    /// The seed decides the initial weights, shuffling and dropout.
     ///
     /// # Errors
     ///
-    /// [`Error::Layer`], which names the layer, around what is wrong with it: [`Error::Form`] or
-    /// [`Error::InvalidOption`]. [`Error::Empty`] without layers, [`Error::Name`] if two have the same name.
+    /// [`Error::Layer`] with the name of a layer and its error as source, such as [`Error::Form`] or
+    /// [`Error::InvalidOption`]; [`Error::Empty`] without layers; [`Error::Name`] for a name that is empty, used twice or
+    /// contains a slash.
     pub fn build(self, input: Form, seed: u64) -> Result<Model<F>> {
         let key = Key::new(seed);
         once::build(self, input, seed, &mut |layer| Init::new(key.fold(WEIGHTS).fold(layer as u64)))
     }
 
-    /// Puts a layer without its type on top.
+    /// Adds a type-erased layer on top.
     pub(crate) fn push(&mut self, name: String, layer: Arc<dyn DynLayer<F>>) {
         self.layers.push((Some(name), layer));
     }
 
-    /// [`Sequential::build`] with weights of the caller's.
+    /// Builds the model like [`Sequential::build`], with weights from `init`.
     pub(crate) fn build_with(self, input: Form, seed: u64, init: &mut dyn FnMut(usize) -> Init) -> Result<Model<F>> {
         once::build(self, input, seed, init)
     }
 }
 
-/// Checks every shape and makes the weights.
+/// Checks all shapes and makes the weights.
 pub(super) fn build<F: Scalar>(
     layers: Sequential<F>,
     input: Form,
@@ -134,7 +169,7 @@ pub(super) fn build<F: Scalar>(
     Ok(Model::new(Network { input, nodes }, seed))
 }
 
-/// Refuses weights that are not in one piece, as kernels and optimizers take them.
+/// Returns an error for weights that are not in standard layout, as kernels and optimizers need it.
 fn expect_standard_layout<F: Scalar>(kind: &str, weights: &AnyWeights<F>) -> Result<()> {
     let mut standard = true;
     weights.visit(Path::root(""), &mut |_, tensor| standard &= tensor.is_standard_layout());
@@ -148,7 +183,7 @@ fn expect_standard_layout<F: Scalar>(kind: &str, weights: &AnyWeights<F>) -> Res
     })
 }
 
-/// `SimpleRnn` to `simple_rnn`; of `my_crate::Mgu` the last part.
+/// Converts a kind to snake case: `SimpleRnn` to `simple_rnn`. Of `my_crate::Mgu` it takes the last part.
 fn lower_case(kind: &str) -> String {
     let kind = kind.rsplit("::").next().unwrap_or(kind);
     let mut lower = String::new();

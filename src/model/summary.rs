@@ -1,4 +1,4 @@
-//! The table of a model's layers, with Keras' columns and sums.
+//! Table of a model's layers, with Keras' columns and sums.
 
 use std::fmt::Write;
 
@@ -40,7 +40,7 @@ pub(crate) fn summarize<F: Scalar>(network: &Network<F>) -> String {
     table
 }
 
-/// 8809 as 8,809.
+/// Formats 8809 as 8,809.
 fn thousands(count: usize) -> String {
     let digits = count.to_string();
     let mut text = String::new();

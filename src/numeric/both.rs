@@ -64,10 +64,13 @@ pub(crate) use compiled_once;
 /// is the last expression, compiled with the crate for either number type.
 macro_rules! erased_here {
     ($number:ident, $value:expr, $from:ty => $to:ty, $erase:expr) => {{
+        // The lifetime is there for references, and unused where a value is erased.
+        #[allow(clippy::extra_unused_lifetimes)]
         trait Erase<$number: $crate::numeric::Scalar> {
             fn erase<'a>(&self, value: $from) -> $to;
         }
         struct Erased;
+        #[allow(clippy::extra_unused_lifetimes)]
         impl<$number: $crate::numeric::Scalar> Erase<$number> for Erased {
             fn erase<'a>(&self, value: $from) -> $to {
                 $erase(value)

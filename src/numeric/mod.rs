@@ -1,9 +1,9 @@
-//! Number types, and the lanes that gate rules compute on.
+//! Number types, and the lanes on which gate rules compute.
 //!
-//! | item | what it is |
+//! | Item | Meaning |
 //! | --- | --- |
-//! | [`Scalar`] | `f32` to train and to run, `f64` to check gradients |
-//! | [`Lane`] | one number, or a vector of them that the processor handles at once |
+//! | [`Scalar`] | Number type of a model: `f32` to train and run, `f64` to check gradients |
+//! | [`Lane`] | A number, or a vector of numbers that the processor handles at once |
 //!
 //! ```
 //! use bptt::numeric::Lane;

@@ -1,9 +1,31 @@
-//! Optimizers: how gradients change weights.
+//! Optimizers: how gradients change the weights. Formulas and defaults are Keras'.
 //!
-//! A [`Rule`] is a formula on slices: one tensor, its gradient, and its slots (running means and the like). [`Optimizer`]
-//! holds what all rules share: the learning rate or its [`Schedule`], accumulation, clipping, weight decay, the moving
-//! average of the weights, the count of steps, the slots. Formulas and the place of each epsilon are Keras'. A user's own
-//! rule is about 15 lines: see [`Rule`].
+//! | Item | Meaning |
+//! | --- | --- |
+//! | [`Sgd`], [`RmsProp`], [`Adam`], [`AdamW`], [`Nadam`], [`Adagrad`] | Update rules |
+//! | [`Optimizer`] | A rule with the options that all rules share |
+//! | [`Clip`], [`Ema`] | Gradient clipping, and moving average of the weights |
+//! | [`ExponentialDecay`], [`InverseTimeDecay`], [`PolynomialDecay`], [`PiecewiseConstantDecay`] | Learning-rate schedules |
+//! | [`CosineDecay`], [`CosineDecayRestarts`], [`OneCycle`] | More learning-rate schedules |
+//! | [`Rule`], [`Schedule`] | The traits, for rules and schedules of your own |
+//!
+//! ```
+//! use bptt::prelude::*;
+//! use bptt::optimizers::{Clip, ExponentialDecay, Optimizer};
+//! use ndarray::array;
+//!
+//! let mut model = Sequential::new().add(Dense::new(1)).build(Form::vector(1), 42)?;
+//! let optimizer = Optimizer::new(Adam::new(0.1)).schedule(ExponentialDecay::new(0.1, 100, 0.5)).clip(Clip::GlobalNorm(1.0));
+//! model.compile(optimizer, MeanSquaredError);
+//! let history = model.fit(&array![[0.0_f32], [1.0]], &array![1.0_f32, 3.0], Fit::new().epochs(20))?;
+//! let loss = history.get("loss");
+//! assert!(loss[19] < loss[0]);
+//! # Ok::<(), bptt::Error>(())
+//! ```
+//!
+//! A [`Rule`] is a formula on slices: one tensor, its gradient, and its slots, such as running means. [`Optimizer`] holds
+//! what all rules share: learning rate or schedule, gradient accumulation, clipping, weight decay, moving average, step count
+//! and slots.
 
 mod adagrad;
 mod adam;

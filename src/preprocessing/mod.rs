@@ -1,9 +1,24 @@
-//! From texts and raw sequences to the arrays a model takes: words as numbers, one length for all, a split into two parts.
+//! Preprocessing: from texts and sequences of any length to the arrays that a model takes.
 //!
-//! Contract: [`Tokenizer`] and [`pad_sequences`] do what Keras' class and function of that name do, [`train_test_split`] picks
-//! the very samples that scikit-learn's picks for the same `random_state`. Token ids are `u32`; 0 is padding unless told.
+//! | Item | Meaning |
+//! | --- | --- |
+//! | [`Tokenizer`] | Words as numbers, as Keras' class of that name |
+//! | [`pad_sequences`], [`PadSequences`] | Sequences of one length, as Keras' function |
+//! | [`train_test_split`], [`split_indices`] | Random split in two parts, as scikit-learn's function |
 //!
-//! Read next: `tokenizer.rs`, then `pad_sequences.rs`, then `train_test_split.rs`.
+//! ```
+//! use bptt::preprocessing::{Tokenizer, pad_sequences};
+//! use ndarray::array;
+//!
+//! let texts = ["the film is good", "bad"];
+//! let mut tokenizer = Tokenizer::new();
+//! tokenizer.fit_on_texts(texts);
+//! let x = pad_sequences(&tokenizer.texts_to_sequences(texts), 4);
+//! assert_eq!(x, array![[1, 2, 3, 4], [0, 0, 0, 5]]);
+//! ```
+//!
+//! Results equal those of the originals, for [`train_test_split`] with the same `random_state`. Token ids are `u32`; 0 is
+//! padding by default.
 
 mod pad_sequences;
 mod tokenizer;

@@ -1,10 +1,22 @@
-//! Random draws that depend on what they are for, never on the order in which they are made.
+//! Random keys: draws that depend on their purpose, not on the order in which they are made.
 //!
-//! A [`Key`] is a number into which the purpose, the layer, the training step and the sample are folded one after the
-//! other; a generator starts from the key that results. So a dropout mask is the same however a batch was cut into
-//! shards and whichever thread drew it, and one more layer changes nothing in the others.
+//! | Item | Meaning |
+//! | --- | --- |
+//! | [`Key`] | Seed with purposes folded into it |
+//! | [`Key::fold`] | Key of a part: a layer of a model, a step, a sample of a batch |
+//! | [`Key::generator`] | Random number generator that starts from the key |
 //!
-//! Folding is SplitMix64's finaliser (Steele, Lea and Flood, 2014); the generator is xoshiro256++.
+//! ```
+//! use bptt::random::Key;
+//! let model = Key::new(42);
+//! let (first, second) = (model.fold(0), model.fold(1)); // one key for each layer
+//! assert_ne!(first, second);
+//! assert_eq!(first, Key::new(42).fold(0));
+//! ```
+//!
+//! A dropout mask is therefore the same however a batch is cut and whichever thread draws it, and one more layer does not
+//! change the draws of the others. Folding is SplitMix64's finalizer (Steele, Lea and Flood 2014); the generator is
+//! xoshiro256++.
 
 pub(crate) mod numpy;
 
@@ -13,7 +25,7 @@ use ndarray_rand::rand::{Rng, RngCore};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 
-/// Where a random draw takes its numbers from: a seed with purposes folded into it.
+/// Source of random numbers: a seed with purposes folded into it.
 ///
 /// ```
 /// use bptt::random::Key;
@@ -25,23 +37,23 @@ use rand_xoshiro::rand_core::SeedableRng;
 pub struct Key(u64);
 
 impl Key {
-    /// The key of a seed.
+    /// Returns the key of a seed.
     pub fn new(seed: u64) -> Self {
         Key(mix(seed))
     }
 
-    /// The key for a part of what this one is for: a layer of a model, a sample of a batch.
+    /// Returns the key of a part of this key's purpose: a layer of a model, a sample of a batch.
     pub fn fold(self, part: u64) -> Self {
         // The odd constant (2⁶⁴ over the golden ratio) keeps (a, b) apart from (b, a).
         Key(mix(self.0.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ mix(part.wrapping_add(0x9E37_79B9_7F4A_7C15))))
     }
 
-    /// Generator that starts here.
+    /// Returns a generator that starts from this key.
     pub fn generator(self) -> Generator {
         Generator(Xoshiro256PlusPlus::seed_from_u64(self.0))
     }
 
-    /// The numbers below `count` in random order.
+    /// Returns the numbers below `count` in random order.
     pub(crate) fn permutation(self, count: usize) -> Vec<usize> {
         let mut order: Vec<usize> = (0..count).collect();
         order.shuffle(&mut self.generator());

@@ -1,8 +1,8 @@
 //! Two recurrent layers over the same sequence, one from its start and one from its end (Schuster and Paliwal 1997):
 //! y[t] = merge(f[t], b[t]).
 //!
-//! Backward: concatenated, dy splits by columns; for a sum df = db = dy, for the mean half of it, for the product df = dy ∘ b
-//! and db = dy ∘ f. Each layer then runs back by itself, and dx is the sum of both.
+//! Backward: for a concatenation, dy is split by columns; for a sum df = db = dy, for the mean half of it, for the product
+//! df = dy ∘ b and db = dy ∘ f. Then each layer runs back on its own, and dx is the sum of both.
 
 use ndarray::{Zip, s};
 use serde::{Deserialize, Serialize};
@@ -18,61 +18,85 @@ use crate::numeric::Scalar;
 use crate::tensor::{Form, State, Tensor, reverse_steps};
 use crate::weights::initializers::Init;
 
-/// How [`Bidirectional`] makes one output of two.
+/// Merge mode of [`Bidirectional`]: how the outputs f (forward) and b (backward) become one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Merge {
-    /// One after the other: f, b.
+    /// Concatenation along the features: f, then b.
     #[default]
     Concat,
-    /// f + b.
+    /// Sum f + b.
     Sum,
-    /// f ∘ b.
+    /// Product f ∘ b.
     Mul,
-    /// (f + b) / 2.
+    /// Mean (f + b) / 2.
     #[doc(alias = "ave")]
     Average,
 }
 
-/// A recurrent layer that runs over a sequence in both directions.
+/// Bidirectional wrapper: a recurrent layer that runs over a sequence in both directions.
 ///
-/// It is made of a recurrent layer of any cell, which runs forwards; the one that runs backwards has the same options, or is
-/// given by [`backward_layer`](Bidirectional::backward_layer). Outputs of all steps are both in the order of time: y\[t\] is made
-/// of what the one knows from steps up to t and the other from step t on.
+/// ```text
+/// f[t] from the time steps 1 … t        forward layer
+/// b[t] from the time steps T … t        backward layer
+/// y[t] = merge(f[t], b[t])
+/// ```
 ///
-/// # Shapes
+/// The wrapped layer runs forward. A copy of it with the same options, or the
+/// [`backward_layer`](Bidirectional::backward_layer), runs backward. Without `return_sequences`, y is merged from the last
+/// output of each: f\[T\] and b\[1\].
 ///
-/// Sequences (T, B, D) to (B, H), or with `return_sequences` of the layers to (T, B, H). H is the sum of the layers' units for
-/// [`Merge::Concat`]; for all others the units are equal. Weights: `forward` and `backward`, each with those of its layer, such
-/// as `bidirectional/forward/kernel`.
+/// ```
+/// use bptt::prelude::*;
+/// use ndarray::Array3;
+///
+/// // At each time step: the mean of the neighbours in the past and in the future.
+/// let x = Array3::<f32>::from_shape_fn((64, 6, 1), |(n, t, _)| ((n * 6 + t) as f32 * 1.7).sin());
+/// let y = Array3::from_shape_fn((64, 6, 1), |(n, t, _)| {
+///     if (1..5).contains(&t) { (x[[n, t - 1, 0]] + x[[n, t + 1, 0]]) / 2.0 } else { 0.0 }
+/// });
+///
+/// let layers = Sequential::new().add(Bidirectional::new(Lstm::new(4).return_sequences(true))).add(Dense::new(1));
+/// let mut model = layers.build(Form::sequence(6, 1), 42)?;
+/// model.compile(Adam::new(0.02), MeanSquaredError);
+/// let history = model.fit(&x, &y, Fit::new().epochs(20))?;
+/// let loss = history.get("loss");
+/// assert!(loss[19] < loss[0]);
+/// assert_eq!(model.weight("bidirectional/backward/kernel")?.shape(), [1, 16]);
+/// # Ok::<(), bptt::Error>(())
+/// ```
 ///
 /// # Options
 ///
-/// | name | default | purpose |
+/// | Option | Default | Meaning |
 /// | --- | --- | --- |
-/// | `merge_mode` | concatenate | how the two outputs become one: a [`Merge`] |
-/// | `backward_layer` | the layer itself | the layer that runs backwards |
+/// | `layer` | required | Recurrent layer to run in both directions |
+/// | `merge_mode` | [`Merge::Concat`] | How the two outputs become one |
+/// | `backward_layer` | the same layer | Another recurrent layer for the backward direction |
 ///
-/// Keras' `merge_mode=None`, both outputs by themselves, are the columns of [`Merge::Concat`]: those of the layer that runs
-/// forwards come first.
+/// The directions are set by the wrapper: `go_backwards` of the layers is ignored. For Keras' `merge_mode=None`, use
+/// [`Merge::Concat`] and split the features: the first columns are the forward output, the others the backward output.
+///
+/// # Shapes
+///
+/// | What | Shape |
+/// | --- | --- |
+/// | input | (B, T, D) |
+/// | output | (B, H), with `return_sequences` of the layers (B, T, H) |
+/// | weights | those of the layers under `forward/` and `backward/`, as in `bidirectional/forward/kernel` |
+///
+/// H is the sum of the units of the layers for [`Merge::Concat`]; otherwise both have H units.
 ///
 /// # Masks
 ///
-/// As in Keras, both layers put out zero at the steps that a mask leaves out, if they put out all steps. It needs the whole
-/// sequence, so a model with it cannot go on from a state.
+/// As in Keras, with `return_sequences` both layers put out zeros at masked time steps.
 ///
-/// ```
-/// use bptt::layers::Merge;
-/// use bptt::prelude::*;
-/// let model = Sequential::new()
-///     .add(Bidirectional::new(Lstm::new(8).return_sequences(true)))
-///     .add(Bidirectional::new(Lstm::new(4)).backward_layer(Gru::new(4)).merge_mode(Merge::Sum))
-///     .build(Form::sequence(None, 3), 1)?;
-/// assert_eq!(model.weight("bidirectional/forward/kernel")?.shape(), [3, 32]);
-/// assert_eq!(model.weight("bidirectional_1/backward/kernel")?.shape(), [16, 12]);
-/// # Ok::<(), bptt::Error>(())
-/// ```
+/// # Errors
+///
+/// Building a model returns an [`Error::Layer`] that names the layer. Its source is [`Error::InvalidOption`] if the outputs
+/// of the layers cannot be merged, or an error of the layers. Carrying a state from one part of a sequence to the next is an
+/// [`Error::WholeSequence`], because the backward layer needs the whole sequence.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bidirectional {
@@ -82,7 +106,7 @@ pub struct Bidirectional {
 }
 
 impl Bidirectional {
-    /// This layer in both directions.
+    /// Returns a wrapper that runs this layer in both directions.
     pub fn new<C: Cell<f32> + Cell<f64>>(layer: Rnn<C>) -> Self {
         Bidirectional {
             forward: AnyLayer::new(layer.clone().in_direction(false)),
@@ -91,12 +115,12 @@ impl Bidirectional {
         }
     }
 
-    /// The layer that runs backwards; its own `go_backwards` does not matter.
+    /// Sets another layer for the backward direction. Its `go_backwards` is ignored.
     pub fn backward_layer<C: Cell<f32> + Cell<f64>>(self, layer: Rnn<C>) -> Self {
         Bidirectional { backward: AnyLayer::new(layer.in_direction(true)), ..self }
     }
 
-    /// How the two outputs become one.
+    /// Sets how the two outputs become one.
     pub fn merge_mode(self, merge_mode: Merge) -> Self {
         Bidirectional { merge_mode, ..self }
     }
@@ -106,36 +130,37 @@ impl Bidirectional {
     }
 }
 
-/// The weights of [`Bidirectional`].
+/// Weights of [`Bidirectional`].
 #[derive(Clone, Debug)]
 pub struct BidirectionalWeights<F: Scalar> {
-    /// Those of the layer that runs forwards.
+    /// Weights of the forward layer.
     pub forward: AnyWeights<F>,
-    /// Those of the layer that runs backwards.
+    /// Weights of the backward layer.
     pub backward: AnyWeights<F>,
 }
 crate::params!(BidirectionalWeights { forward, backward });
 
-/// The caches of both layers, their outputs and the gradients of these.
+/// Cache of [`Bidirectional`]: the caches of both layers, their outputs and the gradients of these.
 #[derive(Debug, Default)]
 pub struct BidirectionalCache<F: Scalar> {
     layers: [AnyCache; 2],
     outputs: [Tensor<F>; 2],
     doutputs: [Tensor<F>; 2],
     dx: Tensor<F>,
-    /// The states of both, or their gradients, while they run.
+    /// States of both layers, or their gradients, during a pass.
     states: [State<F>; 2],
 }
 
 impl<F: Scalar> BidirectionalCache<F> {
-    /// The outputs of the last forward pass before they were merged: of the layer that runs forwards, then of the other, in the
-    /// order of time if there is one for each step.
+    /// Returns the outputs of the last forward pass before the merge: forward layer, then backward layer.
+    ///
+    /// Outputs of all time steps are in the order of time.
     pub fn outputs(&self) -> &[Tensor<F>; 2] {
         &self.outputs
     }
 }
 
-/// Puts the outputs of a layer that ran backwards into the order of time, or their gradient into that of the layer.
+/// Reverses the time steps of a sequence, in place.
 fn turn<F>(tensor: &mut Tensor<F>) {
     if let Tensor::Sequence(sequence) = tensor {
         reverse_steps(sequence);
@@ -165,7 +190,7 @@ impl Merge {
         }
     }
 
-    /// From the gradient of the merged outputs those of the two.
+    /// Splits the gradient of the merged output into those of the two outputs.
     fn backward<F: Scalar>(self, [f, b]: &[Tensor<F>; 2], dy: &Tensor<F>, [df, db]: &mut [Tensor<F>; 2]) {
         let units = f.rows().ncols();
         df.like(f, units);
@@ -192,7 +217,7 @@ impl Merge {
     }
 }
 
-/// How many states a layer carries when it runs forwards.
+/// Returns how many parts the state of a layer has when it runs forward.
 fn state_parts<F: Scalar>(layer: &dyn DynLayer<F>, all: usize) -> usize {
     match layer.carry() {
         Carry::State(widths) => widths.as_slice().len(),
@@ -200,14 +225,14 @@ fn state_parts<F: Scalar>(layer: &dyn DynLayer<F>, all: usize) -> usize {
     }
 }
 
-/// Moves the parts of a state to those of the two layers: those of the layer that runs forwards come first.
+/// Moves the parts of a state to the states of the two layers. Those of the forward layer come first.
 fn take_apart<F: Scalar>(count: usize, whole: &mut State<F>, [forward, backward]: &mut [State<F>; 2]) {
     let mut parts = std::mem::take(&mut whole.parts);
     backward.parts = parts.split_off(count.min(parts.len()));
     forward.parts = parts;
 }
 
-/// Puts them together again.
+/// Moves the parts of the two states back into one.
 fn put_together<F: Scalar>([forward, backward]: &mut [State<F>; 2], whole: &mut State<F>) {
     whole.parts = std::mem::take(&mut forward.parts);
     whole.parts.append(&mut backward.parts);
@@ -262,8 +287,7 @@ impl<F: Scalar> Layer<F> for Bidirectional {
         Ok(BidirectionalWeights { forward: forward.build(input, init)?, backward: backward.build(input, init)? })
     }
 
-    /// A state holds the parts of the layer that runs forwards, then those of the other; the final state of the latter is that
-    /// at the first step.
+    /// A state holds the parts of the forward layer, then those of the backward layer, whose final state is at the first step.
     fn forward(&self, w: &BidirectionalWeights<F>, forward: Forward<'_, F, BidirectionalCache<F>>) {
         let Forward { x, y, cache, pass, mut state, .. } = forward;
         let BidirectionalCache { layers: caches, outputs, states, .. } = cache;
@@ -295,7 +319,7 @@ impl<F: Scalar> Layer<F> for Bidirectional {
         let Backward { x, dy, mut dx, cache, gradients, pass, mut dstate, .. } = backward;
         let BidirectionalCache { layers: caches, outputs, doutputs, dx: more, states } = cache;
         self.merge_mode.backward(outputs, dy, doutputs);
-        // Into the order of the layer, as it was put out.
+        // Back into the order in which the backward layer runs.
         turn(&mut doutputs[1]);
         turn(&mut outputs[1]);
         let layers = self.layers::<F>();

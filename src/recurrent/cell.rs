@@ -26,7 +26,7 @@ use crate::weights::initializers::Init;
 /// with [`Step::previous`]; only it knows which is which. Everything that [`Cell::step_back`] hands back is *added* to
 /// what is there, so a term that a cell does not have needs no line.
 ///
-/// The [chapter](crate::recurrent#a-cell-step-by-step) writes one step by step, and [`conformance`](crate::testing::conformance) tests it.
+/// The [chapter](crate::guide::own_cell#a-cell) writes one line by line, and [`conformance`](crate::testing::conformance) tests it.
 pub trait Cell<F: Scalar>: Describe {
     /// The weights: a struct with [`params!`](crate::params).
     type Weights: Params<F> + Clone + Debug;

@@ -1,10 +1,29 @@
-//! What flows between layers: a small enum of arrays, and its shape without the batch.
+//! Values that flow between layers: tensors, their forms, masks and states.
 //!
-//! Inside a model time comes first: `(T, B)` tokens, `(T, B, D)` sequences, so that one step of a whole batch lies in
-//! one piece of memory. The public edge (`fit`, `predict`) is batch-first, as in Keras.
+//! | Item | Meaning |
+//! | --- | --- |
+//! | [`Form`] | Shape of one sample: tokens, vector or sequence |
+//! | [`Tensor`] | Batch of values between two layers |
+//! | [`Lookup`] | Sequence as token ids and a table |
+//! | [`Mask`] | Which time steps count |
+//! | [`State`], [`Widths`] | States of a recurrent layer, and their sizes |
+//! | [`Views`], [`ViewsMut`] | Views of the states at one time step |
+//! | [`resize`] | Changes the shape of an array and keeps its memory |
 //!
-//! Tensors are written over and over: [`resize`] keeps the memory they have, so that after the first batch nothing is
-//! allocated.
+//! ```
+//! use bptt::tensor::{Form, Tensor};
+//! use ndarray::Array3;
+//! let x = Tensor::Sequence(Array3::<f32>::zeros((10, 2, 3))); // (T, B, D)
+//! assert_eq!(x.batch(), 2);
+//! assert_eq!(x.rows().dim(), (20, 3));
+//! assert_eq!(Form::sequence(10, 3).features()?, 3);
+//! # Ok::<(), bptt::Error>(())
+//! ```
+//!
+//! Inside a model time comes first: (T, B) for tokens, (T, B, D) for sequences, so that a time step of a whole batch is
+//! contiguous. Arrays that users pass to `fit` and `predict` have the batch first, as in Keras.
+//!
+//! Tensors are reused: [`resize`] keeps their memory, so nothing is allocated after the first batch.
 
 mod form;
 pub(crate) mod mask;
@@ -22,7 +41,7 @@ pub use state::{MAX_STATES, State, Views, ViewsMut, Widths};
 
 use ndarray::{Array2, Array3, ArrayView2, ArrayViewMut2};
 
-/// What a layer takes and gives: a whole batch, or a shard of one. Arrays are in standard layout.
+/// Input or output of a layer for a batch or a part of one. Arrays are in standard layout.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Tensor<F> {
@@ -32,19 +51,20 @@ pub enum Tensor<F> {
     Vector(Array2<F>),
     /// Sequences (T, B, D).
     Sequence(Array3<F>),
-    /// Sequences (T, B, D) whose steps are rows of a table, not looked up yet. Only a layer that
-    /// [takes lookups](crate::layer::Layer::takes_lookups) gets them.
+    /// Sequences (T, B, D) as token ids and the table of their vectors, only for layers that
+    /// [take lookups](crate::layer::Layer::takes_lookups).
     Lookup(Lookup<F>),
 }
 
-/// A sequence (T, B, D) as token ids and the table whose rows they stand for: step t of sample b is
-/// `table[0, tokens[t, b]]`. Its gradient is that of the table, as a sequence (1, V, D).
+/// Sequence (T, B, D) as token ids and a table: time step t of sample b is `table[0, tokens[t, b]]`.
+///
+/// Its gradient is that of the table, as a sequence (1, V, D).
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Lookup<F> {
-    /// The token ids (T, B).
+    /// Token ids (T, B).
     pub tokens: Array2<u32>,
-    /// The table (1, V, D).
+    /// Table (1, V, D).
     pub table: Array3<F>,
 }
 
@@ -55,7 +75,7 @@ impl<F> Default for Tensor<F> {
 }
 
 impl<F: Clone + Default> Tensor<F> {
-    /// The number of samples B.
+    /// Returns the number of samples B.
     pub fn batch(&self) -> usize {
         match self {
             Tensor::Tokens(tokens) => tokens.ncols(),
@@ -65,7 +85,11 @@ impl<F: Clone + Default> Tensor<F> {
         }
     }
 
-    /// The token ids; panics if it holds numbers, which a built model rules out.
+    /// Returns the token ids.
+    ///
+    /// # Panics
+    ///
+    /// If it holds something else, which a built model rules out.
     pub fn tokens(&self) -> &Array2<u32> {
         match self {
             Tensor::Tokens(tokens) => tokens,
@@ -73,7 +97,11 @@ impl<F: Clone + Default> Tensor<F> {
         }
     }
 
-    /// The sequence (T, B, D); panics if it is none, which a built model rules out.
+    /// Returns the sequence (T, B, D).
+    ///
+    /// # Panics
+    ///
+    /// If it holds something else, which a built model rules out.
     pub fn sequence(&self) -> &Array3<F> {
         match self {
             Tensor::Sequence(steps) => steps,
@@ -81,7 +109,11 @@ impl<F: Clone + Default> Tensor<F> {
         }
     }
 
-    /// All rows of features: (B, D) of a vector, (T·B, D) of a sequence. Panics on tokens.
+    /// Returns all rows of features: (B, D) of a vector, (T·B, D) of a sequence.
+    ///
+    /// # Panics
+    ///
+    /// If it holds token ids.
     pub fn rows(&self) -> ArrayView2<'_, F> {
         match self {
             Tensor::Vector(rows) => rows.view(),
@@ -93,7 +125,7 @@ impl<F: Clone + Default> Tensor<F> {
         }
     }
 
-    /// The same rows, to be written.
+    /// Returns all rows of features, mutably: see [`Tensor::rows`].
     pub fn rows_mut(&mut self) -> ArrayViewMut2<'_, F> {
         match self {
             Tensor::Vector(rows) => rows.view_mut(),
@@ -105,7 +137,7 @@ impl<F: Clone + Default> Tensor<F> {
         }
     }
 
-    /// The numbers of all rows of features, and how many a row has. Panics on tokens.
+    /// Returns all rows of features as one slice, and the width of a row. Panics on tokens.
     pub(crate) fn in_one_piece(&self) -> (&[F], usize) {
         match self {
             Tensor::Vector(rows) => (slice(rows), rows.ncols()),
@@ -114,7 +146,7 @@ impl<F: Clone + Default> Tensor<F> {
         }
     }
 
-    /// The same, to be written.
+    /// Returns all rows of features as one mutable slice, and the width of a row. Panics on tokens.
     pub(crate) fn in_one_piece_mut(&mut self) -> (&mut [F], usize) {
         match self {
             Tensor::Vector(rows) => {
@@ -129,7 +161,7 @@ impl<F: Clone + Default> Tensor<F> {
         }
     }
 
-    /// Makes it a vector of this size, with any content, and hands it out to be written.
+    /// Makes it a vector of this size, with unspecified content, and returns it to be written.
     pub fn as_vector(&mut self, batch: usize, features: usize) -> &mut Array2<F> {
         if !matches!(self, Tensor::Vector(_)) {
             *self = Tensor::default();
@@ -143,12 +175,12 @@ impl<F: Clone + Default> Tensor<F> {
         }
     }
 
-    /// Makes it a sequence of this size, with any content, and hands it out to be written.
+    /// Makes it a sequence of this size, with unspecified content, and returns it to be written.
     pub fn as_sequence(&mut self, steps: usize, batch: usize, features: usize) -> &mut Array3<F> {
         self.as_sequence_within((steps, batch, features), 0)
     }
 
-    /// [`Tensor::as_sequence`] in memory for `most` numbers.
+    /// Like [`Tensor::as_sequence`], with capacity for `most` numbers.
     pub(crate) fn as_sequence_within(&mut self, shape: (usize, usize, usize), most: usize) -> &mut Array3<F> {
         if !matches!(self, Tensor::Sequence(_)) {
             *self = Tensor::Sequence(Array3::default((0, 0, 0)));
@@ -162,7 +194,7 @@ impl<F: Clone + Default> Tensor<F> {
         }
     }
 
-    /// Makes it token ids of this size, with any content, and hands them out to be written.
+    /// Makes it token ids of this size, with unspecified content, and returns them to be written.
     pub fn as_tokens(&mut self, steps: usize, batch: usize) -> &mut Array2<u32> {
         if !matches!(self, Tensor::Tokens(_)) {
             *self = Tensor::Tokens(Array2::default((0, 0)));
@@ -176,7 +208,7 @@ impl<F: Clone + Default> Tensor<F> {
         }
     }
 
-    /// Makes it a lookup and hands it out to be written.
+    /// Makes it a lookup and returns it to be written.
     pub fn as_lookup(&mut self) -> &mut Lookup<F> {
         if !matches!(self, Tensor::Lookup(_)) {
             *self = Tensor::Lookup(Lookup { tokens: Array2::default((0, 0)), table: Array3::default((0, 0, 0)) });
@@ -187,7 +219,7 @@ impl<F: Clone + Default> Tensor<F> {
         }
     }
 
-    /// Makes it equal to another one of numbers.
+    /// Copies another tensor of numbers.
     pub(crate) fn copy(&mut self, other: &Tensor<F>)
     where
         F: Copy,
@@ -197,7 +229,7 @@ impl<F: Clone + Default> Tensor<F> {
         self.rows_mut().assign(&rows);
     }
 
-    /// Makes it like `other` in kind, with the same sizes but for the features.
+    /// Makes it a tensor of the kind and size of `other`, with this number of features.
     pub fn like(&mut self, other: &Tensor<F>, features: usize) {
         match other {
             Tensor::Sequence(steps) => {

@@ -1,4 +1,22 @@
 //! Checks and measurements for layers and cells of your own.
+//!
+//! | Item | Meaning |
+//! | --- | --- |
+//! | [`gradcheck`] | Compares gradients with central differences |
+//! | [`conformance`], [`conformance!`](crate::conformance!) | Tests of what every recurrent layer must do |
+//! | [`workload`], [`bench_cell!`](crate::bench_cell) | Benchmarks beside the built-in cells |
+//! | [`train_batch`], [`gradients`] | Training step and gradients with a pass of your own |
+//!
+//! ```
+//! use bptt::layer::Pass;
+//! use bptt::layers::Dense;
+//! use bptt::random::Key;
+//! use bptt::tensor::Form;
+//! use bptt::testing::gradcheck;
+//! let report = gradcheck::layer(&Dense::new(3), Form::vector(2), 4, Pass::training(Key::new(0)))?;
+//! assert!(report.error() < gradcheck::TOLERANCE, "{report}");
+//! # Ok::<(), bptt::Error>(())
+//! ```
 
 pub mod conformance;
 pub mod gradcheck;
@@ -12,8 +30,8 @@ use crate::models::{Gradients, Model};
 use crate::numeric::Scalar;
 use crate::training;
 
-/// [`Model::train_batch`] with a pass of your own, such as one with [fixed masks](Pass::replaying): to hold a model against another
-/// implementation of it.
+/// Trains on one batch like [`Model::train_batch`], with a pass of your own, such as one with
+/// [fixed masks](Pass::replaying): to compare a model with another implementation.
 ///
 /// # Errors
 ///
@@ -27,7 +45,7 @@ pub fn train_batch<'a, F: Scalar>(
     training::train_batch(model, samples.into(), targets.into(), pass)
 }
 
-/// [`Model::gradients`] with a pass of your own.
+/// Computes gradients like [`Model::gradients`], with a pass of your own.
 ///
 /// # Errors
 ///

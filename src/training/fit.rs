@@ -1,4 +1,4 @@
-//! `fit`: what training can be asked for, and where its data come from. The loop itself is `epochs.rs`.
+//! Options of a training, and `fit` itself. The loop is in `epochs.rs`.
 
 use std::collections::BTreeMap;
 use std::thread;
@@ -15,21 +15,45 @@ use crate::model::Model;
 use crate::numeric::Scalar;
 use crate::numeric::checks::check_count;
 
-/// How to train: everything that [`Model::fit`] wants to know besides the data.
+/// Options of a training: everything that [`Model::fit`] takes besides the data.
 ///
-/// | option | default | purpose |
+/// ```
+/// use bptt::prelude::*;
+/// use ndarray::{Array1, Array3};
+///
+/// let x = Array3::<f32>::from_shape_fn((80, 5, 1), |(n, t, _)| ((n * 5 + t) as f32 * 1.7).sin());
+/// let y: Array1<f32> = x.outer_iter().map(|steps| steps.sum() / 5.0).collect();
+///
+/// let mut model = Sequential::new().add(Gru::new(4)).add(Dense::new(1)).build(Form::sequence(5, 1), 42)?;
+/// model.compile(Adam::new(0.02), MeanSquaredError);
+///
+/// let mut stopping = EarlyStopping::new().patience(3);
+/// let options = Fit::new().epochs(20).batch_size(16).validation_split(0.2).callback(&mut stopping);
+/// let history = model.fit(&x, &y, options)?;
+/// let loss = history.get("loss");
+/// assert!(loss[loss.len() - 1] < loss[0]);
+/// # Ok::<(), bptt::Error>(())
+/// ```
+///
+/// # Options
+///
+/// | Option | Default | Meaning |
 /// | --- | --- | --- |
-/// | `epochs` | 1 | how often to go through the data |
-/// | `batch_size` | 32 | samples for each step of the optimizer; the last batch may be smaller |
-/// | `shuffle` | true | a new order of the samples for each epoch |
-/// | `steps_per_epoch` | all | batches after which an epoch ends |
-/// | `truncated` | none | learn from windows of long sequences: truncated backpropagation through time |
-/// | `class_weight` | 1 for each | how much the rows of a class count |
-/// | `validation` | none | data for the `val_` figures |
-/// | `validation_split` | none | the last part of the samples for them instead |
-/// | `validation_freq` | 1 | epochs from one validation to the next |
-/// | `callback` | none | what to call along the way; may be given several times |
-/// | `backup` | none | a file from which an interrupted training goes on |
+/// | [`epochs`](Fit::epochs) | 1 | Number of passes over the data |
+/// | [`batch_size`](Fit::batch_size) | 32 | Samples per step of the optimizer; the last batch may be smaller |
+/// | [`shuffle`](Fit::shuffle) | true | Whether each epoch takes the samples in a new order |
+/// | [`steps_per_epoch`](Fit::steps_per_epoch) | all | Number of batches after which an epoch ends |
+/// | [`truncated`](Fit::truncated) | none | Windows of long sequences: truncated backpropagation through time |
+/// | [`class_weight`](Fit::class_weight) | 1 for each class | Weights of the classes in the loss |
+/// | [`validation`](Fit::validation) | none | Validation data |
+/// | [`validation_split`](Fit::validation_split) | none | Fraction of the samples, the last ones, to validate on |
+/// | [`validation_freq`](Fit::validation_freq) | 1 | Number of epochs between validations |
+/// | [`callback`](Fit::callback) | none | Callback to call during training; may be given several times |
+/// | [`backup`](Fit::backup) | none | File from which an interrupted training continues |
+///
+/// # Errors
+///
+/// Options out of range are an [`Error::InvalidOption`] of [`Model::fit`] and [`Model::fit_batches`].
 pub struct Fit<'a, F = f32> {
     pub(super) epochs: usize,
     batch_size: Option<usize>,
@@ -61,7 +85,7 @@ impl<F: Scalar> Default for Fit<'_, F> {
 }
 
 impl<'a, F: Scalar> Fit<'a, F> {
-    /// One epoch in batches of 32.
+    /// Returns the defaults: one epoch in batches of 32.
     pub fn new() -> Self {
         Fit {
             epochs: 1,
@@ -78,38 +102,42 @@ impl<'a, F: Scalar> Fit<'a, F> {
         }
     }
 
-    /// How often to go through the data: once by default.
+    /// Sets the number of passes over the data, 1 by default.
     pub fn epochs(self, epochs: usize) -> Self {
         Fit { epochs, ..self }
     }
 
-    /// Samples for each step of the optimizer: 32 by default.
+    /// Sets the number of samples per step of the optimizer, 32 by default.
     pub fn batch_size(self, batch_size: usize) -> Self {
         Fit { batch_size: Some(batch_size), ..self }
     }
 
-    /// Whether each epoch takes the samples in a new order, as it does by default.
+    /// Sets whether each epoch takes the samples in a new order, true by default.
     pub fn shuffle(self, shuffle: bool) -> Self {
         Fit { shuffle: Some(shuffle), ..self }
     }
 
-    /// Ends an epoch after so many batches, or when there are no more. The next epoch starts its data anew.
+    /// Ends an epoch after this number of batches, or earlier if there are no more. The next epoch starts the data from the
+    /// beginning.
     pub fn steps_per_epoch(self, batches: usize) -> Self {
         Fit { steps_per_epoch: Some(batches), ..self }
     }
 
-    /// Learns `every` k₁ steps from the newest k₁ outputs, with gradients that go back `through` the last k₂ steps: see
-    /// [`Window`](crate::models::Window). States start at zero with each batch and are carried from window to window; the model needs
-    /// an output for each step.
+    /// Trains with truncated backpropagation: a step of the optimizer `every` k₁ time steps, on the newest k₁ outputs, with
+    /// gradients that go back `through` the last k₂ time steps. See [`Window`](crate::models::Window).
+    ///
+    /// States are zero at the start of each batch and are carried from window to window. The model needs an output for each
+    /// time step.
     #[doc(alias = "stateful")]
     pub fn truncated(self, every: usize, through: usize) -> Self {
         Fit { truncated: Some((every, through)), ..self }
     }
 
-    /// How much the rows of a class count, 1 for classes that are left out: `[(0, 1.0), (1, 3.0)]`. The class is told from
-    /// the targets as in Keras: a class number, the largest of a one-hot row, or a label 0 or 1, rounded; a row of zeros
-    /// has none. Weights are finite and at least 0. They multiply those of the [`Targets`], which Keras refuses to do;
-    /// validation data have none. Targets that tell no class are an [`Error::Target`].
+    /// Sets weights of the classes in the loss, as in `[(0, 1.0), (1, 3.0)]`. Other classes have the weight 1.
+    ///
+    /// As in Keras, the class of a row is its class number, the largest value of a one-hot row, or a label 0 or 1,
+    /// rounded; a row of zeros has none. Weights are finite and at least 0. They multiply those of the [`Targets`], which
+    /// Keras refuses, and do not apply to validation data. Targets without a class are an [`Error::Target`].
     ///
     /// ```
     /// use bptt::metrics::Recall;
@@ -128,14 +156,13 @@ impl<'a, F: Scalar> Fit<'a, F> {
         Fit { class_weight: weights.into_iter().collect(), ..self }
     }
 
-    /// Data to look at after each epoch, without learning from it: their figures are called as those of training with
-    /// `val_` before.
+    /// Sets validation data, evaluated after each epoch. Their figures have `val_` before the name.
     pub fn validation(self, samples: impl Into<Samples<'a, F>>, targets: impl Into<Targets<'a>>) -> Self {
         Fit { validation: Some((samples.into(), targets.into())), ..self }
     }
 
-    /// Keeps this share of the samples back for validation, above 0 and below 1: as in Keras the last ones, whatever
-    /// `shuffle` says. The first ⌊n·(1 − share)⌋ of n are learnt from.
+    /// Validates on this fraction of the samples, above 0 and below 1: as in Keras the last ones, whatever `shuffle` says.
+    /// Training uses the first ⌊n·(1 − share)⌋ of n samples.
     ///
     /// ```
     /// use bptt::prelude::*;
@@ -151,23 +178,23 @@ impl<'a, F: Scalar> Fit<'a, F> {
         Fit { validation_split: Some(share), ..self }
     }
 
-    /// Validates only after each so many epochs: 1 by default, at least 1. Epochs between have no `val_` figures.
+    /// Sets the number of epochs between validations: 1 by default, at least 1. Other epochs have no `val_` figures.
     pub fn validation_freq(self, epochs: usize) -> Self {
         Fit { validation_freq: epochs, ..self }
     }
 
-    /// Adds a callback after those that are there.
+    /// Adds a callback, to be called after those added before.
     pub fn callback(mut self, callback: &'a mut dyn Callback) -> Self {
         self.callbacks.push(callback);
         self
     }
 
-    /// Keeps a file from which the same call goes on after an interruption, to the bit as if there had been none.
+    /// Keeps a backup file from which the same call continues after an interruption, with the same bits as without one.
     pub fn backup(self, backup: BackupAndRestore) -> Self {
         Fit { backup: Some(backup), ..self }
     }
 
-    /// Refuses numbers out of range.
+    /// Returns an error for numbers out of range.
     fn check(&self) -> Result<()> {
         let counts = [
             ("batch_size", self.batch_size),
@@ -179,7 +206,7 @@ impl<'a, F: Scalar> Fit<'a, F> {
 }
 
 impl<F: Scalar> Model<F> {
-    /// Trains on samples and targets, and returns the figures of each epoch.
+    /// Trains on samples and targets, and returns the loss and the metrics of each epoch.
     ///
     /// # Errors
     ///
@@ -203,9 +230,9 @@ impl<F: Scalar> Model<F> {
         once::fit(self, samples.into(), targets.into(), fit)
     }
 
-    /// Trains on the batches of a source, and returns the figures of each epoch: for data that do not fit in memory.
+    /// Trains on the batches of a source, such as data that do not fit in memory, and returns the figures of each epoch.
     ///
-    /// Another thread has the next batch made while the model learns from one, unless the model works on one thread alone.
+    /// A second thread prepares the next batch while the model learns from one, unless the model uses one thread only.
     /// Results do not depend on it.
     ///
     /// # Errors
@@ -218,7 +245,7 @@ impl<F: Scalar> Model<F> {
     }
 }
 
-/// [`Model::fit`].
+/// Implements [`Model::fit`].
 pub(super) fn fit<F: Scalar>(
     model: &mut Model<F>,
     samples: Samples<'_, F>,
@@ -229,7 +256,7 @@ pub(super) fn fit<F: Scalar>(
     let compiled = model.compiled.as_ref().ok_or(Error::NotCompiled)?;
     samples.check(&model.network)?;
     let targets = ArrangedTargets::new(&targets, &samples, model.network.output(), &*compiled.loss)?;
-    // A copy, for the samples that are kept back for validation have no weights of classes.
+    // A copy, because class weights do not apply to the validation samples.
     let weighed = (!fit.class_weight.is_empty()).then(|| targets.weighed(&fit.class_weight)).transpose()?;
     let given = arrange_validation(model, &mut fit)?;
     let mut validation = given.as_ref().map(|(samples, targets)| Validation::new(samples.view(), targets));
@@ -251,7 +278,7 @@ pub(super) fn fit<F: Scalar>(
     )
 }
 
-/// [`Model::fit_batches`].
+/// Implements [`Model::fit_batches`].
 pub(super) fn fit_batches<F: Scalar>(
     model: &mut Model<F>,
     source: &mut dyn Batches<F>,
@@ -279,7 +306,7 @@ pub(super) fn fit_batches<F: Scalar>(
     })
 }
 
-/// The validation data, checked and taken out of the options.
+/// Checks and arranges the validation data.
 fn arrange_validation<'v, F: Scalar>(
     model: &Model<F>,
     fit: &mut Fit<'v, F>,

@@ -1,4 +1,24 @@
-//! Constraints on weights: what holds for them after every step of the optimizer.
+//! Constraints: limits on weights, applied after each step of the optimizer.
+//!
+//! | Item | Meaning |
+//! | --- | --- |
+//! | [`Constraint::max_norm`] | Norms of at most a maximum |
+//! | [`Constraint::unit_norm`] | Norms of 1 |
+//! | [`Constraint::min_max_norm`] | Norms between two bounds |
+//! | [`Constraint::NonNeg`] | Weights of at least zero |
+//!
+//! ```
+//! use bptt::prelude::*;
+//! use bptt::constraints::Constraint;
+//! use ndarray::array;
+//!
+//! let layer = Dense::new(1).kernel_constraint(Constraint::NonNeg);
+//! let mut model = Sequential::new().add(layer).build(Form::vector(1), 42)?;
+//! model.compile(Sgd::new(0.1), MeanSquaredError);
+//! model.fit(&array![[0.0_f32], [1.0]], &array![3.0_f32, 1.0], Fit::new().epochs(20))?;
+//! assert!(model.weight("dense/kernel")?.iter().all(|&w| w >= 0.0));
+//! # Ok::<(), bptt::Error>(())
+//! ```
 
 use ndarray::ArrayViewMutD;
 use serde::{Deserialize, Serialize};
@@ -9,26 +29,26 @@ use crate::error::{Error, Result};
 use crate::numeric::Lane;
 use crate::numeric::Scalar;
 
-/// What is added to a length before something is divided by it: Keras' `backend.epsilon()`.
+/// Keras' `backend.epsilon()`, which is added to a norm before a division by it.
 const EPSILON: f64 = 1e-7;
 
-/// Vectors whose lengths are taken at the same time, where they are columns.
+/// Number of columns whose norms are computed together.
 const STRIP: usize = 64;
 
-/// What a weight is brought back to after each step of the optimizer, if its layer is not frozen.
+/// Constraint on a weight, applied after each step of the optimizer unless the layer is frozen.
 ///
-/// All but `NonNeg` take the weight as vectors along `axis` and multiply each, of length n = √Σw², by d / (n + 10⁻⁷). The
-/// lengths d that are wanted, and Keras' defaults:
+/// All but `NonNeg` take the weight as vectors along `axis` and multiply each, of norm n = √Σw², by d / (n + 10⁻⁷). The
+/// desired norms d and Keras' defaults:
 ///
-/// | name | d | defaults |
+/// | Variant | d | Defaults |
 /// | --- | --- | --- |
 /// | `MaxNorm { max_value, axis }` | min(n, `max_value`) | 2, axis 0: see [`Constraint::max_norm`] |
 /// | `UnitNorm { axis }` | 1 | axis 0: see [`Constraint::unit_norm`] |
-/// | `MinMaxNorm { min_value, max_value, rate, axis }` | rate · (n held within the two) + (1 − rate) · n | 0, 1, rate 1, axis 0 |
-/// | `NonNeg` | no length: weights below zero become zero | |
+/// | `MinMaxNorm { min_value, max_value, rate, axis }` | rate · (n clamped to the bounds) + (1 − rate) · n | 0, 1, rate 1, axis 0 |
+/// | `NonNeg` | no norm: weights below zero become zero | |
 ///
-/// The axis counts those of the tensor as it is shaped: along axis 0 of a kernel (D, units) lie the weights of one unit;
-/// along axis 0 of a bias, the whole bias; of that of a [`Gru`](crate::layers::Gru), (2, 3·H), the two biases of one sum.
+/// Along axis 0 of a kernel (D, units) lie the weights of one unit; along axis 0 of a bias, the whole bias; along axis 0 of
+/// the bias (2, 3·H) of a [`Gru`](crate::layers::Gru), the two biases of one sum.
 ///
 /// ```
 /// use bptt::constraints::Constraint;
@@ -40,27 +60,27 @@ const STRIP: usize = 64;
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Constraint {
-    /// No vector is longer than this (Srivastava et al. 2014).
+    /// Maximum norm of each vector (Srivastava et al. 2014).
     MaxNorm {
-        /// The longest that is left alone, above 0.
+        /// Maximum norm, above 0.
         max_value: f64,
         /// The axis along which vectors lie.
         axis: usize,
     },
-    /// No weight is below zero.
+    /// Weights of at least zero.
     NonNeg,
-    /// Every vector has length 1.
+    /// Norm 1 of each vector.
     UnitNorm {
         /// The axis along which vectors lie.
         axis: usize,
     },
-    /// Every vector has a length between two bounds, or moves towards it.
+    /// Norm of each vector between two bounds, or a step towards it.
     MinMaxNorm {
-        /// The shortest, at least 0.
+        /// Minimum norm, at least 0.
         min_value: f64,
-        /// The longest, above 0 and not below the shortest.
+        /// Maximum norm, above 0 and at least `min_value`.
         max_value: f64,
-        /// Which part of the way is gone at each step, 0 to 1.
+        /// Fraction of the way to go at each step, 0 to 1.
         rate: f64,
         /// The axis along which vectors lie.
         axis: usize,
@@ -68,22 +88,22 @@ pub enum Constraint {
 }
 
 impl Constraint {
-    /// At most this length along axis 0.
+    /// Returns a constraint to norms of at most `max_value` along axis 0.
     pub const fn max_norm(max_value: f64) -> Self {
         Constraint::MaxNorm { max_value, axis: 0 }
     }
 
-    /// Length 1 along axis 0.
+    /// Returns a constraint to norms of 1 along axis 0.
     pub const fn unit_norm() -> Self {
         Constraint::UnitNorm { axis: 0 }
     }
 
-    /// A length within these bounds along axis 0, reached at once.
+    /// Returns a constraint to norms within these bounds along axis 0, with rate 1.
     pub const fn min_max_norm(min_value: f64, max_value: f64) -> Self {
         Constraint::MinMaxNorm { min_value, max_value, rate: 1.0, axis: 0 }
     }
 
-    /// The axis along which vectors lie, if it is about vectors.
+    /// Returns the axis along which vectors lie, if the constraint is on norms.
     fn axis(self) -> Option<usize> {
         match self {
             Constraint::NonNeg => None,
@@ -93,7 +113,7 @@ impl Constraint {
         }
     }
 
-    /// Refuses options out of range, for the weight at this path with so many axes.
+    /// Returns an error for options out of range, for the weight at this path with `axes` axes.
     pub(crate) fn check(self, weight: Path<'_>, axes: usize) -> Result<()> {
         let expect = |holds: bool, option, value: f64, allowed| {
             if holds {
@@ -116,7 +136,7 @@ impl Constraint {
         }
     }
 
-    /// The length that a vector of length `norm` is to have.
+    /// Returns the desired norm of a vector with this norm.
     fn desired<F: Scalar>(self, norm: F) -> F {
         let within = |low: f64, high: f64| Lane::min(Lane::max(norm, F::of(low)), F::of(high));
         match self {
@@ -129,13 +149,13 @@ impl Constraint {
         }
     }
 
-    /// What a vector is multiplied by, told from the sum of its squares.
+    /// Returns the factor for a vector, from the sum of its squares.
     fn factor<F: Scalar>(self, squares: f64) -> F {
         let norm = F::of(squares.sqrt());
         self.desired(norm) / (F::of(EPSILON) + norm)
     }
 
-    /// Brings a weight in standard layout back to what holds for it.
+    /// Applies the constraint to a weight in standard layout.
     pub(crate) fn apply<F: Scalar>(self, mut weight: ArrayViewMutD<'_, F>) {
         let Some(axis) = self.axis() else {
             weight.mapv_inplace(|w| if w < F::zero() { F::zero() } else { w });
@@ -148,13 +168,13 @@ impl Constraint {
             return;
         }
         for rows in all.chunks_exact_mut(length * inner) {
-            // Along the last axis a vector is one piece of memory.
+            // Along the last axis a vector is contiguous.
             if inner == 1 {
                 let factor = self.factor(sum(rows, |w| w * w));
                 rows.iter_mut().for_each(|w| *w *= factor);
                 continue;
             }
-            // Along another it goes across the memory, so these are taken side by side, row by row.
+            // Along another axis it is strided, so a strip of vectors is processed together, row by row.
             for first in (0..inner).step_by(STRIP) {
                 let strip = first..inner.min(first + STRIP);
                 let mut squares = [0.0_f64; STRIP];

@@ -1,4 +1,4 @@
-//! Weights: structs whose tensors are listed once, how they start, and what their options ask of them.
+//! Weights: structs of tensors, how they start, and the options of each weight.
 
 pub mod constraints;
 pub mod initializers;

@@ -1,4 +1,24 @@
-//! Penalties on weights: terms of the loss that hold weights small.
+//! Regularizers: penalties on weights, which are added to the loss.
+//!
+//! | Item | Penalty |
+//! | --- | --- |
+//! | [`Regularizer::l1`] | l1 · Σ\|w\| |
+//! | [`Regularizer::l2`] | l2 · Σw² |
+//! | [`Regularizer::l1_l2`] | l1 · Σ\|w\| + l2 · Σw² |
+//!
+//! ```
+//! use bptt::prelude::*;
+//! use bptt::regularizers::Regularizer;
+//! use ndarray::array;
+//!
+//! let layer = Dense::new(1).kernel_regularizer(Regularizer::l2(0.01));
+//! let mut model = Sequential::new().add(layer).build(Form::vector(1), 42)?;
+//! model.compile(Sgd::new(0.1), MeanSquaredError);
+//! let history = model.fit(&array![[0.0_f32], [1.0]], &array![1.0_f32, 3.0], Fit::new().epochs(20))?;
+//! let loss = history.get("loss");
+//! assert!(loss[19] < loss[0]);
+//! # Ok::<(), bptt::Error>(())
+//! ```
 
 use serde::{Deserialize, Serialize};
 
@@ -6,11 +26,11 @@ use super::Path;
 use crate::error::{Error, Result};
 use crate::numeric::Scalar;
 
-/// A penalty l1 · Σ|w| + l2 · Σw² on a weight, which training adds to the loss.
+/// Penalty l1 · Σ|w| + l2 · Σw² on a weight, which is added to the loss.
 ///
-/// Its gradient, l1 · sign(w) + 2 · l2 · w with sign(0) = 0, is added to that of the weight before clipping. The loss that
-/// is reported, of training, validation and evaluation, has the penalty in it once for each batch, whatever its rows; a
-/// frozen layer has none. As in Keras.
+/// Its gradient, l1 · sign(w) + 2 · l2 · w with sign(0) = 0, is added to that of the weight before clipping. As in Keras,
+/// the reported loss includes the penalty once for each batch, also in validation and evaluation, and frozen layers have
+/// no penalty.
 ///
 /// ```
 /// use bptt::prelude::*;
@@ -35,22 +55,22 @@ pub struct Regularizer {
 }
 
 impl Regularizer {
-    /// l1 · Σ|w|, which makes weights zero that are of little use. Keras' default is 0.01.
+    /// Returns the penalty l1 · Σ|w|, which drives unimportant weights to zero. Keras' default is 0.01.
     pub const fn l1(l1: f64) -> Self {
         Regularizer { l1, l2: 0.0 }
     }
 
-    /// l2 · Σw², without the half that others put before it. Keras' default is 0.01.
+    /// Returns the penalty l2 · Σw², without a factor ½. Keras' default is 0.01.
     pub const fn l2(l2: f64) -> Self {
         Regularizer { l1: 0.0, l2 }
     }
 
-    /// Both.
+    /// Returns the sum of both penalties.
     pub const fn l1_l2(l1: f64, l2: f64) -> Self {
         Regularizer { l1, l2 }
     }
 
-    /// Refuses factors out of range, for the weight at this path.
+    /// Returns an error for factors out of range, naming the weight at this path.
     pub(crate) fn check(self, weight: Path<'_>) -> Result<()> {
         for (option, factor) in [("l1", self.l1), ("l2", self.l2)] {
             if !(factor >= 0.0 && factor.is_finite()) {
@@ -61,7 +81,7 @@ impl Regularizer {
         Ok(())
     }
 
-    /// The penalty on these weights.
+    /// Returns the penalty on these weights.
     pub(crate) fn penalty<F: Scalar>(self, weights: &[F]) -> f64 {
         let l1 = if self.l1 > 0.0 { self.l1 * sum(weights, f64::abs) } else { 0.0 };
         let l2 = if self.l2 > 0.0 { self.l2 * sum(weights, |w| w * w) } else { 0.0 };
@@ -72,14 +92,14 @@ impl Regularizer {
     pub(crate) fn add_gradient<F: Scalar>(self, weights: &[F], gradient: &mut [F]) {
         let (zero, l1, twice_l2) = (F::zero(), F::of(self.l1), F::of(2.0 * self.l2));
         for (gradient, &w) in gradient.iter_mut().zip(weights) {
-            // Comparisons with zero instead of a sign, which is 1 for the zero that biases start at.
+            // Not `signum`, which is 1 for zero, where biases start.
             let slope = if w > zero { l1 } else { zero } - if w < zero { l1 } else { zero };
             *gradient += slope + twice_l2 * w;
         }
     }
 }
 
-/// The sum of a term of each weight: as eight sums, for one alone would wait for each addition.
+/// Returns the sum of a term of each weight. Eight partial sums, because one would wait for each addition.
 pub(crate) fn sum<F: Scalar>(weights: &[F], term: impl Fn(f64) -> f64) -> f64 {
     let mut sums = [0.0; 8];
     let (eights, rest) = weights.as_chunks::<8>();

@@ -386,3 +386,105 @@ fn a_device_or_a_pipe_gets_the_model_and_stays() {
     assert!(device.is_symlink());
     assert!(fs::metadata("/dev/null").unwrap().file_type().is_char_device());
 }
+
+/// A model whose training draws masks of dropout.
+fn with_dropout(seed: u64) -> Model {
+    let stack = Sequential::new().add(Embedding::new(6, 3)).add(Gru::new(3).dropout(0.3).recurrent_dropout(0.2));
+    let stack = stack.add(Dropout::new(0.2)).add(Dense::new(1).activation(Activation::Sigmoid));
+    stack.build(Form::tokens(4), seed).unwrap()
+}
+
+/// The weights and the losses of a training that draws an order and masks of dropout.
+fn train(model: &mut Model) -> (Vec<u8>, String) {
+    let x = Array2::from_shape_fn((24, 4), |(n, t)| ((n * 5 + t * 3) % 6) as u32);
+    let y = Array1::from_shape_fn(24, |n| (n % 2) as f32);
+    model.compile(Adam::new(0.05), BinaryCrossentropy::new());
+    let history = model.fit(&x, &y, Fit::new().epochs(3).batch_size(5)).unwrap();
+    let names = model.weight_names();
+    let weights = names.iter().flat_map(|name| model.weight(name).unwrap()).flat_map(f32::to_le_bytes).collect();
+    (weights, history.to_csv())
+}
+
+/// A model of this layer on sequences of six features, saved and loaded: it predicts the same bits and gives the same file.
+fn expect_back<L: Layer<f32>>(layer: L, name: &str, registry: Option<Registry>) {
+    let mut model: Model = Sequential::new().add(layer).build(Form::sequence(5, 6), 7).unwrap();
+    // What is zero or one at first would be so in a file that was read wrong.
+    for (number, name) in model.weight_names().into_iter().enumerate() {
+        let values = model.weight(&name).unwrap();
+        model.set_weight(&name, &(values + 0.01 * (number + 1) as f32)).unwrap();
+    }
+    let (path, bytes) = saved(&model, name);
+    let back = match &registry {
+        None => Model::load(&path).unwrap(),
+        Some(registry) => Model::load_with(&path, registry).unwrap(),
+    };
+    let x = Array3::from_shape_fn((3, 5, 6), |(n, t, d)| ((n * 30 + t * 6 + d) as f32 * 0.7).sin());
+    assert_eq!(back.predict(&x).unwrap(), model.predict(&x).unwrap(), "{name}");
+    assert_eq!(back.weight_names(), model.weight_names(), "{name}");
+    assert_eq!(saved(&back, name).1, bytes, "{name}");
+}
+
+#[test]
+fn layers_in_layers_come_back_without_a_registry() {
+    let all = |units| Gru::new(units).return_sequences(true);
+    let stacked = |last| Stacked::new(Lstm::new(4).into_cell(), Gru::new(last).into_cell());
+    let rnn = |last| Rnn::from_cell(stacked(last)).return_sequences(true);
+    expect_back(Bidirectional::new(rnn(3)), "bidirectional-stacked", None);
+    expect_back(Bidirectional::new(rnn(3)).backward_layer(all(5)), "bidirectional-of-two", None);
+    expect_back(TimeDistributed::new(Residual::new(Dense::new(6))), "time-distributed-residual", None);
+    expect_back(Residual::new(TimeDistributed::new(Dense::new(6))), "residual-time-distributed", None);
+    expect_back(Residual::new(Bidirectional::new(rnn(3))), "residual-bidirectional-stacked", None);
+    expect_back(Residual::new(Residual::new(Residual::new(all(6)))), "residuals", None);
+    let two =
+        Stacked::new(Gru::new(2).into_cell(), Stacked::new(SimpleRnn::new(4).into_cell(), Gru::new(3).into_cell()));
+    expect_back(
+        Residual::new(Bidirectional::new(Rnn::from_cell(two).return_sequences(true))),
+        "residual-bidirectional-stacks",
+        None,
+    );
+}
+
+#[test]
+fn a_cell_of_ones_own_inside_two_layers_comes_back_by_a_registry_of_the_cell_alone() {
+    let sum = || Rnn::from_cell(Sum { features: 6 }).return_sequences(true);
+    let layer = || Residual::new(Bidirectional::new(sum()).merge_mode(Merge::Sum));
+    expect_back(layer(), "own-cell-inside", Some(Registry::new().cell::<Sum>()));
+    let model: Model = Sequential::new().add(layer()).build(Form::sequence(5, 6), 7).unwrap();
+    let message = Model::<f32>::load(saved(&model, "own-cell-unknown").0).unwrap_err().to_string();
+    assert!(message.contains("\"tests::Sum\", which is not registered"), "{message}");
+    let gates = Rnn::from_cell(Stacked::new(Gated::new(Plain, 4), Sum { features: 4 })).return_sequences(true);
+    let both = Registry::new().gates::<Plain>().cell::<Sum>();
+    expect_back(Bidirectional::new(gates), "own-cells-stacked", Some(both));
+}
+
+#[test]
+fn a_model_that_comes_back_draws_by_the_seed_in_its_file() {
+    for seed in [1, 7, u64::MAX] {
+        let mut model = with_dropout(seed);
+        let (path, bytes) = saved(&model, "seed");
+        let mut back = Model::load(&path).unwrap();
+        assert_eq!(saved(&back, "seed").1, bytes);
+        assert_eq!(train(&mut back), train(&mut model), "seed {seed}");
+    }
+}
+
+#[test]
+fn another_seed_changes_the_draws_and_is_saved() {
+    let mut model = with_dropout(7);
+    let (path, bytes) = saved(&model, "another-seed");
+    model.set_seed(8);
+    let loaded = Model::<f32>::load(&path).unwrap();
+    for name in model.weight_names() {
+        assert_eq!(model.weight(&name).unwrap(), loaded.weight(&name).unwrap(), "{name}");
+    }
+    let (path, other) = saved(&model, "another-seed");
+    assert_ne!(other, bytes);
+    let mut back = Model::load(&path).unwrap();
+    let by_another = train(&mut model);
+    assert_eq!(train(&mut back), by_another);
+    assert_ne!(train(&mut with_dropout(7)), by_another);
+    // The old seed again, and the draws are the old ones.
+    let mut again = Model::load(&path).unwrap();
+    again.set_seed(7);
+    assert_eq!(train(&mut again), train(&mut with_dropout(7)));
+}

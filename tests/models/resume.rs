@@ -181,34 +181,6 @@ fn every_optimizer_goes_on_as_if_nothing_had_been() {
     }
 }
 
-/// Two numbers of which only one would come back.
-struct Twins;
-
-impl Callback for Twins {
-    fn state(&self) -> CallbackState {
-        CallbackState::default().with("wait", [1.0]).with("best", None).with("wait", [2.0])
-    }
-}
-
-#[test]
-fn a_state_with_a_name_twice_is_an_error() {
-    let (x, y) = data();
-    let path = folder("twice").join("backup");
-    let mut twins = Twins;
-    let fit = Fit::new().epochs(2).callback(&mut twins).backup(BackupAndRestore::new(&path));
-    let error = model(Adam::new(0.02).into()).fit(&x, &y, fit).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "the state of a callback has the name \"wait\" twice; give each of its numbers a name of its own"
-    );
-    assert!(matches!(error, Error::DuplicateState { name, .. } if name == "wait"));
-    assert!(!path.exists(), "nothing is written that could not be read");
-    // Two callbacks may have the same names.
-    let (mut first, mut second) = (EarlyStopping::new().monitor("loss"), EarlyStopping::new().monitor("loss"));
-    let fit = Fit::new().epochs(2).callback(&mut first).callback(&mut second).backup(BackupAndRestore::new(&path));
-    model(Adam::new(0.02).into()).fit(&x, &y, fit).unwrap();
-}
-
 #[test]
 fn a_kept_backup_goes_on_for_more_epochs() {
     let (x, y) = data();
@@ -318,4 +290,33 @@ fn a_file_of_something_else_is_refused_and_nothing_is_changed() {
         error.to_string(),
         "the state has no \"wait\"; pass the callbacks in the order in which they were passed before"
     );
+}
+
+/// A callback whose state has one name twice.
+struct Twice;
+
+impl Callback for Twice {
+    fn state(&self) -> CallbackState {
+        CallbackState::default().with("wait", [1.0]).with("best", None).with("wait", [2.0])
+    }
+}
+
+#[test]
+fn a_state_with_one_name_twice_is_refused_when_it_is_written() {
+    let (x, y) = data();
+    let path = folder("twice").join("backup");
+    let mut model = model(Adam::new(0.02).into());
+    let mut twice = Twice;
+    let fit = Fit::new().callback(&mut twice).backup(BackupAndRestore::new(&path).save_freq(1));
+    let error = model.fit(&x, &y, fit).unwrap_err();
+    assert!(matches!(&error, Error::DuplicateState { name, .. } if name == "wait"), "{error}");
+    let message = "the state of a callback has the name \"wait\" twice; give each of its numbers a name of its own";
+    assert_eq!(error.to_string(), message);
+    assert!(!path.exists());
+    // Without a backup nobody asks for it.
+    model.fit(&x, &y, Fit::new().callback(&mut Twice)).unwrap();
+    // Two callbacks may have the same names.
+    let (mut first, mut second) = (EarlyStopping::new().monitor("loss"), EarlyStopping::new().monitor("loss"));
+    let fit = Fit::new().callback(&mut first).callback(&mut second).backup(BackupAndRestore::new(&path));
+    model.fit(&x, &y, fit).unwrap();
 }

@@ -1,10 +1,10 @@
-//! The gated recurrent unit (Cho et al. 2014), in its two forms.
+//! Gated recurrent unit (Cho et al. 2014), in its two forms.
 //!
 //! ```text
 //! z = ρ(x·W_z + h·U_z + b_z)      r = ρ(x·W_r + h·U_r + b_r)
-//! g = α(x·W_h + b_h + r·(h·U_h + b'_h))      reset_after, Keras' default: a gates rule
+//! g = α(x·W_h + b_h + r·(h·U_h + b'_h))      reset_after, Keras' default: a gate rule
 //! g = α(x·W_h + b_h + (r·h)·U_h)             otherwise: the product needs r; see `reset_before`
-//! h' = z·h + (1 − z)·g                       ρ recurrent_activation, α activation; blocks in Keras' order z, r, h
+//! h' = z·h + (1 − z)·g                       ρ recurrent_activation, α activation; blocks in the order z, r, h
 //! ```
 
 use std::sync::Arc;
@@ -27,41 +27,94 @@ use crate::recurrent::{Rnn, once};
 use crate::tensor::{State, ViewsMut, Widths};
 use crate::weights::initializers::Init;
 
-/// The GRU layer.
+/// Gated recurrent unit layer.
 ///
 /// ```text
-/// z = ρ(x·W_z + h·U_z + b_z)    r = ρ(x·W_r + h·U_r + b_r)    g = α(x·W_h + b_h + r·(h·U_h + b'_h))
-/// h' = z·h + (1 − z)·g
+/// z = ρ(x·W_z + h·U_z + b_z)                 update gate
+/// r = ρ(x·W_r + h·U_r + b_r)                 reset gate
+/// g = α(x·W_h + b_h + r·(h·U_h + b'_h))      candidate, with reset_after
+/// g = α(x·W_h + b_h + (r·h)·U_h)             candidate, without reset_after
+///
+/// h' = z·h + (1 − z)·g                       hidden state, the output
 /// ```
 ///
-/// Without `reset_after`, g = α(x·W_h + b_h + (r·h)·U_h).
+#[doc = include_str!("../../guide/gru_step.svg")]
+/// Here x is the input of a time step, h is the state of the step before (zero at first), α is the `activation` and ρ the
+/// `recurrent_activation`.
 ///
-/// # Shapes
+/// ```
+/// use bptt::prelude::*;
+/// use ndarray::{Array1, Array3};
 ///
-/// As [`Rnn`]; weights `kernel` (D, 3·H), `recurrent_kernel` (H, 3·H), blocks in the order z, r, h; `bias` (2, 3·H), for the
-/// inputs and for the state, or (3·H) without `reset_after`.
+/// // The mean of a sequence.
+/// let x = Array3::<f32>::from_shape_fn((64, 5, 1), |(n, t, _)| ((n * 5 + t) as f32 * 1.7).sin());
+/// let y: Array1<f32> = x.outer_iter().map(|steps| steps.sum() / 5.0).collect();
+///
+/// let mut model = Sequential::new().add(Gru::new(4)).add(Dense::new(1)).build(Form::sequence(5, 1), 42)?;
+/// model.compile(Adam::new(0.02), MeanSquaredError);
+/// let history = model.fit(&x, &y, Fit::new().epochs(20))?;
+/// let loss = history.get("loss");
+/// assert!(loss[19] < loss[0]);
+/// # Ok::<(), bptt::Error>(())
+/// ```
 ///
 /// # Options
 ///
-/// Those of [`Rnn`] and [`Gated`], and
+/// `Gru` is an alias: some of its options are methods of [`Rnn`]. The defaults are those of Keras.
 ///
-/// | name | default | purpose |
+/// | Option | Default | Meaning |
 /// | --- | --- | --- |
-/// | `activation` | tanh | α, of the candidate |
-/// | `recurrent_activation` | sigmoid | ρ, of the two gates |
-/// | `reset_after` | true | whether the reset gate scales the product with the state, or the state before it |
+/// | `units` | required | Number of units H, at least 1 |
+/// | `activation` | tanh | α: activation of the candidate |
+/// | `recurrent_activation` | sigmoid | ρ: activation of the two gates |
+/// | `reset_after` | true | Whether the reset gate multiplies the product h·U instead of the hidden state before it |
+/// | `use_bias` | true | Whether there is a bias |
+/// | `kernel_initializer` | Glorot uniform | [`Initializer`] of the kernel W |
+/// | `recurrent_initializer` | orthogonal | [`Initializer`] of the recurrent kernel U |
+/// | `bias_initializer` | zeros | [`Initializer`] of the bias b |
+/// | `kernel_regularizer` | none | [`Regularizer`] of the kernel |
+/// | `recurrent_regularizer` | none | [`Regularizer`] of the recurrent kernel |
+/// | `bias_regularizer` | none | [`Regularizer`] of the bias |
+/// | `kernel_constraint` | none | [`Constraint`] on the kernel |
+/// | `recurrent_constraint` | none | [`Constraint`] on the recurrent kernel |
+/// | `bias_constraint` | none | [`Constraint`] on the bias |
+/// | `dropout` | 0 | Fraction of the inputs to drop in training, 0 ≤ rate < 1 |
+/// | `recurrent_dropout` | 0 | Fraction of the hidden state to drop in training, 0 ≤ rate < 1 |
+/// | `dropout_per_step` | false | Whether each time step draws its own mask for the inputs, as in tf.keras 2 |
+/// | `return_sequences` | false | Whether to return the output of every time step instead of the last one |
+/// | `go_backwards` | false | Whether to process the sequence from its last time step to its first |
+/// | `zero_output_for_mask` | false | Whether masked time steps put out zeros instead of the previous output |
 ///
-/// ```
-/// use bptt::layer::Layer;
-/// use bptt::layers::Gru;
-/// use bptt::tensor::Form;
-/// assert_eq!(Layer::<f32>::output_form(&Gru::new(8), Form::sequence(100, 16))?, Form::vector(8));
-/// # Ok::<(), bptt::Error>(())
-/// ```
+/// The activations work on single elements: `Softmax` is refused.
+///
+/// # Shapes
+///
+/// | What | Shape |
+/// | --- | --- |
+/// | input | (B, T, D) |
+/// | output | (B, H), with `return_sequences` (B, T, H) |
+/// | state | h (B, H) |
+/// | `kernel` | (D, 3·H), blocks in the order z, r, h |
+/// | `recurrent_kernel` | (H, 3·H), blocks in the same order |
+/// | `bias` | (2, 3·H): a row b for the input and a row b' for the state; without `reset_after` (3·H) |
+///
+/// Inside a model the layer sees time first: (T, B, D).
+///
+/// # Errors
+///
+/// Building a model returns an [`Error::Layer`] that names the layer. Its source is [`Error::InvalidOption`] for an option
+/// out of range, or [`Error::Form`] if the input is not a sequence.
+///
+/// [`Error::Layer`]: crate::Error::Layer
+/// [`Error::InvalidOption`]: crate::Error::InvalidOption
+/// [`Error::Form`]: crate::Error::Form
+/// [`Initializer`]: crate::initializers::Initializer
+/// [`Regularizer`]: crate::regularizers::Regularizer
+/// [`Constraint`]: crate::constraints::Constraint
 #[doc(alias = "GRU")]
 pub type Gru = Rnn<GruCell>;
 
-/// The cell of [`Gru`]: a gates rule, or without `reset_after` a step of two halves with a product each.
+/// Cell of [`Gru`]: a gate rule, or without `reset_after` a step with two products.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GruCell {
@@ -69,7 +122,7 @@ pub struct GruCell {
     reset_after: bool,
 }
 
-/// The rule of [`Gru`] with `reset_after`.
+/// Gate rule of [`Gru`] with `reset_after`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GruGates {
@@ -78,20 +131,20 @@ pub struct GruGates {
 }
 
 impl GruCell {
-    /// The rule.
+    /// Returns the gate rule.
     pub fn gates(&self) -> &GruGates {
         self.gated.gates()
     }
 }
 
 impl Gru {
-    /// A layer of this many units, with Keras' defaults.
+    /// Returns a layer with this number of units and Keras' defaults.
     pub fn new(units: usize) -> Self {
         let gates = GruGates { activation: Activation::Tanh, recurrent_activation: Activation::Sigmoid };
         Rnn::from_cell(GruCell { gated: Gated::new(gates, units), reset_after: true })
     }
 
-    /// The function of the candidate.
+    /// Sets the activation of the candidate.
     pub fn activation(self, activation: Activation) -> Self {
         self.with_cell(|mut cell| {
             cell.gated.gates.activation = activation;
@@ -99,7 +152,7 @@ impl Gru {
         })
     }
 
-    /// The function of the two gates.
+    /// Sets the activation of the two gates.
     pub fn recurrent_activation(self, recurrent_activation: Activation) -> Self {
         self.with_cell(|mut cell| {
             cell.gated.gates.recurrent_activation = recurrent_activation;
@@ -107,7 +160,7 @@ impl Gru {
         })
     }
 
-    /// Whether the reset gate scales the product with the state, or the state before it.
+    /// Sets whether the reset gate multiplies the product h·U instead of the hidden state before it.
     pub fn reset_after(self, reset_after: bool) -> Self {
         self.with_cell(|cell| GruCell { reset_after, ..cell })
     }
@@ -122,7 +175,7 @@ impl Describe for GruGates {
 }
 
 impl Gates for GruGates {
-    // z, r, the state's part of the candidate, the input's part.
+    // z, r, then the state's and the input's part of the candidate.
     type Blocks<L: Lane> = [L; 4];
     type States<L: Lane> = [L; 1];
     const APART: usize = 1;

@@ -1,7 +1,7 @@
-//! The long short-term memory (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000).
+//! Long short-term memory (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000).
 //!
 //! ```text
-//! i = ρ(z₀)   f = ρ(z₁)   g = α(z₂)   o = ρ(z₃)        z = x·W + h·U + b, blocks in Keras' order i, f, c, o
+//! i = ρ(z₀)   f = ρ(z₁)   g = α(z₂)   o = ρ(z₃)        z = x·W + h·U + b, blocks in the order i, f, c, o
 //! c' = f·c + i·g          h' = o·α(c')                 ρ recurrent_activation, α activation
 //! ```
 
@@ -16,40 +16,98 @@ use crate::layer::Describe;
 use crate::numeric::{Lane, Scalar};
 use crate::recurrent::Rnn;
 
-/// The LSTM layer.
+/// Long short-term memory layer.
 ///
 /// ```text
-/// i = ρ(x·Wᵢ + h·Uᵢ + bᵢ)    f = ρ(x·W_f + h·U_f + b_f)    g = α(x·W_c + h·U_c + b_c)    o = ρ(x·Wₒ + h·Uₒ + bₒ)
-/// c' = f·c + i·g             h' = o·α(c')
+/// i = ρ(x·Wᵢ  + h·Uᵢ  + bᵢ )     input gate
+/// f = ρ(x·W_f + h·U_f + b_f)     forget gate
+/// g = α(x·W_c + h·U_c + b_c)     candidate
+/// o = ρ(x·Wₒ  + h·Uₒ  + bₒ )     output gate
+///
+/// c' = f·c + i·g                 cell state
+/// h' = o·α(c')                   hidden state, the output
 /// ```
 ///
-/// # Shapes
+#[doc = include_str!("../../guide/lstm_step.svg")]
+/// Here x is the input of a time step, h and c are the states of the step before (zero at first), α is the `activation` and
+/// ρ the `recurrent_activation`.
 ///
-/// As [`Rnn`]; weights `kernel` (D, 4·H), `recurrent_kernel` (H, 4·H), `bias` (4·H), blocks in the order i, f, c, o. States
-/// h and c.
+/// ```
+/// use bptt::prelude::*;
+/// use ndarray::{Array1, Array3};
+///
+/// // Is the sum of a sequence positive?
+/// let x = Array3::<f32>::from_shape_fn((64, 5, 1), |(n, t, _)| ((n * 5 + t) as f32 * 1.7).sin());
+/// let y: Array1<f32> = x.outer_iter().map(|steps| if steps.sum() > 0.0 { 1.0 } else { 0.0 }).collect();
+///
+/// let mut model = Sequential::new()
+///     .add(Lstm::new(4))
+///     .add(Dense::new(1).activation(Activation::Sigmoid))
+///     .build(Form::sequence(5, 1), 42)?;
+/// model.compile(Adam::new(0.05), BinaryCrossentropy::new());
+/// let history = model.fit(&x, &y, Fit::new().epochs(20))?;
+/// let loss = history.get("loss");
+/// assert!(loss[19] < loss[0]);
+/// # Ok::<(), bptt::Error>(())
+/// ```
 ///
 /// # Options
 ///
-/// Those of [`Rnn`] and [`Gated`], and
+/// `Lstm` is an alias: some of its options are methods of [`Rnn`]. The defaults are those of Keras.
 ///
-/// | name | default | purpose |
+/// | Option | Default | Meaning |
 /// | --- | --- | --- |
-/// | `activation` | tanh | α, of the candidate and of the cell state on its way out |
-/// | `recurrent_activation` | sigmoid | ρ, of the three gates |
-/// | `unit_forget_bias` | true | start the forget gate's bias at 1, in place of the bias initialiser |
+/// | `units` | required | Number of units H, at least 1 |
+/// | `activation` | tanh | α: activation of the candidate and of the cell state |
+/// | `recurrent_activation` | sigmoid | ρ: activation of the three gates |
+/// | `use_bias` | true | Whether there is a bias |
+/// | `unit_forget_bias` | true | Whether the bias of the forget gate starts at 1 instead of the `bias_initializer`'s value |
+/// | `kernel_initializer` | Glorot uniform | [`Initializer`] of the kernel W |
+/// | `recurrent_initializer` | orthogonal | [`Initializer`] of the recurrent kernel U |
+/// | `bias_initializer` | zeros | [`Initializer`] of the bias b |
+/// | `kernel_regularizer` | none | [`Regularizer`] of the kernel |
+/// | `recurrent_regularizer` | none | [`Regularizer`] of the recurrent kernel |
+/// | `bias_regularizer` | none | [`Regularizer`] of the bias |
+/// | `kernel_constraint` | none | [`Constraint`] on the kernel |
+/// | `recurrent_constraint` | none | [`Constraint`] on the recurrent kernel |
+/// | `bias_constraint` | none | [`Constraint`] on the bias |
+/// | `dropout` | 0 | Fraction of the inputs to drop in training, 0 ≤ rate < 1 |
+/// | `recurrent_dropout` | 0 | Fraction of the hidden state to drop in training, 0 ≤ rate < 1 |
+/// | `dropout_per_step` | false | Whether each time step draws its own mask for the inputs, as in tf.keras 2 |
+/// | `return_sequences` | false | Whether to return the output of every time step instead of the last one |
+/// | `go_backwards` | false | Whether to process the sequence from its last time step to its first |
+/// | `zero_output_for_mask` | false | Whether masked time steps put out zeros instead of the previous output |
 ///
-/// ```
-/// use bptt::layer::Layer;
-/// use bptt::layers::Lstm;
-/// use bptt::tensor::Form;
-/// let layer = Lstm::new(8).dropout(0.3);
-/// assert_eq!(Layer::<f32>::output_form(&layer, Form::sequence(100, 16))?, Form::vector(8));
-/// # Ok::<(), bptt::Error>(())
-/// ```
+/// The activations work on single elements: `Softmax` is refused.
+///
+/// # Shapes
+///
+/// | What | Shape |
+/// | --- | --- |
+/// | input | (B, T, D) |
+/// | output | (B, H), with `return_sequences` (B, T, H) |
+/// | states | h (B, H), c (B, H) |
+/// | `kernel` | (D, 4·H), blocks in the order i, f, c, o |
+/// | `recurrent_kernel` | (H, 4·H), blocks in the same order |
+/// | `bias` | (4·H), blocks in the same order |
+///
+/// Inside a model the layer sees time first: (T, B, D).
+///
+/// # Errors
+///
+/// Building a model returns an [`Error::Layer`] that names the layer. Its source is [`Error::InvalidOption`] for an option
+/// out of range, or [`Error::Form`] if the input is not a sequence.
+///
+/// [`Error::Layer`]: crate::Error::Layer
+/// [`Error::InvalidOption`]: crate::Error::InvalidOption
+/// [`Error::Form`]: crate::Error::Form
+/// [`Initializer`]: crate::initializers::Initializer
+/// [`Regularizer`]: crate::regularizers::Regularizer
+/// [`Constraint`]: crate::constraints::Constraint
 #[doc(alias = "LSTM")]
 pub type Lstm = Rnn<Gated<LstmGates>>;
 
-/// The rule of [`Lstm`].
+/// Gate rule of [`Lstm`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LstmGates {
@@ -59,7 +117,7 @@ pub struct LstmGates {
 }
 
 impl Lstm {
-    /// A layer of this many units, with Keras' defaults.
+    /// Returns a layer with this number of units and Keras' defaults.
     pub fn new(units: usize) -> Self {
         let gates = LstmGates {
             activation: Activation::Tanh,
@@ -69,17 +127,17 @@ impl Lstm {
         Rnn::from_cell(Gated::new(gates, units))
     }
 
-    /// The function of the candidate, and of the cell state on its way out.
+    /// Sets the activation of the candidate and of the cell state.
     pub fn activation(self, activation: Activation) -> Self {
         self.with_gates(|gates| gates.activation = activation)
     }
 
-    /// The function of the three gates.
+    /// Sets the activation of the three gates.
     pub fn recurrent_activation(self, recurrent_activation: Activation) -> Self {
         self.with_gates(|gates| gates.recurrent_activation = recurrent_activation)
     }
 
-    /// Whether the forget gate's bias starts at 1.
+    /// Sets whether the bias of the forget gate starts at 1.
     pub fn unit_forget_bias(self, unit_forget_bias: bool) -> Self {
         self.with_gates(|gates| gates.unit_forget_bias = unit_forget_bias)
     }

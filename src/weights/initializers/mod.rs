@@ -1,8 +1,22 @@
-//! How weights start: Keras' initialisers, on the whole fused matrix as Keras applies them.
+//! Initializers: how weights start. Distributions and defaults are Keras'.
 //!
-//! The fan of a kernel (inputs, outputs) is taken from the matrix that a layer really holds, so an LSTM's glorot limit
-//! comes from 4·H outputs. Draws come from a [`Key`](crate::random::Key) per tensor: equal seeds give equal weights. How numbers
-//! are drawn is in `draw`.
+//! | Item | Meaning |
+//! | --- | --- |
+//! | [`Initializer`] | Distribution of the initial weights |
+//! | [`Fan`], [`Distribution`] | Options of [`Initializer::VarianceScaling`] |
+//! | [`Init`] | Source of the initial weights of one layer, for authors of layers and cells |
+//!
+//! ```
+//! use bptt::prelude::*;
+//! use bptt::initializers::Initializer;
+//! let layer = Dense::new(3).kernel_initializer(Initializer::HeNormal).bias_initializer(Initializer::Constant(0.1));
+//! let model = Sequential::new().add(layer).build(Form::vector(5), 42)?;
+//! assert!(model.weight("dense/bias")?.iter().all(|&b| b == 0.1));
+//! # Ok::<(), bptt::Error>(())
+//! ```
+//!
+//! As in Keras, the fans of a kernel (inputs, outputs) are those of the whole matrix: an LSTM kernel has 4·H outputs. Each
+//! tensor draws from its own [`Key`](crate::random::Key), so equal seeds give equal weights.
 //!
 //! Formulas: LeCun et al. 1998, Glorot and Bengio 2010, He et al. 2015, Saxe et al. 2014 (orthogonal).
 
@@ -15,22 +29,22 @@ use crate::error::{Error, Result};
 use crate::numeric::{Scalar, compiled_once};
 use crate::random::Key;
 
-/// The distribution from which a weight matrix starts.
+/// Initializer of a weight tensor.
 ///
-/// | name | draws |
+/// | Variant | Values |
 /// | --- | --- |
-/// | `Zeros`, `Ones`, `Constant(c)` | nothing |
-/// | `Identity { gain }` | nothing: `gain` on the diagonal of a matrix, zero elsewhere |
-/// | `RandomUniform { low, high }` | uniform; Keras' `"uniform"` is −0.05 to 0.05, see [`Initializer::uniform`] |
-/// | `RandomNormal { mean, deviation }` | normal; Keras' default deviation is 0.05 |
-/// | `TruncatedNormal { mean, deviation }` | the same, cut at two deviations; what is left varies by 0.88 of `deviation` |
-/// | `VarianceScaling { scale, fan, distribution }` | variance `scale` / fan, see [`Fan`] and [`Distribution`] |
-/// | `GlorotUniform`, `GlorotNormal` | variance 2 / (inputs + outputs), uniform or normal cut at two deviations |
-/// | `HeUniform`, `HeNormal` | variance 2 / inputs, likewise |
-/// | `LecunUniform`, `LecunNormal` | variance 1 / inputs, likewise |
-/// | `Orthogonal { gain }` | orthonormal rows (or columns, whichever are fewer) times `gain` |
+/// | `Zeros`, `Ones`, `Constant(c)` | All equal |
+/// | `Identity { gain }` | `gain` on the diagonal of a matrix, zero elsewhere |
+/// | `RandomUniform { low, high }` | Uniform; Keras' `"uniform"` is −0.05 to 0.05, see [`Initializer::uniform`] |
+/// | `RandomNormal { mean, deviation }` | Normal; Keras' default deviation is 0.05 |
+/// | `TruncatedNormal { mean, deviation }` | Normal, cut at two deviations; the result has 0.88 of `deviation` |
+/// | `VarianceScaling { scale, fan, distribution }` | Variance `scale` / fan, see [`Fan`] and [`Distribution`] |
+/// | `GlorotUniform`, `GlorotNormal` | Variance 2 / (inputs + outputs), uniform or truncated normal |
+/// | `HeUniform`, `HeNormal` | Variance 2 / inputs, uniform or truncated normal |
+/// | `LecunUniform`, `LecunNormal` | Variance 1 / inputs, uniform or truncated normal |
+/// | `Orthogonal { gain }` | Orthonormal rows (or columns, whichever are fewer) times `gain` |
 ///
-/// Inputs and outputs are the rows and columns of the tensor; of a vector, both are its length.
+/// Inputs and outputs are the rows and columns of the tensor; for a vector, both are its length.
 ///
 /// ```
 /// use bptt::initializers::{Distribution, Fan, Initializer};
@@ -43,48 +57,48 @@ use crate::random::Key;
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Initializer {
-    /// All zero.
+    /// Zeros.
     Zeros,
-    /// All one.
+    /// Ones.
     Ones,
-    /// All the same number.
+    /// The same number everywhere.
     Constant(f64),
-    /// A multiple of the identity matrix, of a matrix only.
+    /// Multiple of the identity matrix, for matrices only.
     Identity {
         /// What is on the diagonal.
         gain: f64,
     },
-    /// Evenly between two bounds.
+    /// Uniform distribution between two bounds.
     RandomUniform {
-        /// The lower bound.
+        /// Lower bound.
         low: f64,
-        /// The upper bound, not reached.
+        /// Upper bound, excluded.
         high: f64,
     },
-    /// A normal distribution.
+    /// Normal distribution.
     RandomNormal {
         /// Its mean.
         mean: f64,
         /// Its standard deviation.
         deviation: f64,
     },
-    /// A normal distribution, cut at two deviations from the mean.
+    /// Normal distribution, cut at two deviations from the mean.
     TruncatedNormal {
         /// Its mean.
         mean: f64,
         /// Its standard deviation before the cut.
         deviation: f64,
     },
-    /// Variance `scale` / fan, around zero.
+    /// Distribution around zero with variance `scale` / fan.
     VarianceScaling {
-        /// The variance of a sum of fan products with inputs of variance 1.
+        /// Variance of a sum of fan products with inputs of variance 1.
         scale: f64,
-        /// What the sum is over.
+        /// Divisor of the variance.
         fan: Fan,
-        /// The form of the distribution.
+        /// Shape of the distribution.
         distribution: Distribution,
     },
-    /// Glorot's uniform distribution, Keras' default for kernels: within ±√(6 / (inputs + outputs)).
+    /// Glorot's uniform distribution within ±√(6 / (inputs + outputs)), Keras' default for kernels.
     GlorotUniform,
     /// Glorot's normal distribution.
     GlorotNormal,
@@ -96,38 +110,38 @@ pub enum Initializer {
     LecunUniform,
     /// LeCun's normal distribution.
     LecunNormal,
-    /// A random rotation, Keras' default for recurrent kernels.
+    /// Random orthogonal matrix, Keras' default for recurrent kernels.
     Orthogonal {
         /// The length of each row or column.
         gain: f64,
     },
 }
 
-/// Which count [`Initializer::VarianceScaling`] divides by.
+/// Divisor of the variance in [`Initializer::VarianceScaling`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Fan {
-    /// The inputs.
+    /// Number of inputs.
     #[serde(rename = "fan_in")]
     In,
-    /// The outputs.
+    /// Number of outputs.
     #[serde(rename = "fan_out")]
     Out,
-    /// Half the sum of both.
+    /// Mean of both.
     #[serde(rename = "fan_avg")]
     Average,
 }
 
-/// From what [`Initializer::VarianceScaling`] draws, always with the variance that was asked for.
+/// Distribution of [`Initializer::VarianceScaling`], always with the requested variance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Distribution {
-    /// Evenly within ±√(3 · variance).
+    /// Uniform within ±√(3 · variance).
     Uniform,
-    /// A normal distribution cut at two deviations, widened so that its variance is the one asked for after the cut.
+    /// Normal distribution, cut at two deviations and widened so that the variance after the cut is the requested one.
     TruncatedNormal,
-    /// A normal distribution.
+    /// Normal distribution.
     UntruncatedNormal,
 }
 
@@ -171,31 +185,31 @@ impl Initializer {
     }
 }
 
-/// Makes the weights of one layer, each tensor from a key of its own.
+/// Source of the initial weights of one layer: each tensor draws from a key of its own.
 #[derive(Debug)]
 pub struct Init {
     key: Key,
     tensors: u64,
-    /// How many numbers may still be made, all of them zero: for reading a file that will overwrite them.
+    /// Number of values that may still be made, all zero: for reading a file that overwrites them.
     zeros: Option<usize>,
 }
 
 impl Init {
-    /// Draws from `key`.
+    /// Returns a source that draws from `key`.
     pub fn new(key: Key) -> Self {
         Init { key, tensors: 0, zeros: None }
     }
 
-    /// Makes tensors of zeros, up to this many numbers.
+    /// Returns a source of zeros, up to this number of values.
     pub(crate) fn zeros(numbers: usize) -> Self {
         Init { key: Key::new(0), tensors: 0, zeros: Some(numbers) }
     }
 
-    /// The next tensor of the layer, in standard layout.
+    /// Returns the next tensor of the layer, in standard layout.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidOption`] if the initialiser cannot make such a tensor, [`Error::TooLarge`] if nothing can.
+    /// [`Error::InvalidOption`] if the initializer cannot make such a tensor, [`Error::TooLarge`] if it exceeds the memory.
     pub fn tensor<F: Scalar, Sh: IntoDimension>(&mut self, from: Initializer, shape: Sh) -> Result<Array<F, Sh::Dim>> {
         let shape = shape.into_dimension();
         let made: ArrayD<F> = next_tensor(self, from, shape.slice())?;
@@ -207,7 +221,7 @@ compiled_once! { Initializers: InitializerFunctions {
     next_tensor(init: &mut Init, from: Initializer, shape: &[usize]) -> Result<ArrayD<F>> = make_tensor;
 } }
 
-/// [`Init::tensor`].
+/// Implements [`Init::tensor`].
 fn make_tensor<F: Scalar>(init: &mut Init, from: Initializer, shape: &[usize]) -> Result<ArrayD<F>> {
     let too_large = || Error::TooLarge { shape: shape.to_vec() };
     let shape_of = IxDyn(shape);
@@ -216,7 +230,7 @@ fn make_tensor<F: Scalar>(init: &mut Init, from: Initializer, shape: &[usize]) -
         *left = left.checked_sub(count).ok_or_else(too_large)?;
         return Ok(ArrayD::zeros(shape_of));
     }
-    // What the allocator could never give is refused here, for it would end the program.
+    // An allocation that can never succeed would end the program, so it is refused here.
     if count > isize::MAX as usize / size_of::<F>() {
         return Err(too_large());
     }
