@@ -210,8 +210,11 @@ struct Noting {
 /// As wide as everything in the model of these cells, so that no two masks are likely to be the same by chance.
 const WIDTH: usize = 40;
 
-/// What was dropped, by the number of the cell, what it was dropped from, gate, step and sample.
-static NOTED: Mutex<BTreeMap<(usize, &str, usize, usize, usize), Vec<bool>>> = Mutex::new(BTreeMap::new());
+/// The number of the cell, what is dropped out, gate, step and sample.
+type Site = (usize, &'static str, usize, usize, usize);
+
+/// What was dropped at each site.
+static NOTED: Mutex<BTreeMap<Site, Vec<bool>>> = Mutex::new(BTreeMap::new());
 
 impl Noting {
     fn note<F: Scalar>(&self, from: &'static str, gate: usize, t: usize, sample: usize, row: ArrayView1<'_, F>) {
