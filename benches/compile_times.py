@@ -29,10 +29,11 @@ import tempfile
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
 PROGRAMS = ["small", "stack", "cell", "gates"]
-# What may be asked of each row, in the row's unit.
+# What is asked of each row, in the row's unit. Processors differ, so that `--check` only fails from a third above.
 FIRST_BUILD, EXAMPLES, README = 230, 11 * 60, 18 * 60
 REBUILD = {"small": 3, "stack": 3, "cell": 6, "gates": 10}
 STRIPPED = {"small": 3}
+SLACK = 4 / 3
 # Modules that are to be compiled with the crate: no program may hold code of theirs of its own. The vectors' crate is
 # among them, for kernels are closures that it compiles for each instruction set, under its own name.
 COMPILED_ONCE = ["bptt::kernels", "bptt::training", "bptt::network", "fearless_simd"]
@@ -56,7 +57,7 @@ def main():
         options.save.write_text(json.dumps({row.what: row.measured for row in rows}, indent=1) + "\n")
     for symbol in foreign:
         print(f"FAILED: the program `stack` defines {symbol}", file=sys.stderr)
-    missed = [row for row in rows if options.check and row.checked and row.measured > row.asked]
+    missed = [row for row in rows if options.check and row.checked and row.measured > SLACK * row.asked]
     for row in missed:
         print(f"FAILED: {row.what}: {row.show(row.measured)}, asked are at most {row.show(row.asked)}", file=sys.stderr)
     sys.exit(1 if foreign or missed else 0)

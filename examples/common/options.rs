@@ -1,4 +1,4 @@
-//! The command line of the four examples. `tests/command_line.rs` tests it.
+//! The command line of the four examples. `tests/data/command_line.rs` tests it.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

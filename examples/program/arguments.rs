@@ -1,4 +1,4 @@
-//! Reading a command line: what each argument sets, and what is said of a wrong one. `tests/command_line.rs` tests it.
+//! Reading a command line: what each argument sets, and what is said of a wrong one. `tests/data/command_line.rs` tests it.
 
 use std::ffi::OsString;
 use std::fmt::Display;

@@ -1,4 +1,4 @@
-//! The options of an example. `tests/command_line.rs` tests them.
+//! The options of an example. `tests/data/command_line.rs` tests them.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

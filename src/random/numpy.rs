@@ -4,7 +4,7 @@
 //! [`RandomState::permutation`] leave the same order as NumPy's. One `RandomState` is one stream; a second call goes on
 //! where the first one stopped.
 //!
-//! Read next: `preprocessing/train_test_split.rs` and `datasets/imdb.rs`, the two users; `tests/imdb/epoch.rs` takes this file
+//! Read next: `preprocessing/train_test_split.rs` and `datasets/imdb.rs`, the two users; `tests/data/imdb/epoch.rs` takes this file
 //! in as it is, so it needs nothing else of the crate.
 
 use rand_mt::Mt;

@@ -67,6 +67,102 @@ fn training_ends_with_the_first_loss_that_is_no_number() {
     assert_eq!((history.epochs(), terminate.batch()), (2, None));
 }
 
+/// Trains two epochs of one batch each, with this at the end of the first; gives the model with what training gave.
+fn change_after_the_first_epoch(
+    change: impl Fn(&mut Training<'_>) -> Result<()>,
+) -> (Model<f64>, Result<bptt::models::History>) {
+    let (x, y) = data();
+    let mut model = model(Sgd::new(0.01));
+    let mut callback = LambdaCallback::new().on_epoch_end(|epoch, _, training| match epoch {
+        1 => change(training),
+        _ => Ok(()),
+    });
+    let result = model.fit(&x, &y, Fit::new().epochs(2).shuffle(false).callback(&mut callback));
+    drop(callback);
+    (model, result)
+}
+
+#[test]
+fn a_callback_changes_the_model_that_training_goes_on_with() {
+    let kernel = |model: &Model<f64>| model.weight("dense/kernel").unwrap()[[0, 0]];
+    let (plain, history) = change_after_the_first_epoch(|_| Ok(()));
+    let (one, two) = {
+        let loss = history.unwrap();
+        (loss.get("loss")[0], loss.get("loss")[1])
+    };
+    assert!(two < one);
+    // Back to where training began: the second epoch is the first again.
+    let start = model(Sgd::new(0.01));
+    let at_start = [kernel(&start), 0.0];
+    let (back, history) = change_after_the_first_epoch(|training| {
+        assert_eq!((training.epochs(), training.batches(), training.learning_rate()), (2, Some(1), 0.01));
+        assert_eq!(training.history().epochs(), 0, "the epoch is not over before its callbacks");
+        let seen = training.model::<f64>().unwrap();
+        assert!(training.model::<f32>().is_none());
+        assert_eq!(training.weights()[0], kernel(seen));
+        training.set_weights(&at_start)
+    });
+    assert_eq!(history.unwrap().get("loss"), [one, one]);
+    let (named, history) = change_after_the_first_epoch(|training| {
+        training.set_weight("dense/kernel", array![[at_start[0]]].view().into_dyn())?;
+        training.set_weight("dense/bias", array![0.0].view().into_dyn())
+    });
+    assert_eq!(history.unwrap().get("loss"), [one, one]);
+    assert_eq!(kernel(&named), kernel(&back));
+    let (frozen, history) = change_after_the_first_epoch(|training| training.set_trainable("dense", false));
+    assert_eq!(history.unwrap().get("loss"), [one, two]);
+    let (slower, _) = change_after_the_first_epoch(|training| training.set_learning_rate(0.0));
+    assert_eq!(kernel(&frozen), kernel(&slower));
+    assert_ne!(kernel(&frozen), kernel(&plain));
+    let (path, weights) = (file("callbacks-model"), file("callbacks-weights"));
+    let (saved, _) = change_after_the_first_epoch(|training| {
+        training.set_learning_rate(0.0)?;
+        training.save(&path)?;
+        training.save_weights(&weights)
+    });
+    assert_eq!(kernel(&Model::load(&path).unwrap()), kernel(&saved));
+    let mut loaded = model(Sgd::new(0.1));
+    loaded.load_weights(&weights).unwrap();
+    assert_eq!(kernel(&loaded), kernel(&saved));
+}
+
+#[test]
+fn what_a_callback_cannot_change_is_an_error_that_ends_training() {
+    type Change = fn(&mut Training<'_>) -> Result<()>;
+    let cases: [(Change, &str); 7] = [
+        (
+            |training| training.set_weights(&[1.0]),
+            "there are 1 numbers but 2 weights of the model; pass one for each of the other",
+        ),
+        (
+            |training| training.set_weights(&[1.0; 3]),
+            "there are 3 numbers but 2 weights of the model; pass one for each of the other",
+        ),
+        (
+            |training| training.set_weight("lstm/kernel", array![[1.0]].view().into_dyn()),
+            "there is no weight \"lstm/kernel\"; there are dense/kernel, dense/bias",
+        ),
+        (
+            |training| training.set_weight("dense/kernel", array![1.0, 2.0].view().into_dyn()),
+            "weight \"dense/kernel\" has shape [1, 1], not [2]; pass an array of its shape",
+        ),
+        (|training| training.set_trainable("lstm", false), "there is no layer \"lstm\"; there are dense"),
+        (
+            |training| training.set_learning_rate(f64::NAN),
+            "learning_rate is NaN, but must be a finite number, at least 0",
+        ),
+        (|training| training.set_learning_rate(-0.1), "learning_rate is -0.1, but must be a finite number, at least 0"),
+    ];
+    let (frozen, _) = change_after_the_first_epoch(|training| training.set_trainable("dense", false));
+    for (change, message) in cases {
+        let (model, result) = change_after_the_first_epoch(change);
+        assert_eq!(result.unwrap_err().to_string(), message);
+        for name in model.weight_names() {
+            assert_eq!(model.weight(&name).unwrap(), frozen.weight(&name).unwrap(), "{message}: {name}");
+        }
+    }
+}
+
 /// Sets a figure of its own from the second epoch on.
 struct Late;
 

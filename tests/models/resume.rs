@@ -310,7 +310,13 @@ fn a_state_with_one_name_twice_is_refused_when_it_is_written() {
     let fit = Fit::new().callback(&mut twice).backup(BackupAndRestore::new(&path).save_freq(1));
     let error = model.fit(&x, &y, fit).unwrap_err();
     assert!(matches!(&error, Error::DuplicateState { name, .. } if name == "wait"), "{error}");
+    let message = "the state of a callback has the name \"wait\" twice; give each of its numbers a name of its own";
+    assert_eq!(error.to_string(), message);
     assert!(!path.exists());
     // Without a backup nobody asks for it.
     model.fit(&x, &y, Fit::new().callback(&mut Twice)).unwrap();
+    // Two callbacks may have the same names.
+    let (mut first, mut second) = (EarlyStopping::new().monitor("loss"), EarlyStopping::new().monitor("loss"));
+    let fit = Fit::new().callback(&mut first).callback(&mut second).backup(BackupAndRestore::new(&path));
+    model.fit(&x, &y, fit).unwrap();
 }

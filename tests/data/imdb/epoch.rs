@@ -1,6 +1,6 @@
 //! One epoch on the first reviews of the real file, from Keras' weights and in its order: each batch has Keras' loss.
 //!
-//! What Keras computes is in `../keras/goldens/imdb_epoch.json`, made by `../keras/imdb_epoch.py`; that file holds seeds and
+//! What Keras computes is in `../../keras/goldens/imdb_epoch.json`, made by `../../keras/imdb_epoch.py`; that file holds seeds and
 //! losses, and weights and order are drawn here again as NumPy draws them.
 
 use bptt::datasets::imdb::LoadData;

@@ -2,7 +2,7 @@
 //!
 //! Contract: what NumPy writes is read with every protocol; each refusal is checked for what it names.
 //!
-//! Read next: `../../../../tests/imdb_mutations.rs`, which does the same by chance ten thousand times.
+//! Read next: `../../../../tests/memory/imdb_mutations.rs`, which does the same by chance ten thousand times.
 
 use super::{MAX_MEMO, MAX_STACK, read_reviews};
 use crate::datasets::imdb::npz::Member;
