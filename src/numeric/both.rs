@@ -64,13 +64,12 @@ pub(crate) use compiled_once;
 /// Arc::new(value))` is the last expression, compiled with the crate for either number type.
 macro_rules! erased_here {
     ($number:ident, $value:expr, $from:ty => $to:ty, $erase:expr) => {{
-        // The lifetime is there for references, and unused where a value is erased.
-        #[allow(clippy::extra_unused_lifetimes)]
+        #[allow(clippy::extra_unused_lifetimes, reason = "unused where a value is erased, not a reference")]
         trait Erase<$number: $crate::numeric::Scalar> {
             fn erase<'a>(&self, value: $from) -> $to;
         }
         struct Erased;
-        #[allow(clippy::extra_unused_lifetimes)]
+        #[allow(clippy::extra_unused_lifetimes, reason = "unused where a value is erased, not a reference")]
         impl<$number: $crate::numeric::Scalar> Erase<$number> for Erased {
             fn erase<'a>(&self, value: $from) -> $to {
                 $erase(value)
