@@ -20,7 +20,7 @@
 //!     .metric(MeanMetric::binary_accuracy())
 //!     .metric(Auc::roc());
 //! let history = model.fit(&array![[-1.0_f32], [1.0]], &array![0, 1], Fit::new())?;
-//! assert_eq!(history.names(), ["loss", "binary_accuracy", "auc"]);
+//! assert_eq!(history.names(), ["loss", "accuracy", "auc"]);
 //! # Ok::<(), bptt::Error>(())
 //! ```
 //!
