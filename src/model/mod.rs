@@ -72,7 +72,7 @@ const DROPOUT: u64 = 2;
 /// | save and load weights | [`save_weights`](Model::save_weights), [`load_weights`](Model::load_weights) |
 /// | inspect | [`summary`](Model::summary), [`parameters`](Model::parameters) |
 /// | shapes | [`input_form`](Model::input_form), [`output_form`](Model::output_form) |
-/// | options | [`set_threads`](Model::set_threads), [`set_pool`](Model::set_pool), [`set_seed`](Model::set_seed) |
+/// | options | [`set_threads`](Model::set_threads), `set_pool` (feature `rayon`), [`set_seed`](Model::set_seed) |
 ///
 /// Prediction takes `&self` and works from many threads at once; training takes `&mut self`.
 ///
