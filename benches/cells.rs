@@ -85,7 +85,7 @@ fn masks(criterion: &mut Criterion) {
         for (name, mask) in [("none", None), ("all", Some(all)), ("half", Some(half))] {
             let workload = Workload::new(task, Lstm::new(units)).expect("the layer takes the task's sizes");
             let mut workload = match mask {
-                Some(mask) => workload.masked(mask),
+                Some(mask) => workload.masked(mask).expect("the mask fits the task"),
                 None => workload,
             };
             group.bench_function(name, |bencher| bencher.iter(|| workload.run()));

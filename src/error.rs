@@ -454,12 +454,23 @@ pub enum CheckpointProblem {
     #[error("its description cannot be read ({0})")]
     Description(String),
     /// Written by a later version of the crate.
-    #[error("it has format {format}, and this version of bptt reads up to {newest}; use a newer version")]
+    #[error("it has format {format}, but this version of bptt reads format {known}; use a newer version")]
     Newer {
         /// The file's format.
         format: u64,
-        /// The newest that is known.
-        newest: u64,
+        /// The format that is read.
+        known: u64,
+    },
+    /// Written by an earlier version of the crate, in a form that is no longer read.
+    #[error(
+        "it has format {format}, but this version of bptt reads format {known}; a model's weights are still read by \
+         load_weights, a backup only by the version that wrote it"
+    )]
+    Older {
+        /// The file's format.
+        format: u64,
+        /// The format that is read.
+        known: u64,
     },
     /// Weights that the model has and the file does not.
     #[error("it lacks {}", .0.join(", "))]

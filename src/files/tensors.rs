@@ -111,14 +111,15 @@ impl<'b> ReadTensors<'b> {
         Ok(ReadTensors { tensors: SafeTensors::deserialize(bytes).map_err(format)?, metadata })
     }
 
-    /// The metadata, if the file has a format of these versions up to `newest`.
-    pub(crate) fn metadata(&self, newest: u64) -> Reading<Value> {
+    /// Returns the metadata of a file of this format.
+    pub(crate) fn metadata(&self, known: u64) -> Reading<Value> {
         let json = self.metadata.as_deref().ok_or(CheckpointProblem::NoDescription)?;
         let metadata: Value =
             serde_json::from_str(json).map_err(|error| CheckpointProblem::Description(error.to_string()))?;
         match metadata.get("format").and_then(Value::as_u64) {
-            Some(format) if (1..=newest).contains(&format) => Ok(metadata),
-            Some(format) if format > newest => Err(CheckpointProblem::Newer { format, newest }),
+            Some(format) if format == known => Ok(metadata),
+            Some(format) if format > known => Err(CheckpointProblem::Newer { format, known }),
+            Some(format) if format > 0 => Err(CheckpointProblem::Older { format, known }),
             _ => Err(CheckpointProblem::Description("it has no known format".into())),
         }
     }

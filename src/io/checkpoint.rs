@@ -4,7 +4,8 @@
 //! `bptt`, with the description as JSON with sorted keys, because the order of several metadata keys would vary:
 //!
 //! ```text
-//! {"format":1,"input":{"tokens":{"steps":100}},"layers":[{"kind":"Lstm","name":"lstm","options":{…},"trainable":true}, …]}
+//! {"format":2,"input":{"tokens":{"steps":100}},"layers":[{"kind":"Lstm","name":"lstm","options":{…},"trainable":true}, …],
+//!  "seed":42}
 //! ```
 //!
 //! Files are not trusted: the tensors must be exactly those of the description, and no more memory is allocated than the
@@ -26,8 +27,8 @@ use crate::numeric::Scalar;
 use crate::tensor::Form;
 use crate::weights::initializers::Init;
 
-/// Version that this code writes, and the newest that it reads.
-const FORMAT: u64 = 1;
+/// Format that is written and read. Format 1 had no seed.
+const FORMAT: u64 = 2;
 
 #[derive(Serialize, Deserialize)]
 struct ModelDescription {

@@ -71,22 +71,38 @@ impl<F: Scalar> State<F> {
     /// Returns views of all matrices, for a cell that passes its own states to an inner one. The matrices must be in
     /// standard layout, as [`State::zeros`] makes them.
     pub fn views(&self) -> Views<'_, F> {
-        Views::new(self.parts.iter().map(|part| part.as_slice().expect("states are in standard layout")), self.batch())
+        self.try_views().expect("states are in standard layout")
+    }
+
+    /// Returns views of all matrices if they are in standard layout.
+    pub(crate) fn try_views(&self) -> Option<Views<'_, F>> {
+        let mut views = Views { slices: [&[]; MAX_STATES], batch: self.batch() };
+        for (view, part) in views.slices.iter_mut().zip(&self.parts) {
+            *view = part.as_slice()?;
+        }
+        Some(views)
     }
 
     /// Returns mutable views of all matrices.
     pub fn views_mut(&mut self) -> ViewsMut<'_, F> {
-        let batch = self.batch();
-        let slices = self.parts.iter_mut().map(|part| part.as_slice_mut().expect("states are in standard layout"));
-        ViewsMut::new(slices, batch)
+        let mut views = ViewsMut { batch: self.batch(), slices: Default::default() };
+        for (view, part) in views.slices.iter_mut().zip(&mut self.parts) {
+            *view = part.as_slice_mut().expect("states are in standard layout");
+        }
+        views
     }
 
     /// Copies another state.
     pub(crate) fn copy(&mut self, other: &State<F>) {
+        self.resize_as(other);
+        self.parts.iter_mut().zip(&other.parts).for_each(|(to, from)| to.assign(from));
+    }
+
+    /// Resizes the state to that of another one, with unspecified content.
+    pub(crate) fn resize_as(&mut self, other: &State<F>) {
         self.parts.resize_with(other.parts.len(), || Array2::default((0, 0)));
-        for (to, from) in self.parts.iter_mut().zip(&other.parts) {
-            resize(to, from.raw_dim());
-            to.assign(from);
+        for (part, other) in self.parts.iter_mut().zip(&other.parts) {
+            resize(part, other.raw_dim());
         }
     }
 

@@ -228,9 +228,17 @@ impl<C: Cell<f32>> Workload<C> {
         Ok(workload)
     }
 
-    /// The same work with a mask (T, B): steps do not count where it is false. A stream has none.
-    pub fn masked(self, mask: Array2<bool>) -> Self {
-        Workload { mask: Some(mask), ..self }
+    /// Adds a mask (T, B): steps do not count where it is false. A stream has none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Mask`] for a mask of another shape.
+    pub fn masked(self, mask: Array2<bool>) -> Result<Self> {
+        let needs = (self.task.steps, self.task.batch);
+        if mask.dim() != needs {
+            return Err(Error::Mask { got: mask.dim(), needs: Some(needs) });
+        }
+        Ok(Workload { mask: Some(mask.as_standard_layout().into_owned()), ..self })
     }
 
     /// Does what the task says, once.
@@ -355,6 +363,16 @@ mod tests {
             message(huge)
         );
         assert_eq!(Task { steps: usize::MAX, batch: 2, ..task }.elements(), u64::MAX);
+    }
+
+    #[test]
+    fn a_mask_fits_the_task() -> Result<()> {
+        let task = Task { kind: Kind::Train, steps: 7, batch: 2, features: 3, units: 4 };
+        let workload = || Workload::new(task, Lstm::new(4));
+        let message = workload()?.masked(Array2::from_elem((2, 7), true)).unwrap_err().to_string();
+        assert!(message.starts_with("the mask has the shape (2, 7), but the samples need (7, 2)"), "{message}");
+        workload()?.masked(Array2::from_elem((2, 7), true).reversed_axes())?.run();
+        Ok(())
     }
 
     #[test]

@@ -33,8 +33,8 @@ use crate::numeric::Scalar;
 use crate::numeric::checks::check_count;
 use crate::optimizers::OptimizerState;
 
-/// Version that this code writes, and the newest that it reads.
-const FORMAT: u64 = 1;
+/// Format that is written and read. Format 1 had the key of random draws in place of the seed.
+const FORMAT: u64 = 2;
 
 /// Backup file, written during training, from which the same call of `fit` continues after any interruption of the process.
 /// The results are those of an uninterrupted training, to the bit.

@@ -74,7 +74,7 @@ fn what_is_saved_comes_back() {
     let header: serde_json::Value = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
     let metadata = header["__metadata__"].as_object().unwrap();
     assert_eq!(metadata.keys().collect::<Vec<_>>(), ["bptt"]);
-    assert!(metadata["bptt"].as_str().unwrap().starts_with(r#"{"format":1,"input":"#));
+    assert!(metadata["bptt"].as_str().unwrap().starts_with(r#"{"format":2,"input":"#));
 }
 
 #[test]
@@ -88,8 +88,15 @@ fn what_is_wrong_with_a_file_is_said() {
         })
     };
     for (changed, expected) in [
-        (change(r#"\"format\":1"#, r#"\"format\":2"#), "it has format 2, and this version of bptt reads up to 1"),
-        (change(r#"\"format\":1"#, r#"\"format\":0"#), "it has no known format"),
+        (
+            change(r#"\"format\":2"#, r#"\"format\":3"#),
+            "it has format 3, but this version of bptt reads format 2; use a newer",
+        ),
+        (
+            change(r#"\"format\":2"#, r#"\"format\":1"#),
+            "it has format 1, but this version of bptt reads format 2; a model's",
+        ),
+        (change(r#"\"format\":2"#, r#"\"format\":0"#), "it has no known format"),
         (change(r#""lstm/kernel""#, r#""lstm/core""#), "it lacks lstm/kernel"),
         (change(r#"\"units\":1"#, r#"\"units\":3"#), "dense/kernel has shape [2, 1], but the model needs [2, 3]"),
         (change(r#"\"kind\":\"Lstm\""#, r#"\"kind\":\"Mgu\""#), "\"Mgu\", which is not registered"),

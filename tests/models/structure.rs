@@ -1,7 +1,7 @@
 //! The floors of the crate: a file uses floors below its own, never one above it.
 //!
-//! A floor is a file or a folder at the top of `src/`. What counts are the paths `crate::…` of the code, in `use` and elsewhere;
-//! comments and strings do not.
+//! A floor is a file or a folder at the top of `src/`. What counts are the paths `crate::…` of the code, in `use` and elsewhere,
+//! and those that reach the root by `super::…`; comments and strings do not.
 
 use std::fs;
 use std::path::Path;
@@ -151,18 +151,25 @@ fn end_of_character(characters: &[char], from: usize) -> usize {
     }
 }
 
-/// The first names of all paths that begin with `crate::`: of `crate::{a::b, c::{d, e}}` these are a and c. What a macro
-/// writes, `$crate::…`, is used where the macro is.
-fn used_names(source: &str) -> Vec<String> {
-    let code = without_comments_and_strings(source);
+/// The first names of all paths from the root, `crate::` or as many `super::` as lead to it: of `crate::{a::b, c::{d, e}}`
+/// these are a and c. What a macro writes, `$crate::…`, is used where the macro is.
+fn used_names(file: &str, source: &str) -> Vec<String> {
+    let code = without_comments_and_strings(source).replace(" ::", "::");
+    let depth = file.trim_end_matches("/mod.rs").split('/').count();
+    // A module of tests at the end of the file is one level deeper.
+    let tests = code.find("mod tests {").unwrap_or(code.len());
+    let to_root = |at: usize| "super::".repeat(depth + usize::from(at > tests));
+    let starts = code.match_indices("crate::").map(|(at, word)| (at, at + word.len()));
+    let climbs = code.match_indices("super::").filter(|&(at, _)| !code[..at].ends_with("super::"));
+    let climbs =
+        climbs.filter_map(|(at, _)| code[at..].starts_with(&to_root(at)).then(|| (at, at + to_root(at).len())));
     let mut names = Vec::new();
-    for (at, word) in code.match_indices("crate") {
-        let rest = code[at + word.len()..].trim_start();
-        let Some(rest) = rest.strip_prefix("::") else { continue };
+    for (at, end) in starts.chain(climbs) {
         let before = code[..at].chars().next_back();
         if is_name(before) || before == Some('$') {
             continue;
         }
+        let rest = &code[end..];
         match rest.trim_start().strip_prefix('{') {
             None => names.push(first_name(rest)),
             Some(group) => names.extend(parts_of_group(group).map(first_name)),
@@ -202,7 +209,7 @@ fn wrong_uses(file: &str, source: &str) -> Vec<String> {
         return vec![format!("src/{file} is on the floor {own:?}, which is not on the list")];
     };
     let mut wrong = Vec::new();
-    for name in used_names(source) {
+    for name in used_names(file, source) {
         let moved = AT_THE_ROOT.iter().find(|(known, _)| *known == name);
         let floor = moved.map_or(name.as_str(), |(_, floor)| floor);
         match height(floor) {
@@ -261,6 +268,8 @@ fn an_arrow_up_is_found_wherever_it_stands() {
         "const A: &str = \"\\\"\"; use crate::layer::a;",
         "const A: &str = r#\"\"\"#; use crate::layer::a;",
         "/* /* */ */ use crate::layer::a; // and more",
+        "use super::super::layer::Pass;",
+        "mod tests {\n    use super::super::super::layer::Pass;\n}",
     ] {
         assert_eq!(wrong_uses("tensor/form.rs", source), [up("layer")], "{source}");
     }
@@ -268,6 +277,12 @@ fn an_arrow_up_is_found_wherever_it_stands() {
         wrong_uses("error.rs", "use crate::constraints::Constraint;"),
         ["src/error.rs on the floor \"error\" uses crate::constraints on the higher floor \"weights\""]
     );
+    for file in ["error.rs", "error/mod.rs"] {
+        assert_eq!(
+            wrong_uses(file, "use super::layer::Pass;"),
+            [format!("src/{file} on the floor \"error\" uses crate::layer on the higher floor \"layer\"")]
+        );
+    }
 }
 
 #[test]
@@ -280,6 +295,7 @@ fn what_is_no_arrow_up_is_let_pass() {
         "const A: &str = \"crate::layer\"; const B: &str = r#\"\"crate::layer\"\"#; const C: &str = \"\\\\\";",
         "macro_rules! a { () => { $crate::layer::a() } }",
         "pub(crate) fn layer() { my_crate::layer::a(); super::layer::a() }",
+        "mod tests {\n    use super::super::layer::Pass;\n}",
         "use crate::{error::{self, layer}, numeric::{layer::{layer}}};",
     ] {
         assert_eq!(wrong_uses("tensor/form.rs", source), [""; 0], "{source}");

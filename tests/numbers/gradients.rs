@@ -533,7 +533,7 @@ fn losses() {
         ("poisson fractions", &Poisson, &probabilities, &targets, false),
     ];
     for (name, loss, predictions, targets, absorbed) in cases {
-        expect(gradcheck::loss(loss, predictions, targets, absorbed), name);
+        expect(gradcheck::loss(loss, predictions, targets, absorbed).unwrap(), name);
     }
     print_count("losses");
 }
@@ -602,7 +602,9 @@ fn a_wrong_gradient_is_found() {
             p * p
         }
     }
-    let report = gradcheck::loss(&Wrong, &array![[0.3], [0.5]], &array![[0.0], [0.0]], false);
+    let report = gradcheck::loss(&Wrong, &array![[0.3], [0.5]], &array![[0.0], [0.0]], false).unwrap();
+    let message = gradcheck::loss(&Wrong, &array![[0.3], [0.5]], &array![[0.0]], false).unwrap_err().to_string();
+    assert!(message.starts_with("the targets have shape [1, 1], but samples, model and loss need [2, 1]"), "{message}");
     assert!(report.error() > gradcheck::TOLERANCE);
     assert_eq!(report.worst.as_ref().unwrap().index, [1, 0]);
     let text = report.to_string();

@@ -297,7 +297,9 @@ impl<F: Scalar> GatedWeights<F> {
         for (from, to) in shape.input_spans() {
             copy_row(&bias[from], &mut row[to]);
         }
-        row.iter_mut().zip(&bias[columns..]).for_each(|(sum, &b)| *sum += b);
+        for (sum, &b) in row.iter_mut().zip(&bias[columns..]) {
+            *sum += b;
+        }
     }
 
     /// Adds the gradient of the biases, given rows of dz.

@@ -15,7 +15,7 @@ pub trait Rule<F: Scalar>: Debug + Sync {
     /// Runs its derivative.
     fn backward(&self, step: StepBackward<'_, F>, vectors: bool);
     /// Runs a step of a few samples from their inputs.
-    fn advance(&self, step: Streamed<'_, F>);
+    fn advance(&self, step: &mut Streamed<'_, F>);
     /// Returns [`Gates::initial_bias`].
     fn initial_bias(&self, block: usize) -> Option<f64>;
     /// Calls [`Gates::check`].
@@ -33,7 +33,7 @@ impl<F: Scalar, G: Gates> Rule<F> for G {
         if vectors { backward.vectorize() } else { backward.run::<F>(()) }
     }
 
-    fn advance(&self, step: Streamed<'_, F>) {
+    fn advance(&self, step: &mut Streamed<'_, F>) {
         Advance { gates: self, step }.vectorize();
     }
 

@@ -14,7 +14,7 @@ use crate::numeric::instructions::Path;
 use crate::numeric::{Kernel, Scalar, Vector};
 use crate::tensor::{State, Views, ViewsMut, resize, slice, slice_mut};
 
-/// Step of a few samples.
+/// Step of a few samples; rules get it by reference, because copying it would take longer than its arithmetic.
 #[derive(Debug)]
 pub struct Streamed<'a, F> {
     w: &'a GatedWeights<F>,
@@ -26,31 +26,29 @@ pub struct Streamed<'a, F> {
 }
 
 /// Step with its rule.
-pub(super) struct Advance<'a, F, G> {
+pub(super) struct Advance<'a, 'b, F, G> {
     pub(super) gates: &'a G,
-    pub(super) step: Streamed<'a, F>,
+    pub(super) step: &'a mut Streamed<'b, F>,
 }
 
-impl<F: Scalar, G: Gates> Advance<'_, F, G> {
+impl<F: Scalar, G: Gates> Advance<'_, '_, F, G> {
     /// Runs the step on vectors.
     pub(super) fn vectorize(self) {
-        let Shape { units, blocks, .. } = Shape::of::<G>(self.step.units);
-        F::vectorize(pointwise::width(units, self.step.z.len() / (blocks * units)), self);
+        F::vectorize(pointwise::width(self.step.units, self.step.previous.batch), self);
     }
 }
 
-impl<F: Scalar, G: Gates> Kernel<F> for Advance<'_, F, G> {
+impl<F: Scalar, G: Gates> Kernel<F> for Advance<'_, '_, F, G> {
     #[inline(always)]
     fn run<V: Vector<Scalar = F>>(&mut self, token: V::Token) {
-        let Advance { gates, step } = self;
-        let Streamed { w, x, units, ref mut z, previous, ref mut next } = *step;
+        let Advance { gates, step: Streamed { w, x, units, z, previous, next } } = self;
+        let (w, x, units, previous) = (*w, *x, *units, *previous);
         let shape = Shape::of::<G>(units);
         let (width, recurrent) = (shape.width(), shape.kernel_width());
         // Written here by vector stores, because vector loads would stall on scalar stores.
-        z.chunks_exact_mut(width).for_each(
-            #[inline(always)]
-            |row| w.write_bias(shape, row),
-        );
+        for row in z.chunks_exact_mut(width) {
+            w.write_bias(shape, row);
+        }
         for (from, to) in shape.input_spans().into_iter().filter(|(from, _)| !from.is_empty()) {
             let columns = Rows::new(slice(&w.kernel), recurrent).columns(from.start, from.end);
             gemm::add_rows::<V>(token, x, columns, RowsMut::new(z, width).columns(to.start, to.end));
@@ -71,19 +69,16 @@ pub(in crate::recurrent) fn advance<F: Scalar>(
     state: &mut State<F>,
     workspace: &mut GatedWorkspace<F>,
 ) -> bool {
-    let takes = x.nrows() <= gemm::FEW
-        && state.parts.iter().all(|part| part.is_standard_layout())
-        && !Path::current().is_reference();
-    let Some(x) = x.as_slice().filter(|_| takes) else { return false };
-    let (shape, units) = (cell.shape, cell.shape.units);
-    let (batch, inputs) = (state.parts[0].nrows(), w.kernel.nrows());
+    let takes = x.nrows() <= gemm::FEW && !Path::current().is_reference();
+    let (Some(x), Some(previous)) = (x.as_slice().filter(|_| takes), state.try_views()) else { return false };
+    let (shape, batch, inputs) = (cell.shape, previous.batch, w.kernel.nrows());
     assert!(x.len() == batch * inputs, "the weights take {inputs} inputs a sample, not {}", x.len() / batch);
     let x = Rows::new(x, inputs);
     let SequenceRoom { z, spare, .. } = &mut workspace.sequence;
     resize(z, (1, batch, shape.width()));
-    spare.resize(batch, shape.widths());
-    let (z, previous, next) = (slice_mut(z), state.views(), spare.views_mut());
-    cell.rule.advance(Streamed { w, x, units, z, previous, next });
+    spare.resize_as(state);
+    let (z, next) = (slice_mut(z), spare.views_mut());
+    cell.rule.advance(&mut Streamed { w, x, units: shape.units, z, previous, next });
     std::mem::swap(state, spare);
     true
 }

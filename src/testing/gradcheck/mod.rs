@@ -502,13 +502,22 @@ fn with_layer(
     }))
 }
 
-/// Checks a loss' gradient at these predictions.
+/// Checks the gradient of a loss at these predictions.
+///
+/// # Errors
+///
+/// [`Error::Targets`] if there is not a row of targets for each row of predictions, as wide as the loss takes it.
 pub fn loss<L: Loss<f64> + ?Sized>(
     loss: &L,
     predictions: &Array2<f64>,
     targets: &Array2<f64>,
     absorbed: bool,
-) -> Report {
+) -> Result<Report> {
+    let (rows, outputs) = predictions.dim();
+    let needs = [rows, loss.target_width(outputs)];
+    if targets.shape() != needs {
+        return Err(Error::Targets { got: targets.shape().to_vec(), needs: needs.to_vec() });
+    }
     let targets = targets.as_standard_layout();
     let predictions = predictions.as_standard_layout();
     let mut slopes = Array2::zeros(predictions.raw_dim());
@@ -517,11 +526,11 @@ pub fn loss<L: Loss<f64> + ?Sized>(
     let predictions_of =
         |values: ArrayD<f64>| Point { weights: AnyWeights::new(()), others: vec![("predictions".into(), values)] };
     let mut point = predictions_of(predictions.into_owned().into_dyn());
-    compare(&mut point, &predictions_of(slopes.into_dyn()), &mut |point| {
+    Ok(compare(&mut point, &predictions_of(slopes.into_dyn()), &mut |point| {
         let predictions = matrix(&point.others[0].1);
         let rows = Rows { predictions: predictions.view(), targets: targets.view(), weights: &[] };
         sum_rows(loss, rows, absorbed, None)
-    })
+    }))
 }
 
 #[cfg(test)]
