@@ -160,9 +160,8 @@ fn used_names(file: &str, source: &str) -> Vec<String> {
     let tests = code.find("mod tests {").unwrap_or(code.len());
     let to_root = |at: usize| "super::".repeat(depth + usize::from(at > tests));
     let starts = code.match_indices("crate::").map(|(at, word)| (at, at + word.len()));
-    let climbs = code.match_indices("super::").filter(|&(at, _)| !code[..at].ends_with("super::"));
-    let climbs =
-        climbs.filter_map(|(at, _)| code[at..].starts_with(&to_root(at)).then(|| (at, at + to_root(at).len())));
+    let climbs = code.match_indices("super::").map(|(at, _)| at).filter(|&at| !code[..at].ends_with("super::"));
+    let climbs = climbs.filter(|&at| code[at..].starts_with(&to_root(at))).map(|at| (at, at + to_root(at).len()));
     let mut names = Vec::new();
     for (at, end) in starts.chain(climbs) {
         let before = code[..at].chars().next_back();
