@@ -1,15 +1,15 @@
-//! Who runs the shards: the caller's thread alone, or with it the threads of a rayon pool.
+//! Threads that process shards: the caller's thread alone, or together with the threads of a rayon pool.
 //!
-//! The caller's thread always takes part, so a pool wakes one thread less, and what is not worth waking any runs as if
-//! there were no pool. Shards are handed out one by one to whoever is free; which thread runs one changes no bit.
+//! The caller's thread always takes part, so a pool wakes one thread less, and work that is too small to share runs
+//! without a pool. Shards are handed out one by one to free threads. The thread that processes a shard does not affect
+//! the result's bits.
 //!
-//! Measured on two Zen 4 cores: asking another thread and hearing from it costs 1.5 µs if it is still awake from the batch
-//! before, and 17 µs if it went to sleep, as rayon's do after some 15 µs without work. Worse, a thread that sleeps between
-//! batches may be woken on the caller's own core and find the work done whenever it gets there, batch after batch: on a
-//! machine that does other things besides, epochs on two threads then took as long as on one. So threads that helped look
-//! out for more work a while before they sleep ([`AWAKE`]), which also lets the system see that they need a core. So they do in
-//! pools of ours, and in those that [`Model::set_pool`](crate::Model::set_pool) got for that; a pool that the caller happens
-//! to be in has other things to do.
+//! A thread that is still awake responds much faster than one that is asleep, and rayon's threads go to sleep soon
+//! after their last work. On a busy machine, a thread that sleeps between batches may also be woken on the caller's own
+//! core, where it starts only when the work is done, so that two threads are no faster than one. So threads that helped
+//! look out for more work for a while before they sleep ([`AWAKE`]), which also shows the system that they need a core.
+//! Threads do so in this module's own pools and in those passed to [`Model::set_pool`](crate::Model::set_pool), but not
+//! in a pool in which the caller runs, which has other work.
 
 use std::hint::spin_loop;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,37 +18,39 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 
-/// From this many multiplications on work is shared between threads: they take 20 µs at the speed of small layers, more
-/// than that where there is little to multiply, so that half of the time is about what a sleeping thread costs.
+/// Number of multiplications from which on work is shared between threads. In small layers, half of their time is about
+/// what it costs to wake a sleeping thread.
 const WORTH_SHARING: usize = 500_000;
 
-/// How often to look whether the others are done before going to sleep, from which waking up takes as long as these looks.
+/// Number of checks whether the other threads are done before the caller goes to sleep. Waking up takes about as long
+/// as these checks.
 const LOOKS: usize = 2_000;
 
-/// How long a thread that has helped looks out for more before it may go to sleep: longer than what lies between two
-/// batches, short for whoever else waits for a core.
+/// Time for which a thread that has helped looks out for more work before it may go to sleep: longer than the pause
+/// between two batches, but short for other processes that wait for a core.
 const AWAKE: Duration = Duration::from_micros(100);
 
-/// From so many threads on a model refuses them: few machines have more, and starting so many takes a moment, not minutes.
+/// Smallest number of threads that a model does not accept. Few machines have more, and fewer threads start in a
+/// moment.
 const TOO_MANY_THREADS: usize = 1025;
 
-/// Counts the calls of [`Threads::share`] in this process; a new one ends all looking out.
+/// Number of calls of [`Threads::share`] in this process. A new call ends all looking out.
 static CALLS: AtomicUsize = AtomicUsize::new(0);
 
-/// The threads of a model.
+/// Threads of a model.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Threads {
-    /// The pool that the caller is in, or [`ours`].
+    /// The pool in which the caller runs, or [`ours`].
     #[default]
     Ambient,
-    /// No threads but the caller's.
+    /// Only the caller's thread.
     Single,
-    /// A given pool, and how many threads work at the same time, the caller's with them.
+    /// A given pool, and the number of threads that work at the same time, including the caller's.
     Pool(Arc<rayon_core::ThreadPool>, usize),
 }
 
 impl Threads {
-    /// `count` threads: the caller's, and a pool of the others.
+    /// Returns `count` threads: the caller's, and a pool of the others.
     pub(crate) fn new(count: usize) -> Result<Self> {
         match count {
             1 => Ok(Threads::Single),
@@ -64,14 +66,14 @@ impl Threads {
         }
     }
 
-    /// As many threads as a pool of the user's has.
+    /// Returns the user's pool, with as many threads at work as it has.
     #[cfg(any(feature = "rayon", test))]
     pub(crate) fn of_pool(pool: Arc<rayon_core::ThreadPool>) -> Self {
         let count = pool.current_num_threads();
         Threads::Pool(pool, count)
     }
 
-    /// How many threads are to work on this many multiplications. Starts nothing if it is one.
+    /// Returns the number of threads for this many multiplications. For work too small to share it starts no pool.
     pub(crate) fn count(&self, multiplications: usize) -> usize {
         match self {
             _ if multiplications < WORTH_SHARING => 1,
@@ -81,13 +83,13 @@ impl Threads {
         }
     }
 
-    /// Whether there is but the caller's thread.
+    /// Returns whether there is only the caller's thread.
     pub(crate) fn is_single(&self) -> bool {
         self.count(usize::MAX) == 1
     }
 
-    /// Calls `work` with each item and a worker, on as many threads as there are workers; no worker is used by two threads
-    /// at once.
+    /// Calls `work` with each item and a worker, on as many threads as there are workers. No worker is used by two
+    /// threads at once.
     pub(crate) fn share<W: Send, I: Send>(
         &self,
         workers: &mut [W],
@@ -102,7 +104,7 @@ impl Threads {
         CALLS.fetch_add(1, Ordering::Relaxed);
         let (items, busy) = (Mutex::new(items), AtomicUsize::new(others.len()));
         let take_items = |worker: &mut W| {
-            // Nothing panics while the lock is held; what panics in `work` goes on in the caller's thread.
+            // Nothing panics while the lock is held. A panic in `work` continues in the caller's thread.
             let next = || items.lock().unwrap_or_else(PoisonError::into_inner).next();
             while let Some(item) = next() {
                 work(worker, item);
@@ -121,8 +123,9 @@ impl Threads {
     }
 }
 
-/// The pool of all models that are not told otherwise: together with the caller's as many threads as rayon's global pool has,
-/// which is not for us to keep awake. `None` if that is the caller's alone, or if no more can be started.
+/// Returns the pool of all models without other settings. With the caller's thread it has as many threads as rayon's
+/// global pool, whose own threads are not kept awake because they belong to the program. `None` if there is only the
+/// caller's thread, or if no threads can be started.
 fn ours() -> Option<&'static rayon_core::ThreadPool> {
     static OURS: OnceLock<Option<rayon_core::ThreadPool>> = OnceLock::new();
     let start = || match rayon_core::current_num_threads() {
@@ -132,7 +135,7 @@ fn ours() -> Option<&'static rayon_core::ThreadPool> {
     OURS.get_or_init(start).as_ref()
 }
 
-/// What a thread that has helped does next.
+/// Action of a thread that has helped.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Then {
     LookOut,
@@ -147,7 +150,7 @@ fn look_out() {
     }
 }
 
-/// Lets `work` run with each worker, the caller's own on this thread.
+/// Runs `work` with each worker, the caller's own on this thread.
 fn fork<'scope, W: Send>(
     scope: &rayon_core::Scope<'scope>,
     own: &mut W,
@@ -168,7 +171,7 @@ fn fork<'scope, W: Send>(
         });
     }
     work(own);
-    // The scope waits asleep, and waking up costs more than what the others usually still need.
+    // The scope sleeps while it waits, and waking up takes longer than the others usually still need.
     (0..LOOKS).take_while(|_| busy.load(Ordering::Acquire) > 0).for_each(|_| spin_loop());
 }
 
@@ -181,7 +184,7 @@ mod tests {
 
     use super::*;
 
-    /// The threads that have been asked to look out, those of other tests among them.
+    /// Threads that were asked to look out, including those of other tests.
     static LOOKED_OUT: Mutex<Vec<ThreadId>> = Mutex::new(Vec::new());
 
     pub(super) fn note_looking_out() {
@@ -192,7 +195,7 @@ mod tests {
         pool.broadcast(|_| thread::current().id()).into_iter().collect()
     }
 
-    /// Shares work between two threads, and tells whether one of these looked out for more.
+    /// Shares work between two threads, and returns whether a thread of this pool looked out for more.
     fn looks_out(threads: &Threads, pool: &HashSet<ThreadId>) -> bool {
         let sum = AtomicUsize::new(0);
         threads.share(&mut [(), ()], 0..10_usize, |(), item| {
@@ -218,7 +221,7 @@ mod tests {
         let users = pool();
         let of_users = ids(&users);
         assert!(!users.install(|| looks_out(&Threads::default(), &of_users)));
-        // From a thread of no pool.
+        // From a thread outside any pool.
         let global = rayon_core::broadcast(|_| thread::current().id()).into_iter().collect();
         assert!(!looks_out(&Threads::default(), &global));
         if let Some(ours) = ours() {

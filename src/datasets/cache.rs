@@ -1,9 +1,10 @@
-//! Where Keras' `imdb.npz` and its word index may lie on this machine already.
+//! Search for Keras' `imdb.npz` and its word index on this machine.
 //!
-//! Contract: [`find`] and [`find_word_index`] look into Keras' own folder first and into this crate's cache folder second, open
-//! nothing and ask no network. Files found here are used as they are: nobody's own file is held against a checksum.
+//! [`find`] and [`find_word_index`] look in Keras' own folder first, then in this crate's cache folder. They open no
+//! file and use no network. A file that they find is used without comparing a checksum, because it may be the user's
+//! own.
 //!
-//! Read next: `download` (feature `download`), which fills the cache folder.
+//! `download` (feature `download`) fills the cache folder.
 
 use std::env;
 use std::ffi::OsString;
@@ -11,12 +12,12 @@ use std::path::PathBuf;
 
 use etcetera::BaseStrategy;
 
-/// The name of the file of reviews, in every folder.
+/// Name of the file of reviews, in every folder.
 pub const FILE_NAME: &str = "imdb.npz";
-/// The name of their word index.
+/// Name of the file of the word index, in every folder.
 pub const WORD_INDEX_NAME: &str = "imdb_word_index.json";
 
-/// The `imdb.npz` of this machine, if there is one. The first that exists of:
+/// Returns the path of `imdb.npz` on this machine, if there is one: the first of these that exists.
 ///
 /// 1. `$KERAS_HOME/datasets/imdb.npz`; if that variable is unset or empty, `~/.keras/datasets/imdb.npz`,
 /// 2. `imdb.npz` in [`folder`].
@@ -34,7 +35,8 @@ pub fn find() -> Option<PathBuf> {
     find_file(FILE_NAME)
 }
 
-/// The `imdb_word_index.json` of this machine, if there is one, from the same folders as [`find`] looks into.
+/// Returns the path of `imdb_word_index.json` on this machine, if there is one, from the folders in which [`find`]
+/// looks.
 pub fn find_word_index() -> Option<PathBuf> {
     find_file(WORD_INDEX_NAME)
 }
@@ -43,8 +45,8 @@ fn find_file(name: &str) -> Option<PathBuf> {
     places(name, env::var_os("KERAS_HOME"), etcetera::home_dir().ok(), folder()).into_iter().find(|file| file.is_file())
 }
 
-/// This crate's cache folder: `bptt` in the user's cache folder (`$XDG_CACHE_HOME` or `~/.cache`; on Windows the local
-/// application data). It need not exist. `None` if the user has no home folder.
+/// Returns this crate's cache folder: `bptt` in the user's cache folder (`$XDG_CACHE_HOME` or `~/.cache`; on Windows
+/// the local application data). It may not exist. `None` if the user has no home folder.
 ///
 /// # Example
 ///
@@ -58,7 +60,7 @@ pub fn folder() -> Option<PathBuf> {
     etcetera::choose_base_strategy().ok().map(|strategy| strategy.cache_dir().join("bptt"))
 }
 
-/// The candidates in order, from what the environment says.
+/// Returns the paths to try, in order, for these values from the environment.
 fn places(name: &str, keras_home: Option<OsString>, home: Option<PathBuf>, cache: Option<PathBuf>) -> Vec<PathBuf> {
     let keras = match keras_home {
         Some(folder) if !folder.is_empty() => Some(PathBuf::from(folder)),

@@ -1,12 +1,12 @@
-//! Fetches Keras' `imdb.npz` and its word index once, into this crate's cache folder.
+//! Download of Keras' `imdb.npz` and its word index, once, into this crate's cache folder.
 //!
-//! Contract: the file is there whole or not at all. The body goes to a temporary file beside its final place
-//! (`whole_file.rs`) and is held against its sha256 before it gets there; a failure removes the temporary file, and what a
-//! killed download left goes with the next one. Every wait is bounded, so a dead server costs seconds. What is there
-//! already is returned without asking anyone.
+//! A file is complete or absent. The body is written to a temporary file beside its final place (`files/whole.rs`) and
+//! its sha256 is checked before it is moved there. A failure removes the temporary file; the next download removes what
+//! a killed one left. Every wait is bounded, so a dead server costs seconds. A file that is present is returned without
+//! network access.
 //!
-//! Read next: [`locate`] and [`locate_word_index`], which try the user's own files before the network; [`Download`], which holds the limits;
-//! [`cache`], the places looked into.
+//! [`locate`] and [`locate_word_index`] try the user's own files in the folders of [`cache`] first, then a
+//! [`Download`], which has the limits.
 
 use std::fs;
 use std::io::{ErrorKind, Read};
@@ -20,87 +20,87 @@ use super::cache;
 use crate::files::whole::WholeFile;
 use crate::{Error, Result};
 
-/// Where Keras itself downloads the file from.
+/// Address from which Keras downloads the file.
 const URL: &str = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/imdb.npz";
-/// The checksum that Keras publishes for it.
+/// Checksum that Keras publishes for the file.
 const SHA256: &str = "69664113be75683a8fe16e3ed0ab59fda8886cb3cd7ada244f7d9544e4676b9f";
-/// Where Keras downloads the word index from.
+/// Address from which Keras downloads the word index.
 const WORD_INDEX_URL: &str = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/imdb_word_index.json";
-/// Its checksum. Keras publishes the MD5, bfafd718b763782e994055a2d397834f; this is the sha256 of the same 1,641,221 bytes.
+/// Checksum of the word index. Keras publishes the MD5, bfafd718b763782e994055a2d397834f; this is the sha256 of the
+/// same 1,641,221 bytes.
 const WORD_INDEX_SHA256: &str = "027313fe9a320280f3bf0fac5baf58c4a683cf39a7ed9c3d3d3912bde4284cf6";
-/// How much is read at once, in bytes.
+/// Number of bytes that are read at once.
 const CHUNK: usize = 64 * 1024;
 
-/// A download that did not end with the right file; nothing is left of it. It arrives as
-/// [`Error::Other`].
+/// Error for a failed download, which leaves no file. It is returned as an [`Error::Other`].
 #[derive(Debug, thiserror::Error)]
 #[error("cannot download {url}: {failure}; or save the file yourself as {}", place.display())]
 #[non_exhaustive]
 pub struct DownloadError {
-    /// The address asked.
+    /// Address of the request.
     pub url: String,
-    /// The file that it was to become.
+    /// Path where the file was to be saved.
     pub place: PathBuf,
-    /// What went wrong.
+    /// Reason of the failure.
     pub failure: DownloadFailure,
 }
 
-/// Why a download did not end with the right file. Each message says how to mend it.
+/// Reason why a download failed. Each message says how to fix it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DownloadFailure {
-    /// The server answered, but not with the file.
+    /// The server answered with a status other than success.
     #[error("the server answered with status {status}; check the address")]
     Status {
-        /// The HTTP status code.
+        /// HTTP status code.
         status: u16,
     },
 
-    /// Nothing happened for longer than allowed.
+    /// A wait took longer than allowed.
     #[error("no progress within {limit:?} while {phase}, after {received} bytes; try again or raise {option}")]
     TimedOut {
-        /// What was being waited for.
+        /// Step of the download that timed out.
         phase: &'static str,
-        /// How long it was waited for.
+        /// Limit that was exceeded.
         limit: Duration,
-        /// The option of [`Download`] that sets this limit.
+        /// Option of [`Download`] that sets this limit.
         option: &'static str,
-        /// Bytes of the file received until then.
+        /// Number of bytes of the file received until then.
         received: u64,
     },
 
     /// The connection could not be made, or broke.
     #[error("the connection failed after {received} bytes ({cause}); check the network and try again")]
     Connection {
-        /// Bytes of the file received until then.
+        /// Number of bytes of the file received until then.
         received: u64,
-        /// What the HTTP client said.
+        /// Error of the HTTP client.
         cause: Box<dyn std::error::Error + Send + Sync>,
     },
 
     /// The body is longer than allowed.
     #[error("the file has more than {limit} bytes; check the address or raise size_limit")]
     TooLarge {
-        /// The limit, in bytes.
+        /// Limit in bytes.
         limit: u64,
     },
 
-    /// The whole body arrived, but it is another file.
+    /// The whole body arrived, but its checksum is wrong.
     #[error("the {received} bytes received have sha256 {found} instead of {expected}; try again or check the address")]
     Checksum {
-        /// The checksum asked for, in hexadecimal.
+        /// Expected checksum, in hexadecimal.
         expected: String,
-        /// The checksum of what came.
+        /// Checksum of the received bytes.
         found: String,
-        /// Bytes received.
+        /// Number of bytes received.
         received: u64,
     },
 }
 
-/// The path of an `imdb.npz` to read, wherever it has to come from. In this order:
+/// Returns the path of an `imdb.npz` to read, which is downloaded if necessary. The first of these that is available:
 ///
-/// 1. `explicit`, if given: a file named by the user, taken as it is,
-/// 2. what [`cache::find`] finds: Keras' folder, then this crate's cache folder,
+/// 1. `explicit`, if given: a file named by the user, used as it is,
+/// 2. the file that [`cache::find`] finds: in Keras' folder, then in this crate's cache folder,
 /// 3. a [`Download`] with its defaults.
 ///
 /// # Errors
@@ -121,7 +121,7 @@ pub fn locate(explicit: Option<&Path>) -> Result<PathBuf> {
     explicit.map_or_else(|| cache::find().map_or_else(|| Download::new().fetch(), Ok), named)
 }
 
-/// The path of an `imdb_word_index.json` to read, wherever it has to come from: as [`locate`] finds the reviews.
+/// Returns the path of an `imdb_word_index.json` to read, in the same way as [`locate`].
 ///
 /// # Errors
 ///
@@ -130,24 +130,24 @@ pub fn locate_word_index(explicit: Option<&Path>) -> Result<PathBuf> {
     explicit.map_or_else(|| cache::find_word_index().map_or_else(|| Download::word_index().fetch(), Ok), named)
 }
 
-/// A file that the user named; it must be there.
+/// Returns a path given by the user, or an error if there is no such file.
 fn named(file: &Path) -> Result<PathBuf> {
     if file.is_file() { Ok(file.to_path_buf()) } else { Err(Error::io("read", file)(ErrorKind::NotFound.into())) }
 }
 
-/// A download of one file, by default Keras' `imdb.npz` into this crate's cache folder.
+/// Download of one file, by default Keras' `imdb.npz` into this crate's cache folder.
 ///
 /// | option | default | meaning |
 /// |---|---|---|
-/// | [`url`](Download::url) | Keras' own address | what to ask for |
-/// | [`sha256`](Download::sha256) | the one that Keras publishes | what the bytes must hash to |
-/// | [`folder`](Download::folder) | [`cache::folder`] | where the file goes; made if missing |
-/// | [`connect_timeout`](Download::connect_timeout) | 5 s | for the name look-up, and for the connection |
-/// | [`response_timeout`](Download::response_timeout) | 10 s | from the request to the end of the answer's head |
-/// | [`stall_timeout`](Download::stall_timeout) | 15 s | between two pieces of the body |
-/// | [`total_timeout`](Download::total_timeout) | 10 min | for everything |
-/// | [`size_limit`](Download::size_limit) | 64 MiB | length of the body (the reviews have 17 MB) |
-/// | [`progress`](Download::progress) | `true` | a bar on standard error, if that is a terminal |
+/// | [`url`](Download::url) | Keras' own address | address of the file |
+/// | [`sha256`](Download::sha256) | the one that Keras publishes | required checksum of the file |
+/// | [`folder`](Download::folder) | [`cache::folder`] | folder of the file; created if missing |
+/// | [`connect_timeout`](Download::connect_timeout) | 5 s | time limit for the name look-up, and for the connection |
+/// | [`response_timeout`](Download::response_timeout) | 10 s | time limit until the end of the response headers |
+/// | [`stall_timeout`](Download::stall_timeout) | 15 s | time limit between two parts of the body |
+/// | [`total_timeout`](Download::total_timeout) | 10 min | time limit for everything |
+/// | [`size_limit`](Download::size_limit) | 64 MiB | maximum length of the body (the reviews have 17 MB) |
+/// | [`progress`](Download::progress) | `true` | progress bar on standard error, if that is a terminal |
 ///
 /// # Example
 ///
@@ -192,12 +192,13 @@ impl Default for Download {
 }
 
 impl Download {
-    /// The download of Keras' `imdb.npz`, with the defaults listed above.
+    /// Returns the download of Keras' `imdb.npz`, with the defaults listed above.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The download of Keras' `imdb_word_index.json`: its name, address and checksum, and else the defaults listed above.
+    /// Returns the download of Keras' `imdb_word_index.json`, with its name, address and checksum, and otherwise the
+    /// defaults listed above.
     pub fn word_index() -> Self {
         Download {
             file_name: cache::WORD_INDEX_NAME,
@@ -207,7 +208,7 @@ impl Download {
         }
     }
 
-    /// Sets the address, `http` or `https`. A mirror of the same file needs no other [`sha256`](Download::sha256).
+    /// Sets the address, `http` or `https`. For a mirror of the same file, [`sha256`](Download::sha256) stays the same.
     pub fn url(mut self, url: impl Into<String>) -> Self {
         self.url = url.into();
         self
@@ -219,56 +220,56 @@ impl Download {
         self
     }
 
-    /// Sets the folder that the file goes to.
+    /// Sets the folder of the file.
     pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.folder = Some(folder.into());
         self
     }
 
-    /// Sets how long looking up the server's name may take, and how long connecting to it (default 5 s each).
+    /// Sets the time limits for looking up the server's name and for connecting to it (default 5 s each).
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// Sets how long the server may take to answer a request (default 10 s).
+    /// Sets the time limit for the server's answer to a request (default 10 s).
     pub fn response_timeout(mut self, timeout: Duration) -> Self {
         self.response_timeout = timeout;
         self
     }
 
-    /// Sets how long the body may pause (default 15 s).
+    /// Sets the time limit for pauses in the body (default 15 s).
     pub fn stall_timeout(mut self, timeout: Duration) -> Self {
         self.stall_timeout = timeout;
         self
     }
 
-    /// Sets how long everything together may take (default 10 minutes), which also ends a body that merely trickles.
+    /// Sets the time limit for the whole download (default 10 minutes), which also ends a very slow body.
     pub fn total_timeout(mut self, timeout: Duration) -> Self {
         self.total_timeout = timeout;
         self
     }
 
-    /// Sets the most bytes that the body may have (default 64 MiB).
+    /// Sets the maximum length of the body in bytes (default 64 MiB).
     pub fn size_limit(mut self, bytes: u64) -> Self {
         self.size_limit = bytes;
         self
     }
 
-    /// Sets whether to draw a progress bar on standard error (default `true`; never drawn where that is no terminal).
+    /// Sets whether to draw a progress bar on standard error (default `true`; never drawn if that is not a terminal).
     pub fn progress(mut self, progress: bool) -> Self {
         self.progress = progress;
         self
     }
 
-    /// The path of the file in the folder, downloaded first if it is not there. A file that is there was checked when
-    /// it came and is not checked again: delete it to have it fetched anew.
+    /// Returns the path of the file in the folder, after downloading it if it is missing. A file that is present was
+    /// checked when it was downloaded and is not checked again; delete it to download it anew.
     ///
     /// # Errors
     ///
-    /// a [`DownloadError`] for everything between here and the server, [`Error::Io`] if the folder cannot be written,
-    /// [`Error::InvalidOption`] if the checksum is not 64 hexadecimal digits, or no folder is set and the user has no
-    /// home folder.
+    /// A [`DownloadError`] if the download fails, [`Error::Io`] if the folder cannot be written,
+    /// [`Error::InvalidOption`] if the checksum is not 64 hexadecimal digits, or if no folder is set and the user has
+    /// no home folder.
     pub fn fetch(&self) -> Result<PathBuf> {
         let Some(folder) = &self.folder else {
             return Err(Error::InvalidOption {
@@ -290,7 +291,7 @@ impl Download {
         }
         let refuse = |failure| Error::other(DownloadError { url: self.url.clone(), place: place.clone(), failure });
 
-        // The server is asked before anything is written: if it has no answer, not even a folder is left behind.
+        // The request is sent before anything is written, so a failed request does not leave an empty folder.
         let response = self.ask().map_err(refuse)?;
         fs::create_dir_all(folder).map_err(Error::io("make the folder", folder))?;
         let mut file = WholeFile::create(&place)?;
@@ -299,7 +300,7 @@ impl Download {
         Ok(place)
     }
 
-    /// Sends the request and waits for the head of the answer.
+    /// Sends the request and waits for the response headers.
     fn ask(&self) -> std::result::Result<ureq::Body, DownloadFailure> {
         let agent = ureq::Agent::config_builder()
             .timeout_resolve(Some(self.connect_timeout))
@@ -317,7 +318,7 @@ impl Download {
         }
     }
 
-    /// Writes the body to the file on its way and checks it.
+    /// Writes the body to the temporary file and checks it.
     fn receive(&self, body: ureq::Body, file: &mut WholeFile, refuse: impl Fn(DownloadFailure) -> Error) -> Result<()> {
         let too_large = || refuse(DownloadFailure::TooLarge { limit: self.size_limit });
         let announced = body.content_length();
@@ -354,7 +355,7 @@ impl Download {
         }
     }
 
-    /// Names the limit that was hit; anything else that the client reports is a failed connection.
+    /// Returns the failure for an error of the client: a time limit, or else a failed connection.
     fn failure(&self, error: ureq::Error, received: u64) -> DownloadFailure {
         let (phase, option, limit) = match error {
             ureq::Error::Timeout(ureq::Timeout::Resolve) => {
@@ -371,7 +372,7 @@ impl Download {
         DownloadFailure::TimedOut { phase, limit, option, received }
     }
 
-    /// A bar over the announced length, or a counter of bytes if the server announced none.
+    /// Returns a progress bar over the announced length, or a counter of bytes if the server announced none.
     fn bar(&self, announced: Option<u64>) -> ProgressBar {
         if !self.progress {
             return ProgressBar::hidden();
@@ -381,7 +382,7 @@ impl Download {
             None => "{msg} {spinner} {bytes} {bytes_per_sec}",
         };
         let bar = ProgressBar::with_draw_target(announced, ProgressDrawTarget::stderr()).with_message(self.file_name);
-        // A template that did not parse would cost the looks only.
+        // A template that does not parse would affect only the appearance.
         ProgressStyle::with_template(template).map(|style| bar.clone().with_style(style)).unwrap_or(bar)
     }
 }

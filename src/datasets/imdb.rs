@@ -1,14 +1,12 @@
-//! The IMDB movie reviews, read from Keras' own `imdb.npz` with the semantics of Keras' `load_data`.
+//! IMDB movie reviews, read from Keras' own `imdb.npz` with the semantics of Keras' `load_data`.
 //!
-//! Contract: for the same options, the same reviews and labels in the same order as Keras gives them, to the sample and
-//! the token. The file is not trusted: nothing in it is executed, and whatever it holds, reading it neither panics nor
-//! takes more than a bounded amount of memory (each array at most 2^20 reviews, 2^24 words and 128 MiB).
+//! With the same options, the reviews, the labels and their order are exactly those of Keras. The file is not trusted:
+//! nothing in it is executed, and no content makes the reader panic or take more than a bounded amount of memory (each
+//! array at most 2^20 reviews, 2^24 words and 128 MiB).
 //!
-//! The readers of NumPy's formats for it are in `imdb/`: `npz` opens the archive, `npy` reads the header of a member and
-//! the labels, `pickle` the reviews, and `problem` lists what can be wrong. `word_index` reads Keras' list of the words, by
-//! which texts become such reviews and reviews texts.
-//!
-//! Read next: `imdb/npz.rs`; `../preprocessing/pad_sequences.rs`, what to do with the reviews.
+//! In `imdb/`, `npz` opens the archive, `npy` reads the header of a member and the labels, `pickle` reads the reviews,
+//! and `problem` lists the errors. `word_index` reads Keras' list of words, which turns texts into such reviews and
+//! back.
 
 mod npy;
 mod npz;
@@ -30,17 +28,17 @@ use crate::error::{Error, Result};
 use crate::preprocessing::{FILTERS, split_words};
 use crate::random::numpy::RandomState;
 
-/// The options of Keras' `imdb.load_data`, with its defaults.
+/// Loader of the reviews, with the options and defaults of Keras' `imdb.load_data`.
 ///
-/// | option | default | |
+/// | option | default | meaning |
 /// | --- | --- | --- |
-/// | [`num_words`](Self::num_words) | the highest id | ids from here on are out of vocabulary |
-/// | [`skip_top`](Self::skip_top) | 0 | ids below are out of vocabulary |
+/// | [`num_words`](Self::num_words) | the highest id | ids from this number on are out of vocabulary |
+/// | [`skip_top`](Self::skip_top) | 0 | ids below this number are out of vocabulary |
 /// | [`maxlen`](Self::maxlen) | none | reviews of this length or longer are left out |
-/// | [`seed`](Self::seed) | 113 | of the shuffle |
-/// | [`start_char`](Self::start_char) | 1 | put in front of each review |
-/// | [`oov_char`](Self::oov_char) | 2 | stands for a word that is out of vocabulary |
-/// | [`index_from`](Self::index_from) | 3 | added to each word's rank in the file |
+/// | [`seed`](Self::seed) | 113 | seed of the shuffle |
+/// | [`start_char`](Self::start_char) | 1 | id at the start of each review |
+/// | [`oov_char`](Self::oov_char) | 2 | id of words that are out of vocabulary |
+/// | [`index_from`](Self::index_from) | 3 | number added to each word's rank in the file |
 ///
 /// With the defaults 0 is free for padding, and the ids of words begin at 4.
 ///
@@ -78,65 +76,66 @@ impl Default for LoadData {
 }
 
 impl LoadData {
-    /// Keras' defaults, the table above.
+    /// Returns a loader with Keras' defaults.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Ids of `num_words` and above become [`oov_char`](Self::oov_char). Ids count from `index_from`: 500 keeps the 496
-    /// most frequent words.
+    /// Sets the number from which on ids become [`oov_char`](Self::oov_char). Ids count from `index_from`: 500 keeps
+    /// the 496 most frequent words.
     ///
-    /// Not given (or 0, as in Keras), it is the highest id of both sets, and since that id is not below itself, the
-    /// rarest word becomes `oov_char` all the same. Give one more than the highest id to keep every word.
+    /// By default, or with 0 as in Keras, it is the highest id of both sets. That id is not below itself, so even then
+    /// the rarest word becomes `oov_char`. Pass one more than the highest id to keep every word.
     pub fn num_words(mut self, num_words: u32) -> Self {
         self.num_words = (num_words > 0).then_some(num_words);
         self
     }
 
-    /// Ids below `skip_top` become [`oov_char`](Self::oov_char); so does `start_char`, if `skip_top` is above it.
+    /// Sets the number below which ids become [`oov_char`](Self::oov_char), including `start_char` if it is below.
     pub fn skip_top(mut self, skip_top: u32) -> Self {
         self.skip_top = skip_top;
         self
     }
 
-    /// Keeps only reviews with fewer than `maxlen` ids, `start_char` counted; 0 keeps all, as in Keras.
+    /// Keeps only reviews with fewer than `maxlen` ids, including `start_char`; 0 keeps all, as in Keras.
     pub fn maxlen(mut self, maxlen: usize) -> Self {
         self.maxlen = (maxlen > 0).then_some(maxlen);
         self
     }
 
-    /// The seed of the shuffle. Both sets are always shuffled, the test set on from where the training set stopped.
+    /// Sets the seed of the shuffle. Both sets are always shuffled from one random stream: the test set continues where
+    /// the training set stopped.
     pub fn seed(mut self, seed: u32) -> Self {
         self.seed = seed;
         self
     }
 
-    /// The id in front of each review, or `None` for none.
+    /// Sets the id at the start of each review, or `None` for none.
     pub fn start_char(mut self, start_char: impl Into<Option<u32>>) -> Self {
         self.start_char = start_char.into();
         self
     }
 
-    /// The id that stands for words out of vocabulary, or `None` to leave them out.
+    /// Sets the id of words that are out of vocabulary, or `None` to leave these words out.
     pub fn oov_char(mut self, oov_char: impl Into<Option<u32>>) -> Self {
         self.oov_char = oov_char.into();
         self
     }
 
-    /// What is added to each rank in the file, so that small ids are free for other uses.
+    /// Sets the number that is added to each rank in the file, so that small ids are free for other uses.
     pub fn index_from(mut self, index_from: u32) -> Self {
         self.index_from = index_from;
         self
     }
 
-    /// Loads both sets from the file at `path`: Keras' `imdb.npz`, or one of the same layout (object arrays `x_train`
-    /// and `x_test` of Python lists of int, integer arrays `y_train` and `y_test` of 0 and 1).
+    /// Loads both sets from the file at this path: Keras' `imdb.npz`, or one of the same layout (object arrays
+    /// `x_train` and `x_test` of Python lists of int, integer arrays `y_train` and `y_test` of 0 and 1).
     ///
     /// # Errors
     ///
     /// [`Error::Io`] if the file cannot be opened, an [`NpzError`] if it is not such a file, [`Error::Empty`] if a set
     /// holds no review or [`maxlen`](Self::maxlen) leaves none, [`Error::InvalidOption`] if
-    /// [`index_from`](Self::index_from) would lift an id over `u32::MAX`.
+    /// [`index_from`](Self::index_from) raises an id above `u32::MAX`.
     pub fn load(&self, path: impl AsRef<Path>) -> Result<Corpus> {
         let path = path.as_ref();
         let file = File::open(path).map_err(Error::io("open", path))?;
@@ -159,16 +158,17 @@ impl LoadData {
         self.load_from(source, None)
     }
 
-    /// The ids of a text, as if it were a review of the file: lower case, cut at Keras' [`FILTERS`] and blanks, each word's
-    /// rank in `words` lifted by [`index_from`](Self::index_from), and the vocabulary restricted as when loading. Words that
-    /// are not in `words` are out of vocabulary. [`seed`](Self::seed) and [`maxlen`](Self::maxlen) have no meaning here.
+    /// Returns the ids of a text, as if it were a review of the file. The text is made lower case and split at Keras'
+    /// [`FILTERS`] and blanks; an id is the word's rank in `words` plus [`index_from`](Self::index_from); and the
+    /// vocabulary is restricted as when loading. Words that are not in `words` are out of vocabulary.
+    /// [`seed`](Self::seed) and [`maxlen`](Self::maxlen) have no effect.
     ///
-    /// Lower case means A to Z only, as in Keras' file: of all 50,000 reviews the ids come out again from
-    /// [`decode`](Self::decode)'s text, which with Unicode's lower case those of 19 would not.
+    /// Only A to Z are made lower case, as in Keras' file. So the texts that [`decode`](Self::decode) returns for the
+    /// 50,000 reviews give the same ids again; with Unicode's lower case, those of 19 reviews would not.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidOption`] if `index_from` would lift an id over `u32::MAX`.
+    /// [`Error::InvalidOption`] if `index_from` raises an id above `u32::MAX`.
     ///
     /// ```
     /// use bptt::datasets::imdb::{LoadData, WordIndex};
@@ -194,8 +194,8 @@ impl LoadData {
         Ok(ids)
     }
 
-    /// The words of these ids, joined by blanks. [`start_char`](Self::start_char) and 0, the padding, are left out; `[OOV]`
-    /// stands for [`oov_char`](Self::oov_char) and all other ids without a word.
+    /// Returns the words of these ids, joined by blanks. [`start_char`](Self::start_char) and 0, the padding, are left
+    /// out; `[OOV]` stands for [`oov_char`](Self::oov_char) and all other ids without a word.
     pub fn decode(&self, words: &WordIndex, ids: &[u32]) -> String {
         let silent = |id| id == 0 || Some(id) == self.start_char;
         let word = |id: u32| {
@@ -221,7 +221,7 @@ impl LoadData {
         self.prepare(train, test)
     }
 
-    /// Everything Keras does once the arrays are in memory, in its order.
+    /// Applies the options to the arrays in the same order as Keras.
     fn prepare(&self, train: Reviews, test: Reviews) -> Result<Corpus> {
         let mut random = RandomState::new(self.seed);
         let train = self.arrange(train, &mut random)?;
@@ -242,7 +242,7 @@ impl LoadData {
         Ok(imdb)
     }
 
-    /// Shuffles a set, makes ids of ranks, and leaves out long reviews.
+    /// Shuffles a set, turns ranks into ids, and leaves out long reviews.
     fn arrange(&self, mut reviews: Reviews, random: &mut RandomState) -> Result<Reviews> {
         let order = random.permutation(reviews.sequences.len());
         let mut arranged = Reviews { sequences: Vec::new(), labels: Vec::new() };
@@ -263,7 +263,7 @@ impl LoadData {
         Ok(arranged)
     }
 
-    /// The id of the word of this rank.
+    /// Returns the id of the word of this rank.
     fn id(&self, rank: u32) -> Result<u32> {
         rank.checked_add(self.index_from).ok_or_else(|| Error::InvalidOption {
             option: "index_from",
@@ -272,7 +272,7 @@ impl LoadData {
         })
     }
 
-    /// What stands for an id, if anything does.
+    /// Returns the id if it is in the vocabulary, otherwise `oov_char`.
     fn within(&self, vocabulary: &Range<u32>, id: u32) -> Option<u32> {
         if vocabulary.contains(&id) { Some(id) } else { self.oov_char }
     }
@@ -283,7 +283,7 @@ mod tests {
     use super::{Corpus, LoadData, Reviews, WordIndex};
     use crate::error::Result;
 
-    /// Three reviews in each set; what comes of them was checked against NumPy.
+    /// Applies the options to three reviews in each set. The expected results were checked against NumPy.
     fn prepared(options: LoadData) -> Result<Corpus> {
         let set = |sequences: [&[u32]; 3], labels: [u8; 3]| Reviews {
             sequences: sequences.map(Vec::from).to_vec(),

@@ -2,10 +2,10 @@
 //!
 //! | Item | Meaning |
 //! | --- | --- |
-//! | [`Synthetic`] | Corpus made from a seed, without files, in the form of IMDB's |
-//! | `imdb` (feature `imdb`) | IMDB's reviews from Keras' own file, and their word index |
-//! | `cache` (feature `imdb`) | Folder in which Keras' files are looked for |
-//! | `download` (feature `download`) | Download of these files |
+//! | [`Synthetic`] | Synthetic corpus in the form of IMDB's, generated from a seed without files |
+//! | `imdb` (feature `imdb`) | IMDB's reviews, read from Keras' own file, and their word index |
+//! | `cache` (feature `imdb`) | Search for Keras' files on this machine |
+//! | `download` (feature `download`) | Download of Keras' files |
 //!
 //! ```
 //! use bptt::datasets::Synthetic;
@@ -35,8 +35,8 @@ pub use synthetic::Synthetic;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Reviews {
-    /// Word ids of each review: 1 is the start, 2 a word outside the vocabulary, any other id the word's frequency rank (from
-    /// 1) plus 3. Id 0 never occurs; it is for padding.
+    /// Word ids of each review: 1 is the start, 2 a word outside the vocabulary, and any other id the word's frequency
+    /// rank (from 1) plus 3. Id 0 never occurs; it is for padding.
     pub sequences: Vec<Vec<u32>>,
     /// Label of each review: 1 for a favourable one, 0 for an unfavourable one.
     pub labels: Vec<u8>,

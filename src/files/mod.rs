@@ -1,4 +1,4 @@
-//! Files: whole ones, tensors in them, and the formats of others that more than one part reads.
+//! Files: complete writes, named tensors, and formats of other programs that several modules read.
 
 pub(crate) mod npy;
 pub(crate) mod tensors;

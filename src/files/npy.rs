@@ -1,10 +1,10 @@
 //! Header of NumPy's `.npy` format: element type, order, and shape.
 //!
-//! Contract: the header is the dictionary NumPy writes (format versions 1.0, 2.0 and 3.0): exactly the three keys, in
-//! any order, in Python's literal syntax; anything else is an error with its position. Lengths are not believed: nothing
-//! is allocated by them.
+//! The header is the dictionary that NumPy writes (format versions 1.0, 2.0 and 3.0): exactly the three keys, in any
+//! order, in Python's literal syntax. Anything else is an error with its position. Nothing is allocated from the
+//! lengths in the shape.
 
-/// Longest header that is read, in bytes; NumPy's own have 118.
+/// Maximum length of a header in bytes. NumPy's own have 118.
 const MAX_HEADER_BYTES: u32 = 10_000;
 
 /// Content of a header.
@@ -12,7 +12,7 @@ const MAX_HEADER_BYTES: u32 = 10_000;
 pub(crate) struct Header {
     /// NumPy's name of the element type, such as `<i8`.
     pub(crate) element_type: String,
-    /// Whether the first index runs fastest instead of the last.
+    /// Whether the first index varies fastest instead of the last.
     pub(crate) fortran_order: bool,
     pub(crate) shape: Vec<u64>,
 }
@@ -20,9 +20,9 @@ pub(crate) struct Header {
 /// Problem of a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HeaderProblem {
-    /// Something else stands where this should.
+    /// Something other than `expected` is at this offset.
     Expected { expected: &'static str, offset: u64 },
-    /// It claims to be longer than this.
+    /// The header states a length above this limit.
     TooLong { limit: u64 },
 }
 
@@ -48,11 +48,11 @@ pub(crate) fn read_header<E: From<HeaderProblem>>(
     Ok(Literal { text: &text, position: 0, start: 8 + width as u64 }.header()?)
 }
 
-/// The header's text and how far it has been parsed.
+/// Text of a header, and the position up to which it has been parsed.
 struct Literal<'a> {
     text: &'a [u8],
     position: usize,
-    /// Where the text starts in the member, for messages.
+    /// Offset of the text in the file, for messages.
     start: u64,
 }
 
@@ -105,7 +105,7 @@ impl<'a> Literal<'a> {
         }
     }
 
-    /// Steps over `symbol` if it comes next.
+    /// Skips `symbol` if it comes next, and returns whether it did.
     fn accept(&mut self, symbol: u8) -> bool {
         self.skip_spaces();
         let found = self.text.get(self.position) == Some(&symbol);
@@ -117,7 +117,7 @@ impl<'a> Literal<'a> {
         if self.accept(symbol) { Ok(()) } else { Err(self.expected(name)) }
     }
 
-    /// A string in either kind of quotes; those of a header need no escapes, so a backslash is refused.
+    /// Reads a string in either kind of quotes. Strings of a header need no escapes, so a backslash is an error.
     fn string(&mut self) -> Result<&'a [u8], HeaderProblem> {
         self.skip_spaces();
         let text = self.text;
@@ -146,7 +146,7 @@ impl<'a> Literal<'a> {
         Err(self.expected("True or False"))
     }
 
-    /// A tuple of lengths. Python 2 wrote an `L` behind some numbers.
+    /// Reads a tuple of lengths. Python 2 wrote an `L` after some numbers.
     fn shape(&mut self) -> Result<Vec<u64>, HeaderProblem> {
         self.symbol(b'(', "tuple")?;
         let mut lengths = Vec::new();
@@ -166,7 +166,7 @@ impl<'a> Literal<'a> {
                 self.position += 1;
             }
             if !self.accept(b',') {
-                // One number in brackets is a tuple only with a comma.
+                // One number in parentheses is a tuple only with a comma.
                 if lengths.len() == 1 {
                     return Err(self.expected("comma after the length"));
                 }

@@ -1,9 +1,7 @@
-//! Named tensors in a safetensors file, written whole or not at all, read strictly.
+//! Named tensors in a safetensors file, written completely or not at all, and read strictly.
 //!
-//! Metadata, if there is any, is JSON under the single key `bptt` with its keys sorted: equal contents give equal files
-//! (several keys would come out in varying order).
-//!
-//! Used by `checkpoint.rs` for models, `sequential/model_state.rs` for states, `training/backup.rs` for trainings.
+//! Metadata, if there is any, is JSON with sorted keys under the single key `bptt`, so equal contents give equal files
+//! (several metadata keys would be written in varying order).
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -21,10 +19,10 @@ use crate::numeric::Scalar;
 /// Only key of the metadata.
 const METADATA_KEY: &str = "bptt";
 
-/// What reading a file's contents returns: the caller knows the path, and which error it belongs into.
+/// Result of reading the contents of a file. The caller knows the path and chooses the error.
 pub(crate) type Reading<T> = std::result::Result<T, CheckpointProblem>;
 
-/// What is called with each tensor of a file to be read, and its name.
+/// Visitor that receives the name of each tensor of a file to be read, and the tensor.
 pub(crate) type VisitMut<'v, F> = &'v mut dyn FnMut(String, ArrayViewMutD<'_, F>);
 
 /// Tensors to write to a file. Borrowed ones are copied only while they are written, one by one.
@@ -67,7 +65,7 @@ impl<'a> NewTensors<'a> {
         self.tensors.push((name, NewTensor { dtype: F::DTYPE, shape, bytes: Box::new(bytes) }));
     }
 
-    /// Adds numbers in a row.
+    /// Adds a tensor of one dimension.
     pub(crate) fn add_row<F: Scalar>(&mut self, name: String, row: impl Into<CowArray<'a, F, Ix1>>) {
         self.add(name, row.into().into_dyn());
     }
@@ -96,7 +94,7 @@ fn sorted(json: Value) -> Value {
     }
 }
 
-/// The tensors of a file whose bytes are in memory.
+/// Tensors of a file whose bytes are in memory.
 pub(crate) struct ReadTensors<'b> {
     tensors: SafeTensors<'b>,
     metadata: Option<String>,
@@ -124,7 +122,7 @@ impl<'b> ReadTensors<'b> {
         }
     }
 
-    /// Whether there is a tensor with this name.
+    /// Returns whether there is a tensor with this name.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.tensors.tensor(name).is_ok()
     }
@@ -145,8 +143,8 @@ impl<'b> ReadTensors<'b> {
         Ok(tensor.data().chunks_exact(size_of::<F>()).map(F::from_bytes).collect())
     }
 
-    /// Reads the file into the tensors that `each` visits, which must be exactly those of the file. On an error none is
-    /// changed.
+    /// Reads the file into the tensors that `each` visits, which must be exactly those of the file. After an error none
+    /// is changed.
     pub(crate) fn read_all<F: Scalar>(&self, mut each: impl FnMut(VisitMut<'_, F>)) -> Reading<()> {
         let mut expected = Vec::new();
         each(&mut |name, tensor| expected.push((name, tensor.shape().to_vec())));

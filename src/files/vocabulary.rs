@@ -1,4 +1,4 @@
-//! What files of words have in common: JSON objects whose order counts, and what can be wrong with them.
+//! Shared parts of files of words: JSON objects with ordered entries, and the errors of such files.
 //!
 //! Used by `preprocessing/tokenizer/json.rs` and `datasets/imdb/word_index.rs`.
 
@@ -12,20 +12,20 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::Error;
 
-/// A refused file of words: of a [`Tokenizer`](crate::preprocessing::Tokenizer), or a word index. It arrives as
-/// [`Error::Other`](crate::Error::Other).
+/// Error for a file of words, of a [`Tokenizer`](crate::preprocessing::Tokenizer) or a word index, that cannot be used.
+/// It is returned as an [`Error::Other`](crate::Error::Other).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("cannot use {}: {problem}", path.as_deref().map_or("the words".into(), Path::to_string_lossy))]
 #[non_exhaustive]
 pub struct VocabularyError {
-    /// The file, if it was given as a path.
+    /// File, if it was given as a path.
     pub path: Option<PathBuf>,
-    /// What is wrong with it.
+    /// Problem of the file.
     pub problem: VocabularyProblem,
 }
 
 impl VocabularyError {
-    /// The error of the crate for a file, or for text that came from elsewhere.
+    /// Returns the crate's error for a file, or without a path for other text.
     pub(crate) fn of(path: Option<&Path>) -> impl FnOnce(VocabularyProblem) -> Error {
         move |problem| Error::other(VocabularyError { path: path.map(PathBuf::from), problem })
     }
@@ -35,52 +35,52 @@ impl VocabularyError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum VocabularyProblem {
-    /// No JSON, or not of the kind that is needed.
+    /// Not JSON, or not JSON of the needed form.
     #[error("{part} is not the JSON that it should be ({reason}); write or download the file anew")]
     Json {
-        /// The file, or the entry of it.
+        /// File, or its entry.
         part: &'static str,
-        /// What the reader of JSON said.
+        /// Reason given by the JSON reader.
         reason: String,
     },
-    /// The JSON of another of Keras' classes.
+    /// JSON of another of Keras' classes.
     #[error("its class_name is {found:?}, not \"Tokenizer\"; pass what Tokenizer.to_json gave")]
     Class {
-        /// The name.
+        /// Name of that class.
         found: String,
     },
-    /// An entry that does not follow from the words and their counts.
+    /// Entry that does not agree with the words and their counts.
     #[error(
         "its {part} does not agree with its word_counts and oov_token; write the file anew, from a Tokenizer as it was fitted"
     )]
     Contradiction {
-        /// The entry.
+        /// Entry.
         part: &'static str,
     },
-    /// A rank in a word index that is not one.
+    /// Rank 0 in a word index, whose ranks count from 1.
     #[error("the word {word:?} has the rank 0, but ranks count from 1; write or download the file anew")]
     RankZero {
-        /// The word.
+        /// Word.
         word: String,
     },
-    /// Two words with one rank.
+    /// Two words with the same rank.
     #[error("the words {first:?} and {second:?} both have the rank {rank}; write or download the file anew")]
     SameRank {
-        /// One of them.
+        /// One of the words.
         first: String,
-        /// The other one.
+        /// The other word.
         second: String,
         /// Their rank.
         rank: u32,
     },
 }
 
-/// Reads JSON that stands in this part of the file.
+/// Parses the JSON of this part of the file.
 pub(crate) fn part<T: DeserializeOwned>(part: &'static str, json: &str) -> Result<T, VocabularyProblem> {
     serde_json::from_str(json).map_err(|error| VocabularyProblem::Json { part, reason: error.to_string() })
 }
 
-/// The entries of a JSON object in their order. No key may stand there twice.
+/// Entries of a JSON object in their order. No key may occur twice.
 pub(crate) struct Pairs<K, V>(pub(crate) Vec<(K, V)>);
 
 impl<K: Serialize, V: Serialize> Serialize for Pairs<K, V> {

@@ -1,14 +1,13 @@
-//! Files written whole or not at all: to a temporary file in the same folder, synced, and then renamed.
+//! Files written completely or not at all: to a temporary file in the same folder, synced, and then renamed.
 //!
-//! Contract: a [`WholeFile`] that is not given its place removes itself, and one whose process was killed is removed by the
-//! next that is made for the same place. To tell such a leftover from a file that another process is writing, each is
-//! locked for as long as it is written: the lock of a process that is gone is free.
+//! A [`WholeFile`] that is not finished removes its temporary file; that of a killed process is removed by the next
+//! [`WholeFile`] for the same place. A temporary file is locked while it is written, and the lock ends with its
+//! process. So a leftover differs from a file that another process is writing.
 //!
-//! A symbolic link stays what it is, and the file that it leads to is written. A file that is replaced keeps its
-//! permissions. What is there and is no file, such as a device or a pipe, is not replaced but written to, when there is
-//! something to write.
+//! A symbolic link stays a link, and the file that it leads to is written. A file that is replaced keeps its
+//! permissions. A device or a pipe is not replaced but written to, once there is something to write.
 //!
-//! Used by all that writes files which must not be half there: models, backups, the logs of callbacks, downloads.
+//! Models, backups, the logs of callbacks and downloads are written in this way.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -20,24 +19,25 @@ use crate::error::{Error, Result};
 /// File that is written to a temporary place first.
 #[derive(Debug)]
 pub(crate) struct WholeFile {
-    /// As it was named, for messages.
+    /// Path as given by the caller, for messages.
     place: PathBuf,
     way: Way,
 }
 
-/// How the content gets to its place.
+/// Way in which the content gets to its place.
 #[derive(Debug)]
 enum Way {
-    /// Into a new file, which then takes the place of `target`, where the links end that `place` may be.
+    /// Into a new file, which is then renamed to `target`: `place`, or the end of its links if it is one.
     Renamed { target: PathBuf, temporary: PathBuf, file: File },
-    /// Straight into what is there, which is opened when the first bytes come: opening a pipe waits for a reader.
+    /// Directly into the existing device or pipe, which is opened with the first bytes, because opening a pipe waits
+    /// for a reader.
     InPlace(Option<File>),
 }
 
 impl WholeFile {
-    /// A new file beside `place`, in the same folder, so that the later rename stays on one file system.
+    /// Creates a new file in the same folder as `place`, so that the later rename stays on one file system.
     pub(crate) fn create(place: &Path) -> Result<Self> {
-        // Process and count make the name unique, so that two writers at once do not write into each other's file.
+        // Process and count make the name unique, so that two simultaneous writers do not use the same file.
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let replaced = what_is_there(place).map_err(Error::io("write", place))?;
         if replaced.as_ref().is_some_and(|there| !there.is_file() && !there.is_dir()) {
@@ -50,15 +50,15 @@ impl WholeFile {
         loop {
             let number = COUNT.fetch_add(1, Ordering::Relaxed);
             let temporary = target.with_file_name(format!("{start}{}.{number}{end}", std::process::id()));
-            // Truncating is right: a file of this name is left over from a killed process that had the same number.
+            // A file with this name is left over from a killed process with the same number, so it is truncated.
             let mut options = OpenOptions::new();
             options.write(true).create(true).truncate(true);
             #[cfg(unix)]
             unix::hide(&mut options, replaced.as_ref());
             let file = options.open(&temporary).map_err(Error::io("write", place))?;
-            // Where the file system has no locks the file is never taken for a leftover either, for that takes one.
+            // On a file system without locks, a file is never taken for a leftover, because that needs a lock too.
             let _ = file.lock();
-            // Between opening and locking, another process may have taken it for a leftover.
+            // Between opening and locking, another process may have removed it as a leftover.
             if temporary.exists() {
                 return Ok(WholeFile { place: place.into(), way: Way::Renamed { target, temporary, file } });
             }
@@ -81,9 +81,10 @@ impl WholeFile {
         file.and_then(|file| file.write_all(bytes)).map_err(Error::io("write", &self.place))
     }
 
-    /// Renames the file to its place. It is synced first, because a power cut could otherwise leave half the content.
+    /// Renames the file to its place. It is synced first, because a power failure could otherwise leave half the
+    /// content.
     pub(crate) fn finish(self) -> Result<()> {
-        // What was written in place has arrived; devices and pipes have nothing to sync.
+        // Content written in place needs no rename, and devices and pipes have nothing to sync.
         let Way::Renamed { target, temporary, file } = &self.way else { return Ok(()) };
         let place = || {
             #[cfg(unix)]
@@ -100,14 +101,14 @@ impl WholeFile {
 
 impl Drop for WholeFile {
     fn drop(&mut self) {
-        // After the rename there is nothing by this name; a failure to remove must not hide the failure before it.
+        // After the rename there is no file with this name. A failure to remove it must not hide an earlier failure.
         if let Way::Renamed { temporary, .. } = &self.way {
             let _ = fs::remove_file(temporary);
         }
     }
 }
 
-/// Writes a file whole or not at all.
+/// Writes a file completely or not at all.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut file = WholeFile::create(path)?;
     file.write(bytes)?;
@@ -119,14 +120,14 @@ pub(crate) fn check_writable(path: &Path) -> Result<()> {
     WholeFile::create(path).map(drop)
 }
 
-/// Removes a file that [`write`](WholeFile::write) made: what a link leads to, not the link.
+/// Removes a file that [`write`](WholeFile::write) wrote: the target of a link, not the link.
 pub(crate) fn remove(path: &Path) -> Result<()> {
     fs::remove_file(end_of_links(path)).map_err(Error::io("remove", path))
 }
 
 const IS_A_DIRECTORY: ErrorKind = ErrorKind::IsADirectory;
 
-/// What a path leads to, through links, if there is anything.
+/// Returns the metadata of what a path leads to, through links, if it exists.
 fn what_is_there(place: &Path) -> io::Result<Option<fs::Metadata>> {
     match fs::metadata(place) {
         Ok(there) => Ok(Some(there)),
@@ -135,9 +136,9 @@ fn what_is_there(place: &Path) -> io::Result<Option<fs::Metadata>> {
     }
 }
 
-/// Where the links end that a path may be, whether there is anything or not.
+/// Returns the path at the end of the links that start at a path, whether it exists or not.
 fn end_of_links(place: &Path) -> PathBuf {
-    // More than these the system does not follow either.
+    // The operating system does not follow more links either.
     const MOST_LINKS: usize = 40;
     let mut end = place.to_path_buf();
     for _ in 0..MOST_LINKS {
@@ -159,7 +160,8 @@ mod unix {
     use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
     use std::path::Path;
 
-    /// Nobody is to read the new file who could not read the one that it replaces. That may be closed to writing.
+    /// Gives a new file the permissions of the one that it replaces, so that no other users can read it. The owner may
+    /// always write, because the old file may be read-only.
     pub(super) fn hide(options: &mut OpenOptions, replaced: Option<&fs::Metadata>) {
         const OWNER_WRITES: u32 = 0o200;
         if let Some(replaced) = replaced {
@@ -167,7 +169,7 @@ mod unix {
         }
     }
 
-    /// Gives a new file the permissions of the one that it is about to replace, and its owner where that is allowed.
+    /// Gives a new file the permissions of the one that it is about to replace, and its owner if that is allowed.
     pub(super) fn take_after(file: &File, replaced: &Path) -> io::Result<()> {
         let Ok(replaced) = fs::metadata(replaced) else { return Ok(()) };
         let ours = file.metadata()?;
@@ -177,9 +179,9 @@ mod unix {
         file.set_permissions(replaced.permissions())
     }
 
-    /// Lets a new name in a folder outlast a power cut.
+    /// Syncs a folder, so that a new name in it survives a power failure.
     pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
-        // A folder that may be written to but not read cannot be opened, and some file systems cannot sync one.
+        // A folder that is writable but not readable cannot be opened, and some file systems cannot sync a folder.
         let Ok(folder) = File::open(folder) else { return Ok(()) };
         match folder.sync_all() {
             Err(error) if !matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Err(error),
@@ -188,7 +190,7 @@ mod unix {
     }
 }
 
-/// What the names of the temporary files of a place begin and end with; `None` for a place without a file name.
+/// Returns the start and the end of the names of a place's temporary files; `None` for a place without a file name.
 fn name_around(place: &Path) -> Option<(String, String)> {
     Some((format!(".{}.", place.file_name()?.to_string_lossy()), ".part".into()))
 }
@@ -212,7 +214,7 @@ fn remove_leftovers(place: &Path, start: &str, end: &str) {
 mod tests {
     use super::*;
 
-    /// An empty folder of this name.
+    /// Returns an empty folder with this name.
     fn folder(name: &str) -> PathBuf {
         let folder = std::env::temp_dir().join(format!("bptt-whole-file-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&folder);
@@ -349,7 +351,7 @@ mod tests {
                 let place = place.clone();
                 move || fs::read_to_string(place)
             });
-            // Looking must not be what the reader waits for.
+            // The check must not open the pipe, for which the reader waits.
             check_writable(&place).unwrap();
             write(&place, b"content").unwrap();
             assert_eq!(reader.join().unwrap().unwrap(), "content");

@@ -43,8 +43,8 @@ impl Logs {
 
 /// Figures of each epoch, returned by [`Model::fit`](crate::models::Model::fit).
 ///
-/// `loss` and metrics are means over the epoch, computed while weights change and with dropout; `val_` figures are those of
-/// the validation data after the epoch. Epochs count from 1.
+/// `loss` and metrics are means over the epoch, computed while weights change and with dropout; `val_` figures are
+/// those of the validation data after the epoch. Epochs count from 1.
 #[derive(Clone, Debug, Default)]
 pub struct History {
     figures: Vec<Figure>,
@@ -85,7 +85,7 @@ impl History {
         logs
     }
 
-    /// Returns the wall time of the whole `fit` in seconds; after an interruption that of the last part.
+    /// Returns the wall time of the whole `fit` in seconds; after an interruption, that of the last part.
     pub fn total_seconds(&self) -> f64 {
         self.total_seconds
     }
@@ -126,8 +126,8 @@ impl History {
         })
     }
 
-    /// Returns the epoch, counted from 1, of the lowest value of a figure, and that value; the first of equals. Only finite
-    /// values count.
+    /// Returns the epoch, counted from 1, of the lowest value of a figure, and that value; the first of equals. Only
+    /// finite values count.
     pub fn lowest(&self, name: &str) -> Option<(usize, f64)> {
         self.best_by(name, |new, best| new < best)
     }
@@ -171,8 +171,8 @@ impl History {
         std::fs::write(&path, self.to_csv()).map_err(Error::io("write", path.as_ref()))
     }
 
-    /// Returns the figures as JSON: an object with a list for each figure, one value for each epoch, and `seconds`. Missing
-    /// values and those that are not finite are null.
+    /// Returns the figures as JSON: an object with a list for each figure, one value for each epoch, and `seconds`.
+    /// Missing values and those that are not finite are null.
     ///
     /// ```
     /// use bptt::models::History;

@@ -9,7 +9,8 @@ use crate::logging::tell;
 #[non_exhaustive]
 pub enum Mode {
     /// Inferred from the name: a figure with `loss`, `error` or `perplexity` in it should fall, one with `acc`, `auc`,
-    /// `precision`, `recall` or `f1` should rise. For other names `fit` returns [`Error::InvalidOption`] before training.
+    /// `precision`, `recall` or `f1` should rise. For other names `fit` returns [`Error::InvalidOption`] before
+    /// training.
     #[default]
     Auto,
     /// Lower is better.

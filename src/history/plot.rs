@@ -16,8 +16,8 @@ const SIZE: (u32, u32) = (800, 460);
 const LARGE: f64 = 1e7;
 
 impl History {
-    /// Draws each figure over the epochs as an SVG: the loss, then each metric, each in one chart with its `val_` figure,
-    /// whose best epoch is marked. Figures without a `val_` one, such as `learning_rate`, get their own chart.
+    /// Draws each figure over the epochs as an SVG: the loss, then each metric, each in one chart with its `val_`
+    /// figure, whose best epoch is marked. Figures without a `val_` one, such as `learning_rate`, get their own chart.
     ///
     /// Requires the feature `plot`. The picture contains no script and no fonts, only the name of a generic one.
     ///
@@ -56,7 +56,7 @@ impl History {
         let validation = format!("val_{name}");
         let curves = [(name, self.get(name), BLUE), (validation.as_str(), self.get(&validation), RED)];
         let values = || curves.iter().flat_map(|(_, values, _)| values).copied().filter(|value| value.is_finite());
-        // Scaled so that no difference overflows and the labels fit.
+        // Values are scaled so that no difference overflows and the labels fit.
         let exponent = match values().fold(0.0, |largest: f64, value| largest.max(value.abs())) {
             large if large >= LARGE => large.log10().floor() as i32,
             _ => 0,
@@ -110,7 +110,7 @@ impl History {
                 .label(format!("best: {best_figure} at epoch {epoch}"))
                 .legend(|(x, y)| Circle::new((x + 10, y), 5, RED.filled()));
         }
-        // Where there are usually no curves.
+        // The corner that usually has no curves.
         let place = match Mode::Auto.resolve(name) {
             Ok(Mode::Max) => SeriesLabelPosition::LowerRight,
             _ => SeriesLabelPosition::UpperRight,
@@ -126,8 +126,8 @@ impl History {
     }
 }
 
-/// Returns the indices of the values to plot at this width: all of them if they fit, otherwise for each pixel the lowest and
-/// the highest finite value, in order, or one that is not finite if there is no other.
+/// Returns the indices of the values to plot at this width: all of them if they fit, otherwise for each pixel the
+/// lowest and the highest finite value, in order, or one that is not finite if there is no other.
 fn visible(values: &[f64], width: usize) -> Vec<usize> {
     if values.len() <= width {
         return (0..values.len()).collect();
@@ -153,7 +153,7 @@ mod tests {
     use super::*;
     use crate::history::Logs;
 
-    /// Returns the picture of a loss with these values; it must not take long.
+    /// Returns the SVG of a loss with these values, and checks that drawing does not take long.
     fn svg_of(name: &str, losses: impl Iterator<Item = f64>) -> String {
         let mut history = History::default();
         for loss in losses {

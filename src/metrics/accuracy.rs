@@ -5,8 +5,8 @@ use crate::numeric::Scalar;
 
 /// Accuracies: the share of correct rows or outputs.
 ///
-/// Targets have the width of the predictions, or for names with `sparse` are class numbers, one for each row. Others are an
-/// [`Error::Metric`](crate::Error::Metric) before training.
+/// Targets have the width of the predictions, or for names with `sparse` are class numbers, one for each row. Others
+/// are an [`Error::Metric`](crate::Error::Metric) before training.
 impl<F: Scalar> MeanMetric<F> {
     /// `accuracy`: share of outputs on the correct side of ½. Exactly ½ counts as 0, as in Keras.
     #[doc(alias = "BinaryAccuracy")]
@@ -32,7 +32,8 @@ impl<F: Scalar> MeanMetric<F> {
         })
     }
 
-    /// `accuracy`: share of rows whose largest output is at the place of the largest target. The first wins a tie.
+    /// `accuracy`: share of rows whose largest output has the index of the largest target. Of equal values the first
+    /// counts.
     #[doc(alias = "CategoricalAccuracy")]
     pub fn categorical_accuracy() -> Self {
         MeanMetric::new("accuracy", |predictions, targets| f64::from(largest(predictions) == largest(targets)))
@@ -46,9 +47,9 @@ impl<F: Scalar> MeanMetric<F> {
             .checked(|_, targets| expect_class(targets))
     }
 
-    /// `top_k_categorical_accuracy`: share of rows in which fewer than `k` outputs are larger than that of the true class.
-    /// Keras' default is 5. A `k` of 0 or above the number of outputs is an [`Error::Metric`](crate::Error::Metric) before
-    /// training.
+    /// `top_k_categorical_accuracy`: share of rows in which fewer than `k` outputs are larger than that of the true
+    /// class. Keras' default is 5. A `k` of 0 or above the number of outputs is an
+    /// [`Error::Metric`](crate::Error::Metric) before training.
     ///
     /// ```
     /// use bptt::metrics::{MeanMetric, Metric};
@@ -67,7 +68,8 @@ impl<F: Scalar> MeanMetric<F> {
         })
     }
 
-    /// `sparse_top_k_categorical_accuracy`: the same for targets that are class numbers.
+    /// `sparse_top_k_categorical_accuracy`: [`MeanMetric::top_k_categorical_accuracy`] for targets that are class
+    /// numbers.
     #[doc(alias = "SparseTopKCategoricalAccuracy")]
     pub fn sparse_top_k_categorical_accuracy(k: usize) -> Self {
         let right =
@@ -86,12 +88,12 @@ fn expect_k(k: usize, outputs: usize) -> Result<(), String> {
     Err(format!("looks at the top {k} of {outputs} outputs; k must be from 1 to {outputs}"))
 }
 
-/// Whether fewer than `k` values are larger than that of this class; false for a class out of range.
+/// Returns whether fewer than `k` values are larger than that of this class; false for a class out of range.
 fn among_top<F: Scalar>(values: &[F], class: usize, k: usize) -> bool {
     values.get(class).is_some_and(|right| values.iter().filter(|value| *value > right).count() < k)
 }
 
-/// Returns the place of the first largest value.
+/// Returns the index of the first largest value.
 pub(crate) fn largest<F: Scalar>(row: &[F]) -> usize {
     let mut best = 0;
     for (place, &value) in row.iter().enumerate() {

@@ -6,12 +6,12 @@ use crate::numeric::Scalar;
 /// `auc`: area under a curve through 200 thresholds, 0, 1/199, 2/199, … 1, Keras' default.
 ///
 /// [`Auc::roc`] plots the true positive rate, TP / (TP + FN), over the false positive rate, FP / (FP + TN), and sums
-/// trapezoids. [`Auc::pr`] plots precision, TP / (TP + FP), over recall. Between two thresholds TP and FP are interpolated
-/// linearly, not the precision (Davis and Goadrich 2006, section 4), so the area between them is s·(ΔTP + (TP −
-/// s·P)·ln(P'/P)) / (TP + FN) with P = TP + FP and s = ΔTP/ΔP.
+/// trapezoids. [`Auc::pr`] plots precision, TP / (TP + FP), over recall. Between two thresholds TP and FP are
+/// interpolated linearly, not the precision (Davis and Goadrich 2006, section 4), so the area between them is s·(ΔTP +
+/// (TP − s·P)·ln(P'/P)) / (TP + FN) with P = TP + FP and s = ΔTP/ΔP.
 ///
-/// All outputs of a row count, each with its own label: true unless 0. Outputs are probabilities; values outside 0 to 1
-/// count as 0 or 1.
+/// All outputs of a row count. Each has its own label, which is true unless it is 0. Outputs are probabilities; values
+/// outside 0 to 1 count as 0 or 1.
 ///
 /// ```
 /// use bptt::metrics::{Auc, Metric};
@@ -54,8 +54,8 @@ impl Auc {
 
 named_option!(Auc);
 
-/// Number of intervals between the thresholds. An output belongs to the interval whose lower threshold it exceeds; 0 to the
-/// first.
+/// Number of intervals between the thresholds. An output belongs to the interval whose lower threshold it exceeds; an
+/// output of 0 belongs to the first.
 const SPACES: usize = 199;
 
 impl<F: Scalar> Metric<F> for Auc {

@@ -76,7 +76,7 @@ macro_rules! confusion_metric {
 confusion_metric!(
     /// `precision`: share of true labels among the outputs above the threshold, TP / (TP + FP); 0 if there are none.
     ///
-    /// All outputs of a row count, each with its own label: true unless 0.
+    /// All outputs of a row count. Each has its own label, which is true unless it is 0.
     ///
     /// ```
     /// use bptt::metrics::{Metric, Precision};
@@ -91,9 +91,10 @@ confusion_metric!(
 );
 
 confusion_metric!(
-    /// `recall`: share of outputs above the threshold among those with true labels, TP / (TP + FN); 0 if there are none.
+    /// `recall`: share of outputs above the threshold among those with true labels, TP / (TP + FN); 0 if there are
+    /// none.
     ///
-    /// All outputs of a row count, each with its own label: true unless 0.
+    /// All outputs of a row count. Each has its own label, which is true unless it is 0.
     ///
     /// ```
     /// use bptt::metrics::{Metric, Recall};

@@ -38,8 +38,9 @@ impl<F: Scalar> MeanMetric<F> {
         MeanMetric::mean_squared_error().named("root_mean_squared_error").finished(f64::sqrt)
     }
 
-    /// `perplexity`: e to the mean cross-entropy −ln p of the true class, for outputs that are probabilities. It is K for a
-    /// uniform guess among K classes. Targets are class numbers or distributions, as the loss takes them.
+    /// `perplexity`: e to the power of the mean cross-entropy −ln p of the true class, for outputs that are
+    /// probabilities. It is K for a uniform guess among K classes. Targets are class numbers or distributions, as the
+    /// loss takes them.
     ///
     /// Keras has no such metric; the cross-entropy is computed as in Keras.
     ///

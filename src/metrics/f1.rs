@@ -18,13 +18,13 @@ pub enum Average {
 
 /// `f1_score`: 2·precision·recall / (precision + recall) of each output, averaged.
 ///
-/// Of several outputs the largest ones of a row count as true, or with a [threshold](F1Score::threshold) those above it. A
-/// single output counts as true above ½, unless another threshold is set. Targets: 0 and 1, with the width of the
-/// predictions.
+/// With several outputs, the largest ones of a row count as true, or those above a [threshold](F1Score::threshold) if
+/// one is set. A single output counts as true above ½ unless another threshold is set. Targets are 0 and 1, with the
+/// width of the predictions.
 ///
-/// It follows Keras' `F1Score` (3.15), with the 10⁻⁷ added to each denominator, except in two defaults: without an average
-/// Keras reports a score for each output, and without a threshold it always takes a single output as true, because it is the
-/// largest of its row.
+/// It follows Keras' `F1Score` (3.15), with the 10⁻⁷ added to each denominator, except in two defaults: without an
+/// average Keras reports a score for each output, and without a threshold it always takes a single output as true,
+/// because it is the largest of its row.
 ///
 /// ```
 /// use bptt::metrics::{F1Score, Metric};
@@ -33,7 +33,7 @@ pub enum Average {
 /// for (p, t) in [(0.9_f32, 1.0), (0.8, 0.0), (0.7, 1.0), (0.2, 1.0)] {
 ///     metric.update(&mut counters, &[p], &[t], 1.0);
 /// }
-/// // Precision and recall are ⅔ both.
+/// // Precision and recall are both ⅔.
 /// assert!((Metric::<f32>::result(&metric, &counters) - 2.0 / 3.0).abs() < 1e-6);
 /// ```
 #[derive(Clone, Debug)]

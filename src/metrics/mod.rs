@@ -24,9 +24,9 @@
 //! # Ok::<(), bptt::Error>(())
 //! ```
 //!
-//! A metric sees the final outputs of the model row by row: a row for each sample, or for each time step that a mask does
-//! not leave out. (In Keras, precision, recall, F1 and areas ignore masks.) A metric has no state: its counters belong to
-//! the training or evaluation.
+//! A metric sees the final outputs of the model row by row: a row for each sample, or for each time step that a mask
+//! does not leave out. (In Keras, precision, recall, F1 and areas ignore masks.) A metric has no state: its counters
+//! belong to the training or evaluation.
 
 mod accuracy;
 mod auc;
@@ -100,7 +100,7 @@ pub trait Metric<F: Scalar>: Debug + Send + Sync {
     /// Returns the figure over all rows in these counters.
     fn result(&self, counters: &[f64]) -> f64;
 
-    /// Returns the metric behind a pointer. Built-in metrics compile theirs in this crate.
+    /// Returns the metric behind a pointer. Built-in metrics override it so that it is compiled in this crate.
     #[doc(hidden)]
     fn share(self) -> Arc<dyn Metric<F>>
     where

@@ -23,8 +23,8 @@ impl<F> Default for Metrics<F> {
 }
 
 impl<F: Scalar> Metrics<F> {
-    /// Starts all metrics, for rows of `outputs` and `targets` values. Equal names are numbered as in Keras: `accuracy`,
-    /// `accuracy_1`, `weighted_accuracy`, `weighted_accuracy_1`.
+    /// Starts all metrics, for rows of `outputs` and `targets` values. Equal names are numbered as in Keras:
+    /// `accuracy`, `accuracy_1`, `weighted_accuracy`, `weighted_accuracy_1`.
     pub(crate) fn start(&self, outputs: usize, targets: usize) -> Result<Running<F>> {
         let mut entries: Vec<Entry<F>> = Vec::new();
         let plain = self.plain.iter().map(|metric| (metric, false));
@@ -83,7 +83,7 @@ impl<F: Scalar> Running<F> {
         }
     }
 
-    /// Writes the figures so far.
+    /// Writes the figures so far to the logs.
     pub(crate) fn write(&self, logs: &mut Logs) {
         let mut rest = self.counters.as_slice();
         for entry in &self.entries {

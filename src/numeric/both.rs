@@ -1,14 +1,14 @@
-//! Code for both `f32` and `f64`: how generic code is compiled once, within the crate.
+//! Code for both `f32` and `f64`: generic code that is compiled once, in this crate.
 //!
-//! Generic code is compiled in the crate that names its types, so a program would compile all generic functions that it uses
-//! again. A table of functions behind `dyn` is compiled where it is made. [`compiled_once!`] makes such a table for each
-//! number type here, and functions that call through it.
+//! Generic code is compiled in the crate that names its types, so a program would compile all generic functions that it
+//! uses again. A table of functions behind `dyn` is compiled where it is created. [`compiled_once!`] creates such a
+//! table for each number type in this crate, and functions that call through it.
 
 use super::Scalar;
 
-/// Value for either number type; [`Scalar`]'s `choose` takes the one for its own.
+/// Value for each number type. [`Scalar`]'s `choose` returns the one for its own type.
 pub trait Both {
-    /// Type of the value for one of them.
+    /// Type of the value for one number type.
     type For<F: Scalar>: ?Sized;
     /// Returns the value for `f32`.
     fn single(&self) -> &Self::For<f32>;
@@ -16,10 +16,10 @@ pub trait Both {
     fn double(&self) -> &Self::For<f64>;
 }
 
-/// Lists functions that are generic over the number type `F`, each with the one that it runs: `name(…) = path;`.
+/// Defines functions generic over the number type `F`, each with the function that it runs: `name(…) = path;`.
 ///
-/// Makes functions of these names that call them as they were compiled with the crate. `#[inline(never)]`, for a small
-/// function may be compiled anew in a program by the compiler's own decision, and with it all that it refers to.
+/// They call these functions as compiled with the crate. The table's methods are `#[inline(never)]`, because the
+/// compiler may otherwise compile a small function again in a program, with everything that it refers to.
 macro_rules! compiled_once {
     ($table:ident: $functions:ident {
         $($(#[$doc:meta])* $name:ident $(<$($lifetime:lifetime),+>)? ($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)? = $body:path;)+
@@ -29,7 +29,7 @@ macro_rules! compiled_once {
             $(fn $name $(<$($lifetime),+>)? (&self, $($argument: $type),*) $(-> $result)?;)+
         }
 
-        /// Functions for both.
+        /// Functions for both number types.
         pub(crate) struct $table;
 
         impl<F: $crate::numeric::Scalar> $functions<F> for $table {
@@ -60,8 +60,8 @@ macro_rules! compiled_once {
 }
 pub(crate) use compiled_once;
 
-/// The body of a method that erases a built-in type: `erased_here!(F, self: Dense => Arc<dyn DynLayer<F>>, |value|
-/// Arc::new(value))` is the last expression, compiled with the crate for either number type.
+/// Body of a method that erases a built-in type, compiled with the crate for each number type, for example
+/// `erased_here!(F, self, Dense => Arc<dyn DynLayer<F>>, |value| Arc::new(value))`.
 macro_rules! erased_here {
     ($number:ident, $value:expr, $from:ty => $to:ty, $erase:expr) => {{
         #[allow(clippy::extra_unused_lifetimes, reason = "unused where a value is erased, not a reference")]

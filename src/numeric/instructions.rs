@@ -1,7 +1,7 @@
 //! Code path of the inner loops: the plain reference, or vectors of one of the processor's instruction sets.
 //!
-//! It is the best of the processor, unless the environment variable `BPTT_KERNELS` names another, for tests and benchmarks.
-//! The variable is read once.
+//! The default is the processor's best instruction set. The environment variable `BPTT_KERNELS` selects another path,
+//! for tests and benchmarks; it is read once.
 
 use std::env;
 use std::sync::OnceLock;
@@ -29,7 +29,7 @@ impl Path {
         *CURRENT.get_or_init(|| chosen().unwrap_or_else(|| Path::Vectors(Level::new())))
     }
 
-    /// Returns the instruction set for loops without a reference path; for the reference the portable one.
+    /// Returns the instruction set for loops without a reference path: for the reference, the portable one.
     pub(crate) fn level(self) -> Level {
         match self {
             Path::Vectors(level) => level,
@@ -37,7 +37,7 @@ impl Path {
         }
     }
 
-    /// Whether the plain reference runs.
+    /// Returns whether this is the plain reference.
     pub(crate) fn is_reference(self) -> bool {
         matches!(self, Path::Reference)
     }
@@ -55,11 +55,12 @@ impl Path {
     }
 }
 
-/// Returns the code path of the inner loops: `"avx512"`, `"avx2"`, `"portable"` (vectors that every processor of this kind
-/// has) or `"reference"` (the same, but recurrent layers run step by step on plain numbers).
+/// Returns the code path of the inner loops: `"avx512"`, `"avx2"`, `"portable"` (vectors that every processor of this
+/// kind has) or `"reference"` (portable, but recurrent layers run step by step on plain numbers).
 ///
-/// It is the first of these that the processor has, unless the environment variable `BPTT_KERNELS` names one. The bits of
-/// `f32` results differ between them, within rounding; those of `f64` only between the reference and the others.
+/// The default is the first of these that the processor has; the environment variable `BPTT_KERNELS` selects another.
+/// The bits of `f32` results differ between paths, within rounding; those of `f64` differ only between the reference
+/// and the others.
 ///
 /// ```
 /// assert!(["avx512", "avx2", "portable", "reference"].contains(&bptt::instructions()));

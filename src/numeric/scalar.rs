@@ -1,10 +1,9 @@
-//! The number type of a model: `f32` to train and to run, `f64` to check gradients.
+//! Number type of a model: `f32` to train and to run, `f64` to check gradients.
 //!
-//! [`Scalar`] is sealed. It names the few functions that the crate needs, so that no `num_traits::Float` stands beside
-//! [`Lane`](super::Lane) and makes `x.exp()` ambiguous. What only the crate uses is in the sealed part: `vectorize`, the one
-//! place where an instruction set is chosen, and `choose`, by which code is compiled once (`both.rs`).
-//!
-//! Read `lane.rs` next.
+//! [`Scalar`] is sealed. It has the few functions that the crate needs, because `num_traits::Float` beside
+//! [`Lane`](super::Lane) would make `x.exp()` ambiguous. Functions that only the crate uses are in the sealed part:
+//! `vectorize`, the only place where an instruction set is chosen, and `choose`, for code that is compiled once
+//! (`both.rs`).
 
 use std::fmt::{Debug, Display};
 
@@ -17,7 +16,7 @@ use num_traits::{FromPrimitive, NumAssign, ToPrimitive};
 use super::instructions::Path;
 use super::{Both, Kernel, Vector};
 
-/// Functions that only the crate uses; it seals [`Scalar`].
+/// Functions that only the crate uses. This trait seals [`Scalar`].
 pub trait Number: Vector<Scalar = Self, Token = ()> + Sized {
     /// Name of the type in a file of tensors.
     const DTYPE: safetensors::Dtype;
@@ -25,7 +24,7 @@ pub trait Number: Vector<Scalar = Self, Token = ()> + Sized {
     fn push_bytes(self, bytes: &mut Vec<u8>);
     /// Reads a value back from [`Number::push_bytes`]; `bytes` holds exactly one value.
     fn from_bytes(bytes: &[u8]) -> Self;
-    /// Runs `kernel` on the widest lanes that pay for rows of `width` numbers, compiled for this processor.
+    /// Runs `kernel`, compiled for this processor, on the widest lanes that are worthwhile for rows of `width` numbers.
     fn vectorize<K: Kernel<Self>>(width: usize, kernel: K)
     where
         Self: Scalar;
@@ -58,9 +57,9 @@ pub trait Scalar:
     fn sqrt(self) -> Self;
     /// Returns the natural logarithm.
     fn ln(self) -> Self;
-    /// Returns ln(1 + self), exact near zero.
+    /// Returns ln(1 + self), accurate near zero.
     fn ln_1p(self) -> Self;
-    /// Whether it is neither infinite nor NaN.
+    /// Returns whether the value is neither infinite nor NaN.
     fn is_finite(self) -> bool;
 }
 
@@ -106,7 +105,7 @@ macro_rules! scalar {
     };
 }
 
-// Where the processor has vectors of 16, they are taken for rows that fill them; a row of 8 or 24 fills vectors of 8.
+// With AVX-512, vectors of 16 are used for rows that fill them and for long rows; a row of 8 or 24 fills vectors of 8.
 scalar!(f32, F32, single, |width, kernel| {
     let level = Path::current().level();
     #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
@@ -130,7 +129,7 @@ scalar!(f32, F32, single, |width, kernel| {
             );
         }
         let Some(sse2) = level.as_sse2() else {
-            // Every 64-bit processor has it, so that nothing need be compiled for others.
+            // Every 64-bit processor has SSE2, so plain numbers are needed only on 32-bit ones.
             #[cfg(target_arch = "x86")]
             kernel.run::<f32>(());
             return;
@@ -147,5 +146,5 @@ scalar!(f32, F32, single, |width, kernel| {
     }
 });
 
-// Double precision is for checking: the functions of std, one number at a time.
+// Double precision is for checks: it uses the functions of std, one number at a time.
 scalar!(f64, F64, double, |_width, kernel| { kernel.run::<f64>(()) });

@@ -1,10 +1,10 @@
-//! Preprocessing: from texts and sequences of any length to the arrays that a model takes.
+//! Preprocessing: texts and sequences of any length as arrays for a model.
 //!
 //! | Item | Meaning |
 //! | --- | --- |
-//! | [`Tokenizer`] | Words as numbers, as Keras' class of that name |
-//! | [`pad_sequences`], [`PadSequences`] | Sequences of one length, as Keras' function |
-//! | [`train_test_split`], [`split_indices`] | Random split in two parts, as scikit-learn's function |
+//! | [`Tokenizer`] | Words as numbers, as in Keras' class of the same name |
+//! | [`pad_sequences`], [`PadSequences`] | Sequences of one length, as in Keras' function |
+//! | [`train_test_split`], [`split_indices`] | Random split in two parts, as in scikit-learn's function |
 //!
 //! ```
 //! use bptt::preprocessing::{Tokenizer, pad_sequences};
@@ -17,8 +17,8 @@
 //! assert_eq!(x, array![[1, 2, 3, 4], [0, 0, 0, 5]]);
 //! ```
 //!
-//! Results equal those of the originals, for [`train_test_split`] with the same `random_state`. Token ids are `u32`; 0 is
-//! padding by default.
+//! Results equal those of the originals, for [`train_test_split`] with the same `random_state`. Token ids are `u32`; 0
+//! is padding by default.
 
 mod pad_sequences;
 mod tokenizer;

@@ -1,39 +1,37 @@
 //! Texts as sequences of word indices: Keras' `Tokenizer`.
 //!
-//! Contract: for the same options and the same texts in the same order, words, counts, indices and sequences are those of
-//! Keras' class, and files go both ways ([`Tokenizer::save`], [`Tokenizer::load`]). Index 0 belongs to no word; it is left
-//! to padding.
-//!
-//! Read next: `tokenizer/json.rs`, the files; `pad_sequences.rs`, what to do with the sequences.
+//! With the same options and the same texts in the same order, words, counts, indices and sequences are those of Keras'
+//! class, and either reads the other's files ([`Tokenizer::save`], [`Tokenizer::load`]). Index 0 belongs to no word; it
+//! is for padding.
 
 mod json;
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
-/// Keras' default for the characters that separate words: punctuation but for the apostrophe, tab and line feed.
+/// Keras' default for the characters that separate words: punctuation except the apostrophe, tab and line feed.
 pub const FILTERS: &str = "!\"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n";
 
-/// Learns the words of texts, the most frequent first, and turns texts into sequences of their indices.
+/// Tokenizer that learns the words of texts, the most frequent first, and turns texts into sequences of word indices.
 ///
-/// A text is made lower case, each character of `filters` is replaced by `split`, and what stands between two `split` is a
-/// word, unless it is empty. The word with the highest count has the index 1; equal counts are in the order in which the
-/// words were first met.
+/// A text is made lower case, each character of `filters` is replaced by `split`, and the text is split at each `split`
+/// into words; empty ones are dropped. The word with the highest count has the index 1; words with equal counts are in
+/// the order of their first occurrence.
 ///
-/// | option | default | |
+/// | option | default | meaning |
 /// | --- | --- | --- |
-/// | [`num_words`](Self::num_words) | all | only indices below are put out |
+/// | [`num_words`](Self::num_words) | all | only indices below this number are output |
 /// | [`filters`](Self::filters) | [`FILTERS`] | characters that separate words |
 /// | [`lower`](Self::lower) | `true` | whether texts are made lower case |
-/// | [`split`](Self::split) | `" "` | what separates words besides |
+/// | [`split`](Self::split) | `" "` | another separator of words |
 /// | [`char_level`](Self::char_level) | `false` | whether every character is a word |
-/// | [`oov_token`](Self::oov_token) | none | stands for words that are not known, with the index 1 |
+/// | [`oov_token`](Self::oov_token) | none | token for unknown words, with the index 1 |
 ///
-/// Lower case is Unicode's, as in Python's `str.lower`: by [`str::to_lowercase`], which like it looks at what stands around
-/// a Greek sigma (ς ends a word, σ does not), as [`char::to_lowercase`] could not. The two agree on every character but
-/// the letters that the newer one's version of Unicode brought.
+/// Lower case follows Unicode, as in Python's `str.lower`. Unlike [`char::to_lowercase`], [`str::to_lowercase`] also
+/// depends on the letters around a Greek sigma, as Python does (ς at the end of a word, otherwise σ). Rust and Python
+/// differ only in letters that one of their Unicode versions does not have yet.
 ///
-/// Of Keras' class there is not: `analyzer`, texts that are lists of words already, and the matrices of counts.
+/// Not supported from Keras' class: `analyzer`, texts that are already lists of words, and the matrices of counts.
 ///
 /// ```
 /// use bptt::preprocessing::{Tokenizer, pad_sequences};
@@ -58,23 +56,24 @@ pub struct Tokenizer {
     char_level: bool,
     oov_token: Option<String>,
     document_count: u64,
-    /// The words in the order in which they were first met.
+    /// Words in the order of their first occurrence.
     words: Vec<Word>,
-    /// Where in `words` each of them is.
+    /// Index of each word in `words`.
     positions: HashMap<String, usize>,
-    /// Their texts by falling count, the one that stands for the others in front.
+    /// Texts of the words by decreasing count, after `oov_token`.
     ranked: Vec<String>,
-    /// The index of each, from 1. If `oov_token` is also a word of the texts, it has that word's index, and 1 is nobody's.
+    /// Index of each word, from 1. If `oov_token` is also a word of the texts, it has that word's index, and no word
+    /// has the index 1.
     word_index: HashMap<String, u32>,
 }
 
-/// A word of the texts.
+/// Word of the texts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Word {
     text: String,
-    /// How often it was met.
+    /// Number of occurrences.
     count: u64,
-    /// In how many texts.
+    /// Number of texts with this word.
     documents: u64,
 }
 
@@ -97,52 +96,52 @@ impl Default for Tokenizer {
 }
 
 impl Tokenizer {
-    /// Knows no word yet; options as in the table above.
+    /// Returns a tokenizer without words, with the defaults of the table above.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Puts out indices below `num_words` only: 500 keeps the 499 most frequent words, or 498 and the one for the others. All
-    /// words are counted and have their index nevertheless. 0 keeps all, as in Keras.
+    /// Sets the number below which indices are output: 500 keeps the 499 most frequent words, or 498 and `oov_token`.
+    /// All words are still counted and have an index. 0 keeps all, as in Keras.
     pub fn num_words(mut self, num_words: u32) -> Self {
         self.num_words = (num_words > 0).then_some(num_words);
         self
     }
 
-    /// The characters that separate words. Not heeded at `char_level`.
+    /// Sets the characters that separate words. Ignored with `char_level`.
     pub fn filters(mut self, filters: impl Into<String>) -> Self {
         self.filters = filters.into();
         self
     }
 
-    /// Whether texts are made lower case.
+    /// Sets whether texts are made lower case.
     pub fn lower(mut self, lower: bool) -> Self {
         self.lower = lower;
         self
     }
 
-    /// What separates words, besides the characters of `filters`. Empty, which Keras refuses, it cuts between any two
-    /// characters. Not heeded at `char_level`.
+    /// Sets the string that separates words, besides the characters of `filters`. An empty one, which Keras does not
+    /// accept, makes every character a word. Ignored with `char_level`.
     pub fn split(mut self, split: impl Into<String>) -> Self {
         self.split = split.into();
         self
     }
 
-    /// Whether every character is a word, blanks and punctuation too.
+    /// Sets whether every character is a word, including blanks and punctuation.
     pub fn char_level(mut self, char_level: bool) -> Self {
         self.char_level = char_level;
         self
     }
 
-    /// A word that stands for those that are not known or not below `num_words`, which are left out otherwise. Its index
-    /// is 1. To be set before the first text is learnt from.
+    /// Sets a token for words that are unknown or whose index is not below `num_words`; without it these words are left
+    /// out. Its index is 1. Set it before the first call of [`fit_on_texts`](Self::fit_on_texts).
     pub fn oov_token(mut self, oov_token: impl Into<String>) -> Self {
         self.oov_token = Some(oov_token.into());
         self
     }
 
-    /// Counts the words of `texts` and ranks all that were met until now. May be called again and again: a later call adds
-    /// to the counts, and so may change the index of a word.
+    /// Counts the words of these texts and ranks all words seen so far. A later call adds to the counts, so it may
+    /// change the index of a word.
     pub fn fit_on_texts<T: AsRef<str>>(&mut self, texts: impl IntoIterator<Item = T>) {
         for text in texts {
             self.document_count = self.document_count.saturating_add(1);
@@ -160,16 +159,16 @@ impl Tokenizer {
         self.rank();
     }
 
-    /// The indices of the words of each text, in order. Words that are not known, or whose index is not below `num_words`,
-    /// have that of [`oov_token`](Self::oov_token) or, without it, are left out.
+    /// Returns the indices of the words of each text, in order. Words that are unknown, or whose index is not below
+    /// `num_words`, have the index of [`oov_token`](Self::oov_token) or, without it, are left out.
     pub fn texts_to_sequences<T: AsRef<str>>(&self, texts: impl IntoIterator<Item = T>) -> Vec<Vec<u32>> {
         let oov = self.oov_index();
         let index = |word: String| self.index(&word).filter(|&index| self.puts_out(index)).or(oov);
         texts.into_iter().map(|text| self.cut(text.as_ref()).into_iter().filter_map(index).collect()).collect()
     }
 
-    /// The words of each sequence, joined by blanks, at `char_level` too. Indices of no word, or not below `num_words`, give
-    /// [`oov_token`](Self::oov_token) or nothing.
+    /// Returns the words of each sequence, joined by blanks, even with `char_level`. An index without a word, or not
+    /// below `num_words`, becomes [`oov_token`](Self::oov_token) or, without it, is left out.
     pub fn sequences_to_texts<S: AsRef<[u32]>>(&self, sequences: impl IntoIterator<Item = S>) -> Vec<String> {
         let oov = self.oov_index().and_then(|index| self.word(index));
         let word = |&index: &u32| self.word(index).filter(|_| self.puts_out(index)).or(oov);
@@ -177,34 +176,35 @@ impl Tokenizer {
         sequences.into_iter().map(text).collect()
     }
 
-    /// The index of a word, also where it is not below `num_words`.
+    /// Returns the index of a word, even if it is not below `num_words`.
     pub fn index(&self, word: &str) -> Option<u32> {
         self.word_index.get(word).copied()
     }
 
-    /// The word of an index, also where that is not below `num_words`.
+    /// Returns the word of an index, even if the index is not below `num_words`.
     pub fn word(&self, index: u32) -> Option<&str> {
         let word = self.ranked.get(usize::try_from(index).ok()?.checked_sub(1)?)?;
         (self.index(word) == Some(index)).then_some(word)
     }
 
-    /// Keras' `word_index`: all words with their indices, in the order of these.
+    /// Returns Keras' `word_index`: all words with their indices, in the order of the indices.
     pub fn word_index(&self) -> impl Iterator<Item = (&str, u32)> {
         let numbered = self.ranked.iter().zip(1..);
         numbered.filter(|&(word, index)| self.index(word) == Some(index)).map(|(word, index)| (word.as_str(), index))
     }
 
-    /// Keras' `word_counts`: all words of the texts and how often they were met, in the order in which they first were.
+    /// Returns Keras' `word_counts`: all words of the texts with their numbers of occurrences, in the order of their
+    /// first occurrence.
     pub fn word_counts(&self) -> impl Iterator<Item = (&str, u64)> {
         self.words.iter().map(|word| (word.text.as_str(), word.count))
     }
 
-    /// How many texts were learnt from.
+    /// Returns the number of texts that were counted.
     pub fn document_count(&self) -> u64 {
         self.document_count
     }
 
-    /// The words of a text.
+    /// Returns the words of a text.
     fn cut(&self, text: &str) -> Vec<String> {
         let text = if self.lower { text.to_lowercase() } else { text.to_string() };
         if self.char_level {
@@ -213,10 +213,10 @@ impl Tokenizer {
         split_words(&text, &self.filters, &self.split)
     }
 
-    /// Gives every word its index.
+    /// Sets the index of every word.
     fn rank(&mut self) {
         let mut by_count: Vec<&Word> = self.words.iter().collect();
-        // Stable: words of equal count stay in their order.
+        // The sort is stable: words with equal counts stay in their order.
         by_count.sort_by_key(|word| Reverse(word.count));
         let words = by_count.into_iter().map(|word| word.text.clone());
         self.ranked = self.oov_token.iter().cloned().chain(words).collect();
@@ -232,7 +232,7 @@ impl Tokenizer {
     }
 }
 
-/// What stands between two `split`, each character of `filters` being one.
+/// Splits a text into words, at `split` and at each character of `filters`.
 pub(crate) fn split_words(text: &str, filters: &str, split: &str) -> Vec<String> {
     let mut spaced = String::with_capacity(text.len());
     for character in text.chars() {

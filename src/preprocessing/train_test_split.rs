@@ -1,14 +1,12 @@
-//! A shuffled split of samples into a training part and a test (or validation) part.
+//! Shuffled split of samples into a training part and a test (or validation) part.
 //!
-//! Contract: the same samples in the same order as scikit-learn's `train_test_split` with `test_size` given as a
-//! fraction and the same `random_state`. [`split_indices`] decides, [`train_test_split`] also copies the samples.
-//!
-//! Read next: `../numpy_random.rs`, where the shuffle comes from.
+//! The samples and their order are those of scikit-learn's `train_test_split` with `test_size` given as a fraction and
+//! the same `random_state`. [`split_indices`] returns positions; [`train_test_split`] also copies the samples.
 
 use crate::error::{Error, Result};
 use crate::random::numpy::RandomState;
 
-/// Which samples go where: two lists of positions that together hold each position once.
+/// Positions of the samples of each part. Together the two lists have each position once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SplitIndices {
     /// Positions of the training samples, in their new order.
@@ -17,21 +15,21 @@ pub struct SplitIndices {
     pub test: Vec<usize>,
 }
 
-/// Samples and labels, split in two.
+/// Samples and labels, split into two parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrainTestSplit<T, U> {
-    /// The training samples.
+    /// Training samples.
     pub train_samples: Vec<T>,
-    /// The labels of `train_samples`.
+    /// Labels of `train_samples`.
     pub train_labels: Vec<U>,
-    /// The test samples.
+    /// Test samples.
     pub test_samples: Vec<T>,
-    /// The labels of `test_samples`.
+    /// Labels of `test_samples`.
     pub test_labels: Vec<U>,
 }
 
-/// Splits the positions `0..samples`: the test part takes `test_size` of them, rounded up, from the head of a
-/// permutation that `random_state` seeds; the training part is the rest, in the permutation's order.
+/// Splits the positions `0..samples`. The test part is the fraction `test_size` of them, rounded up, at the start of a
+/// permutation seeded with `random_state`; the training part is the rest, in the permutation's order.
 ///
 /// # Errors
 ///
@@ -56,7 +54,7 @@ pub fn split_indices(samples: usize, test_size: f64, random_state: u32) -> Resul
     if samples == 0 {
         return Err(Error::Empty { what: "the list of samples to split", mend: "pass at least two samples" });
     }
-    // Of a fraction above 0, never 0: rounding up leaves only the training part to check.
+    // Never 0, because it is rounded up; so only the training part is checked.
     let test_samples = (test_size * samples as f64).ceil() as usize;
     if test_samples >= samples {
         return Err(Error::InvalidOption {
@@ -65,7 +63,8 @@ pub fn split_indices(samples: usize, test_size: f64, random_state: u32) -> Resul
             allowed: "small enough to leave a sample for training",
         });
     }
-    // Asked for and given back at once: what has no room for two such lists is an error here, instead of an abort below.
+    // Reserves memory and releases it at once, so that too little memory for two such lists is an error here and not an
+    // abort below.
     if Vec::<usize>::new().try_reserve_exact(samples.saturating_mul(2)).is_err() {
         let (value, allowed) = (samples.to_string(), "no more than there is memory for");
         return Err(Error::InvalidOption { option: "samples", value, allowed });
@@ -75,7 +74,7 @@ pub fn split_indices(samples: usize, test_size: f64, random_state: u32) -> Resul
     Ok(SplitIndices { train, test })
 }
 
-/// Splits samples and their labels as [`split_indices`] says, cloning each once.
+/// Splits samples and their labels as [`split_indices`] does, cloning each once.
 ///
 /// # Errors
 ///

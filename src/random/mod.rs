@@ -14,9 +14,9 @@
 //! assert_eq!(first, Key::new(42).fold(0));
 //! ```
 //!
-//! A dropout mask is therefore the same however a batch is cut and whichever thread draws it, and one more layer does not
-//! change the draws of the others. Folding is SplitMix64's finalizer (Steele, Lea and Flood 2014); the generator is
-//! xoshiro256++.
+//! So a dropout mask does not depend on how a batch is split or on the thread that draws it, and an additional layer
+//! does not change the draws of the others. Folding is SplitMix64's finalizer (Steele, Lea and Flood 2014); the
+//! generator is xoshiro256++.
 
 pub(crate) mod numpy;
 
@@ -72,7 +72,7 @@ impl Key {
 pub struct Generator(Xoshiro256PlusPlus);
 
 impl Generator {
-    /// Number in [0, 1), uniformly distributed.
+    /// Returns a number in [0, 1), uniformly distributed.
     pub fn uniform(&mut self) -> f64 {
         self.random()
     }

@@ -1,22 +1,21 @@
-//! NumPy's legacy generator, as far as the data sets and the splits need it: the shuffles of `numpy.random.RandomState`.
+//! Shuffles of NumPy's legacy generator, `numpy.random.RandomState`, for the data sets and the splits.
 //!
-//! Contract: for the same 32-bit seed and the same calls in the same order, [`RandomState::shuffle`] and
-//! [`RandomState::permutation`] leave the same order as NumPy's. One `RandomState` is one stream; a second call goes on
-//! where the first one stopped.
+//! With the same 32-bit seed and the same calls in the same order, [`RandomState::shuffle`] and
+//! [`RandomState::permutation`] give the same order as NumPy's. One `RandomState` is one stream: a second call
+//! continues where the first one stopped.
 //!
-//! Read next: `preprocessing/train_test_split.rs` and `datasets/imdb.rs`, the two users; `tests/data/imdb/epoch.rs` takes this file
-//! in as it is, so it needs nothing else of the crate.
+//! `tests/data/imdb.rs` includes this file, so it must not use anything else of the crate.
 
 use rand_mt::Mt;
 
-/// The stream behind `numpy.random.RandomState(seed)`.
+/// Random stream of `numpy.random.RandomState(seed)`.
 #[derive(Debug)]
 pub(crate) struct RandomState {
     twister: Mt,
 }
 
 impl RandomState {
-    /// Seeds the Mersenne Twister with one word, as NumPy does for an integer seed.
+    /// Returns the stream of a Mersenne Twister seeded with one word, as in NumPy for an integer seed.
     pub(crate) fn new(seed: u32) -> Self {
         Self { twister: Mt::new(seed) }
     }
@@ -24,24 +23,26 @@ impl RandomState {
     /// Shuffles in place, from the last element down.
     pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
-            // A slice is never longer than 2^63, so that the conversions lose nothing.
+            // A slice is never longer than 2^63, so the conversions are exact.
             let other = self.up_to(last as u64) as usize;
             items.swap(last, other);
         }
     }
 
-    /// The numbers `0..length`, shuffled.
+    /// Returns the numbers `0..length`, shuffled.
     pub(crate) fn permutation(&mut self, length: usize) -> Vec<usize> {
         let mut order: Vec<usize> = (0..length).collect();
         self.shuffle(&mut order);
         order
     }
 
-    /// A number in `0..=maximum`: draws under the smallest mask of ones that covers `maximum`, until one is not above it.
+    /// Returns a number in `0..=maximum`: draws with the smallest mask of ones that covers `maximum`, until one is not
+    /// above it.
     fn up_to(&mut self, maximum: u64) -> u64 {
         let mask = u64::MAX.checked_shr(maximum.leading_zeros()).unwrap_or(0);
         loop {
-            // One word is enough for every slice of less than 2^32 elements; how many words a draw takes is part of the stream.
+            // One word is enough for every slice of at most 2^32 elements. The number of words for a draw affects the
+            // stream.
             let draw = if maximum <= u64::from(u32::MAX) {
                 u64::from(self.twister.next_u32())
             } else {

@@ -1,4 +1,4 @@
-//! Cells without their types: how a cell that is made of others holds them.
+//! Cells without their types, as cells made of other cells hold them.
 
 use std::fmt::Debug;
 
@@ -14,29 +14,29 @@ use crate::weights::initializers::Init;
 
 /// [`Cell`] without its types.
 pub trait DynCell<F: Scalar>: Debug + Send + Sync {
-    /// Its kind.
+    /// Returns [`Describe::kind`](crate::layer::Describe::kind).
     fn kind(&self) -> &'static str;
-    /// The options as they are saved.
+    /// Returns the options as they are saved.
     fn options(&self) -> Result<Value>;
-    /// [`Cell::states`].
+    /// Calls [`Cell::states`].
     fn states(&self) -> Widths;
-    /// [`Cell::masks`].
+    /// Calls [`Cell::masks`].
     fn masks(&self) -> usize;
-    /// [`Cell::dropped_width`].
+    /// Calls [`Cell::dropped_width`].
     fn dropped_width(&self) -> usize;
-    /// [`Cell::takes_lookups`].
+    /// Calls [`Cell::takes_lookups`].
     fn takes_lookups(&self) -> bool;
-    /// [`Cell::build`].
+    /// Calls [`Cell::build`].
     fn build(&self, inputs: usize, init: &mut Init) -> Result<AnyWeights<F>>;
-    /// [`Cell::weight_options`].
+    /// Calls [`Cell::weight_options`].
     fn weight_options(&self, path: Path<'_>) -> WeightOptions;
-    /// A new [`Cell::Cache`].
+    /// Returns a new [`Cell::Cache`].
     fn cache(&self) -> Box<DynCache>;
-    /// A new [`CellMemory`].
+    /// Returns a new [`CellMemory`].
     fn memory(&self) -> Box<DynCache>;
-    /// [`Cell::step`] with a cache.
+    /// Calls [`Cell::step`] with a cache.
     fn step(&self, weights: &AnyWeights<F>, at: &Step<'_, F>, next: ViewsMut<'_, F>, cache: &mut DynCache);
-    /// [`Cell::step_back`] with a cache.
+    /// Calls [`Cell::step_back`] with a cache.
     fn step_back(
         &self,
         weights: &AnyWeights<F>,
@@ -45,11 +45,11 @@ pub trait DynCell<F: Scalar>: Debug + Send + Sync {
         cache: &mut DynCache,
         gradients: &mut AnyWeights<F>,
     );
-    /// [`Cell::advance`] with a memory.
+    /// Calls [`Cell::advance`] with a memory.
     fn advance(&self, weights: &AnyWeights<F>, x: ArrayView2<'_, F>, state: &mut State<F>, memory: &mut DynCache);
-    /// [`Cell::run`] with a memory.
+    /// Calls [`Cell::run`] with a memory.
     fn run(&self, weights: &AnyWeights<F>, run: Run<'_, F>, memory: &mut DynCache);
-    /// [`Cell::run_back`] with a memory.
+    /// Calls [`Cell::run_back`] with a memory.
     fn run_back(
         &self,
         weights: &AnyWeights<F>,
@@ -59,7 +59,7 @@ pub trait DynCell<F: Scalar>: Debug + Send + Sync {
     );
 }
 
-/// Why a downcast does not fail.
+/// Reason why a downcast does not fail.
 const SAME_CELL: &str = "caches stay with the cell that made them";
 
 fn memory_of<F: Scalar, C: Cell<F>>(memory: &mut DynCache) -> &mut CellMemory<F, C> {
@@ -143,6 +143,6 @@ impl<F: Scalar, C: Cell<F>> DynCell<F> for C {
 }
 
 erased_part! {
-    /// A cell without its types.
+    /// Cell without its types.
     AnyCell, DynCell, Cell
 }

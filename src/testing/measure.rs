@@ -1,14 +1,14 @@
-//! Single kernels with data of their own, to be measured: products, the activation functions, the loops of a rule.
+//! Single kernels with their own data, for benchmarks: products, activation functions, the loops of a rule.
 //!
-//! Each type is made for a size and then [run](Product::run) again and again, as `benches/kernels.rs` does. They follow the
-//! inner loops, so that a release of the crate may change them.
+//! Each type is created for a size and then [run](Product::run) repeatedly, as in `benches/kernels.rs`. These types
+//! follow the inner loops, so any release of the crate may change them.
 //!
 //! | type | kernel |
 //! | --- | --- |
-//! | [`Product`] | C ← C + A·B, a step's product with the recurrent kernel |
-//! | [`Gradient`] | C ← C + Aᵀ·D, the gradient of weights over all steps |
+//! | [`Product`] | C ← C + A·B, product of a step with the recurrent kernel |
+//! | [`Gradient`] | C ← C + Aᵀ·D, gradient of weights over all steps |
 //! | [`Function`] | sigmoid, tanh or exp of a row |
-//! | [`Pointwise`] | a rule, forward and back, for all units of a batch |
+//! | [`Pointwise`] | rule, forward and backward, for all units of a batch |
 //!
 //! ```
 //! let mut product = bptt::testing::measure::Product::<f32>::new(32, 8, 16);
@@ -26,7 +26,7 @@ fn wave<F: Scalar>(count: usize) -> Vec<F> {
     (0..count).map(|index| F::of((index as f64 * 0.37).sin())).collect()
 }
 
-/// C ← C + A·B with packed weights B: a step's product with the recurrent kernel.
+/// Product C ← C + A·B with packed weights B, as of a step with the recurrent kernel.
 #[derive(Debug)]
 pub struct Product<F> {
     a: Vec<F>,
@@ -37,22 +37,22 @@ pub struct Product<F> {
 }
 
 impl<F: Scalar> Product<F> {
-    /// (rows, depth)·(depth, columns).
+    /// Returns the product (rows, depth)·(depth, columns).
     pub fn new(rows: usize, depth: usize, columns: usize) -> Self {
         let mut b = Packed::default();
-        // Packed however few the rows are.
+        // The number of rows is set so high that B is packed.
         b.factor(Rows::new(&wave(depth * columns), columns), usize::MAX);
         Product { a: wave(rows * depth), b, c: wave(rows * columns), depth, columns }
     }
 
-    /// Multiplies.
+    /// Computes the product once.
     pub fn run(&mut self) {
         let (a, c) = (Rows::new(&self.a, self.depth), RowsMut::new(&mut self.c, self.columns));
         gemm::product(a, Factor::Packed(&self.b), Start::Sum, c);
     }
 }
 
-/// C ← C + Aᵀ·D: the gradient of weights over all steps.
+/// Product C ← C + Aᵀ·D, as for the gradient of weights over all steps.
 #[derive(Debug)]
 pub struct Gradient<F> {
     a: Vec<F>,
@@ -64,20 +64,20 @@ pub struct Gradient<F> {
 }
 
 impl<F: Scalar> Gradient<F> {
-    /// (rows, depth)ᵀ·(rows, columns).
+    /// Returns the product (rows, depth)ᵀ·(rows, columns).
     pub fn new(rows: usize, depth: usize, columns: usize) -> Self {
         let (a, d) = (wave(rows * depth), wave(rows * columns));
         Gradient { a, d, c: vec![F::zero(); depth * columns], depth, columns, room: Room::default() }
     }
 
-    /// Multiplies.
+    /// Computes the product once.
     pub fn run(&mut self) {
         let (a, d) = (Rows::new(&self.a, self.depth), Rows::new(&self.d, self.columns));
         gemm::add_transposed_product(a, d, RowsMut::new(&mut self.c, self.columns), &mut self.room);
     }
 }
 
-/// A function of each number.
+/// Activation function, applied to each number.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Function {
@@ -90,7 +90,7 @@ pub enum Function {
 }
 
 impl Function {
-    /// Writes the function of each number.
+    /// Writes the function of each number in `from` to `to`.
     pub fn run<F: Scalar>(self, from: &[F], to: &mut [F]) {
         F::vectorize(from.len(), Apply { function: self, from, to });
     }
@@ -125,7 +125,7 @@ impl<F: Scalar> Kernel<F> for Apply<'_, F> {
     }
 }
 
-/// A rule over one time step of a batch.
+/// Rule over one time step of a batch.
 #[derive(Debug)]
 pub struct Pointwise<G> {
     gates: G,
@@ -137,7 +137,7 @@ pub struct Pointwise<G> {
 }
 
 impl<G: Gates> Pointwise<G> {
-    /// A step of this many rows and units.
+    /// Returns a step of this many rows and units.
     pub fn new(gates: G, rows: usize, units: usize) -> Self {
         let states = <G::States<f32> as Block<f32>>::COUNT;
         let mut previous = State::zeros(rows, Widths::new(&vec![units; states]));
@@ -146,14 +146,14 @@ impl<G: Gates> Pointwise<G> {
         Pointwise { gates, units, z, next: previous.clone(), dprevious: previous.clone(), previous }
     }
 
-    /// The rule; its results are the sums of the next run.
+    /// Applies the rule. Its results are the sums z of the next run.
     pub fn forward(&mut self) {
         let (previous, next) = (self.previous.views(), self.next.views_mut());
         let step = StepForward { units: self.units, z: &mut self.z, previous, next, counts: None };
         Forward { gates: &self.gates, step }.vectorize();
     }
 
-    /// The rule and its derivative.
+    /// Applies the rule and its derivative.
     pub fn forward_and_backward(&mut self) {
         self.forward();
         let (previous, next) = (self.previous.views(), self.next.views());

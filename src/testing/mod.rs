@@ -3,8 +3,8 @@
 //! | Item | Meaning |
 //! | --- | --- |
 //! | [`gradcheck`] | Compares gradients with central differences |
-//! | [`conformance`], [`conformance!`](crate::conformance!) | Tests of what every recurrent layer must do |
-//! | [`workload`], [`bench_cell!`](crate::bench_cell) | Benchmarks beside the built-in cells |
+//! | [`conformance`], [`conformance!`](crate::conformance!) | Tests of the laws of every recurrent layer |
+//! | [`workload`], [`bench_cell!`](crate::bench_cell) | Benchmarks of a cell, as of the built-in ones |
 //! | [`train_batch`], [`gradients`] | Training step and gradients with a pass of your own |
 //!
 //! ```
@@ -30,8 +30,8 @@ use crate::models::{Gradients, Model};
 use crate::numeric::Scalar;
 use crate::training;
 
-/// Trains on one batch like [`Model::train_batch`], with a pass of your own, such as one with
-/// [fixed masks](Pass::replaying): to compare a model with another implementation.
+/// Trains on one batch like [`Model::train_batch`], with a pass of your own, for example one with
+/// [fixed masks](Pass::replaying) to compare a model with another implementation.
 ///
 /// # Errors
 ///

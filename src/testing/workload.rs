@@ -1,8 +1,8 @@
-//! The work by which recurrent layers are measured, for the benchmarks here and for those of people who write cells.
+//! Workloads for benchmarks of recurrent layers, built-in ones and your own.
 //!
-//! [`bench_cell!`](crate::bench_cell) puts a cell of your own into the suite that the built-in ones run: each [`Task`] of
-//! [`Task::grid`], in time steps per second, under ids such as `leaky/train/T100_B64_D16_H8`. In `benches/leaky.rs`, with
-//! `criterion` among your development dependencies and `harness = false` for the bench in `Cargo.toml`:
+//! [`bench_cell!`](crate::bench_cell) runs the benchmarks of the built-in cells for a cell of your own: each [`Task`]
+//! of [`Task::grid`], in time steps per second, under ids such as `leaky/train/T100_B64_D16_H8`. In `benches/leaky.rs`,
+//! with `criterion` among your development dependencies and `harness = false` for the bench in `Cargo.toml`:
 //!
 //! ```
 //! # macro_rules! criterion_group { ($($all:tt)*) => {} }
@@ -50,7 +50,7 @@
 //! criterion_main!(benches);
 //! ```
 //!
-//! Without criterion, a [`Workload`] is timed by whatever you have:
+//! Without criterion, time a [`Workload`] in another way:
 //!
 //! ```
 //! use bptt::layers::Lstm;
@@ -77,15 +77,15 @@ use crate::tensor::State;
 use crate::tensor::{Form, Tensor};
 use crate::weights::initializers::Init;
 
-/// What is done with a layer.
+/// Kind of a workload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {
-    /// A forward pass that keeps nothing.
+    /// Forward pass that keeps nothing for a backward pass.
     Forward,
-    /// A forward and a backward pass of training, with the gradients of weights and inputs.
+    /// Forward and backward pass of training, with the gradients of weights and inputs.
     Train,
-    /// One step after the other, from a state that is carried along.
+    /// Single steps one after the other, with a state that is carried along.
     Stream,
 }
 
@@ -99,18 +99,18 @@ impl fmt::Display for Kind {
     }
 }
 
-/// A kind of work and its sizes. Displays as its sizes: `T100_B64_D16_H8`.
+/// Kind of a workload and its sizes. [`Display`](fmt::Display) shows the sizes: `T100_B64_D16_H8`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Task {
-    /// What is done.
+    /// Kind of the workload.
     pub kind: Kind,
-    /// Time steps T.
+    /// Number of time steps T.
     pub steps: usize,
-    /// Samples B.
+    /// Number of samples B.
     pub batch: usize,
-    /// Input features D.
+    /// Number of input features D.
     pub features: usize,
-    /// Units H.
+    /// Number of units H.
     pub units: usize,
 }
 
@@ -121,16 +121,16 @@ impl fmt::Display for Task {
 }
 
 impl Task {
-    /// How many time steps of single samples one run takes.
+    /// Returns the number of time steps of single samples in one run, T·B.
     pub fn elements(&self) -> u64 {
         (self.steps as u64).saturating_mul(self.batch as u64)
     }
 
-    /// The tasks that every cell is measured by.
+    /// Returns the tasks of every cell's benchmarks.
     ///
-    /// Inputs are as wide as the state, but for 8 units 16 wide, as in the IMDB experiments. 100 steps of 1, 16 and 64
-    /// samples for 8 to 512 units; for 8 and 128 units also 1000 steps, and 256 and 1024 samples, to see that the cost of
-    /// a step of a sample stays what it is; and streams of one sample.
+    /// Inputs are as wide as the state, but 16 wide for 8 units, as in the IMDB experiments. The tasks have 100 steps
+    /// of 1, 16 and 64 samples for 8 to 512 units; for 8 and 128 units also 1000 steps, and 256 and 1024 samples, to
+    /// check that the cost of a step of a sample stays the same; and streams of one sample.
     pub fn grid() -> Vec<Task> {
         let mut tasks = Vec::new();
         for units in [8, 32, 64, 128, 256, 512] {
@@ -159,7 +159,7 @@ impl Task {
     }
 }
 
-/// A layer with all that a task needs, made once, so that running it again and again measures the layer alone.
+/// Layer with everything that a task needs, created once, so that repeated runs measure only the layer.
 pub struct Workload<C: Cell<f32>> {
     task: Task,
     layer: Rnn<C>,
@@ -180,18 +180,18 @@ impl<C: Cell<f32>> fmt::Debug for Workload<C> {
     }
 }
 
-/// Numbers between −1 and 1 without a period that a kernel could profit from.
+/// Returns numbers between −1 and 1 without a period from which a kernel could benefit.
 fn wave(index: usize) -> f32 {
     (index as f32 * 0.37).sin()
 }
 
 impl<C: Cell<f32>> Workload<C> {
-    /// Makes inputs, weights, states and gradients.
+    /// Returns a workload with inputs, weights, states and gradients.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidOption`] for a task of no steps, samples or features, or of more inputs than
-    /// can be counted; those of [`Layer::build`] for the layer and the task's features.
+    /// [`Error::InvalidOption`] for a task without steps, samples or features, or with more inputs than memory can
+    /// hold; those of [`Layer::build`] for the layer and the task's features.
     pub fn new(task: Task, layer: Rnn<C>) -> Result<Self> {
         let Task { steps, batch, features, .. } = task;
         for (option, count) in [("steps", steps), ("batch", batch), ("features", features)] {
@@ -228,7 +228,7 @@ impl<C: Cell<f32>> Workload<C> {
         Ok(workload)
     }
 
-    /// Adds a mask (T, B): steps do not count where it is false. A stream has none.
+    /// Adds a mask (T, B): steps do not count where it is false. A stream ignores it.
     ///
     /// # Errors
     ///
@@ -241,7 +241,7 @@ impl<C: Cell<f32>> Workload<C> {
         Ok(Workload { mask: Some(mask.as_standard_layout().into_owned()), ..self })
     }
 
-    /// Does what the task says, once.
+    /// Runs the task once.
     pub fn run(&mut self) {
         match self.task.kind {
             Kind::Forward => self.forward(),
@@ -250,13 +250,13 @@ impl<C: Cell<f32>> Workload<C> {
         }
     }
 
-    /// A forward pass that keeps nothing.
+    /// Runs a forward pass that keeps nothing for a backward pass.
     pub fn forward(&mut self) {
         let pass = Pass::inference().masked(self.mask.as_ref().map(|mask| mask.view()));
         self.layer.forward(&self.weights, Forward::new(&self.x, &mut self.y, &mut self.cache, pass));
     }
 
-    /// A forward and a backward pass. Gradients add up from run to run, as over the shards of a batch.
+    /// Runs a forward and a backward pass. Gradients add up from run to run, as over the shards of a batch.
     pub fn train(&mut self) {
         let Workload { layer, weights, gradients, x, y, dy, dx, cache, mask, .. } = self;
         let pass = Pass::training(Key::new(2)).masked(mask.as_ref().map(|mask| mask.view()));
@@ -264,30 +264,30 @@ impl<C: Cell<f32>> Workload<C> {
         layer.backward(weights, Backward::new((x, y), dy, cache, gradients, pass).dx(dx));
     }
 
-    /// All steps one by one; the state goes on from run to run.
+    /// Runs all steps one by one. The state continues from run to run.
     pub fn stream(&mut self) {
         for x in self.x.sequence().axis_iter(Axis(0)) {
             self.layer.step(&self.weights, x, &mut self.state, &mut self.cache);
         }
     }
 
-    /// What the last forward or training pass put out.
+    /// Returns the output of the last forward or training pass.
     pub fn output(&self) -> &Tensor<f32> {
         &self.y
     }
 
-    /// The gradient of the input of the last training pass.
+    /// Returns the gradient of the input of the last training pass.
     pub fn input_gradient(&self) -> &Tensor<f32> {
         &self.dx
     }
 
-    /// The state after the last stream.
+    /// Returns the state after the last stream.
     pub fn state(&self) -> &State<f32> {
         &self.state
     }
 }
 
-/// Benchmarks a cell with the tasks that the built-in ones are measured by, on your own `criterion`: see
+/// Benchmarks a cell with the tasks of the built-in ones, with your own `criterion`; see
 /// [`workload`](crate::testing::workload).
 ///
 /// `bench_cell!(criterion, name, make)` takes a `&mut Criterion`, the name that starts each id, and a function from a
@@ -299,7 +299,7 @@ macro_rules! bench_cell {
             let criterion: &mut ::criterion::Criterion = $criterion;
             let mut group = criterion.benchmark_group(format!("{}/{}", $name, task.kind));
             group.throughput(::criterion::Throughput::Elements(task.elements()));
-            // Made when its turn comes: a benchmark that is filtered out takes neither time nor memory.
+            // Created on first use, so a benchmark that is filtered out takes neither time nor memory.
             let mut workload = None;
             group.bench_function(::criterion::BenchmarkId::from_parameter(task), |bencher| {
                 let workload = workload.get_or_insert_with(|| {

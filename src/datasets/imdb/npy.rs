@@ -1,9 +1,7 @@
-//! One `.npy` array of one dimension: its header, and the labels.
+//! `.npy` arrays of one dimension: the header, and the labels.
 //!
-//! Contract: a length is only believed up to [`MAX_REVIEWS`], and nothing is allocated by it. The order of the elements (C
-//! or Fortran) is read and has no meaning in one dimension.
-//!
-//! Read next: `pickle.rs`, for arrays of objects.
+//! A length above [`MAX_REVIEWS`] is an error, and nothing is allocated from the stated length. The order of the
+//! elements (C or Fortran) has no meaning in one dimension. `pickle.rs` reads arrays of objects.
 
 use std::io::Read;
 
@@ -11,15 +9,15 @@ use super::npz::Member;
 use super::problem::NpzProblem;
 use crate::files::npy;
 
-/// The most reviews of one set: 2^20. The real file has 25,000.
+/// Maximum number of reviews in one set: 2^20. The real file has 25,000.
 pub(super) const MAX_REVIEWS: u64 = 1 << 20;
 
-/// What a header says of its one-dimensional array.
+/// Header of a one-dimensional array.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Header {
     /// NumPy's name of the element type, such as `<i8`.
     pub(super) element_type: String,
-    /// The number of elements, at most [`MAX_REVIEWS`].
+    /// Number of elements, at most [`MAX_REVIEWS`].
     pub(super) length: u64,
 }
 
@@ -54,7 +52,7 @@ pub(super) fn read_labels<R: Read>(mut member: Member<R>) -> Result<Vec<u8>, Npz
         if big_endian {
             bytes.reverse();
         }
-        // Lowest byte first now; the sign fills the upper bytes.
+        // The lowest byte is first now. The sign fills the upper bytes.
         let negative = kind == b'i' && bytes[width - 1] >= 0x80;
         let mut wide = [if negative { 0xff } else { 0 }; 16];
         wide[..width].copy_from_slice(&bytes);

@@ -1,12 +1,9 @@
-//! The npz archive: a zip file with one `.npy` member per array.
+//! Reader of npz archives: zip files with one `.npy` member per array.
 //!
-//! Contract: opening looks at the archive's directory only, and only if it claims few members; the sizes that a zip
-//! file claims are never trusted. A [`Member`] is decompressed while it is parsed, forwards only and never all at once:
-//! at most [`MAX_MEMBER_BYTES`], nothing is allocated by a claim, and each failure says how far the reading came.
-//! [`Member::finish`] has to end the reading: it refuses what follows, and reaches the point where the archive's
-//! checksum is compared.
-//!
-//! Read next: `npy.rs`, then `pickle.rs`.
+//! Opening reads only the archive's directory, and only if it states few members. Sizes stated in the zip file are
+//! never trusted. A [`Member`] is decompressed while it is parsed, forwards and in parts, up to [`MAX_MEMBER_BYTES`].
+//! Nothing is allocated from a stated size, and each error has the offset reached. [`Member::finish`] must end the
+//! reading: it rejects trailing bytes and triggers the comparison with the archive's checksum.
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Take};
 
@@ -17,17 +14,17 @@ use super::npy::{read_header, read_labels};
 use super::pickle;
 use super::problem::{NpzProblem, quoted};
 
-/// The most members of an archive: its directory is held in memory.
+/// Maximum number of members in an archive, because its directory is held in memory.
 const MAX_MEMBERS: u16 = 256;
 
-/// What a member may decompress to: 128 MiB. The larger member of the real file takes 14 MiB.
+/// Maximum decompressed size of a member: 128 MiB. The larger member of the real file takes 14 MiB.
 pub(super) const MAX_MEMBER_BYTES: u64 = 128 << 20;
 
-/// How much of the end of a file can hold the record that tells of the directory: 22 bytes, a comment of up to 65,535,
-/// and 20 bytes in front of it that announce the record of a large archive.
+/// Number of bytes at the end of a file that can hold the end-of-directory record: 22 bytes, a comment of up to 65,535
+/// bytes, and 20 bytes before it that locate the record of a large (zip64) archive.
 const TAIL: u64 = 22 + 65_535 + 20;
 
-/// An open archive.
+/// Open archive.
 #[derive(Debug)]
 pub(super) struct Npz<R> {
     archive: ZipArchive<R>,
@@ -41,7 +38,7 @@ impl<R: Read + Seek> Npz<R> {
         Ok(Self { archive })
     }
 
-    /// The reviews of the object array in `member`.
+    /// Returns the reviews of the object array in `member`.
     pub(super) fn reviews(&mut self, member: &str) -> Result<Vec<Vec<u32>>, NpzProblem> {
         let mut member = self.member(member)?;
         let header = read_header(&mut member)?;
@@ -57,7 +54,7 @@ impl<R: Read + Seek> Npz<R> {
         Ok(reviews)
     }
 
-    /// The labels, 0 or 1, in `member`.
+    /// Returns the labels, 0 or 1, in `member`.
     pub(super) fn labels(&mut self, member: &str) -> Result<Vec<u8>, NpzProblem> {
         read_labels(self.member(member)?)
     }
@@ -75,7 +72,7 @@ impl<R: Read + Seek> Npz<R> {
     }
 }
 
-/// Looks, before the zip reader makes room for a directory, whether that could be the directory of an npz of reviews.
+/// Checks that the directory can be that of an npz file of reviews, before the zip reader allocates memory for it.
 fn check_directory<R: Read + Seek>(source: &mut R) -> Result<(), NpzProblem> {
     let io = |error: io::Error| NpzProblem::Zip { reason: error.to_string() };
     let mut start = [0; 4];
@@ -89,7 +86,7 @@ fn check_directory<R: Read + Seek>(source: &mut R) -> Result<(), NpzProblem> {
     source.seek(SeekFrom::Start(length.saturating_sub(TAIL))).map_err(io)?;
     let mut tail = Vec::new();
     source.take(TAIL).read_to_end(&mut tail).map_err(io)?;
-    // A comment could hold the mark of the record as well, so each place is checked.
+    // A comment may also contain the signature of the record, so each occurrence is checked.
     for (place, record) in tail.windows(12).enumerate().filter(|(_, window)| window.starts_with(b"PK\x05\x06")) {
         let large = place.checked_sub(20).is_some_and(|locator| tail[locator..].starts_with(b"PK\x06\x07"));
         if large || u16::from_le_bytes([record[10], record[11]]) > MAX_MEMBERS {
@@ -106,7 +103,7 @@ fn damaged(error: ZipError) -> NpzProblem {
     NpzProblem::Zip { reason: quoted(error.to_string().as_bytes()) }
 }
 
-/// A member and how far it has been read.
+/// Member of an archive, and the position up to which it has been read.
 #[derive(Debug)]
 pub(super) struct Member<R> {
     reader: BufReader<Take<R>>,
@@ -119,20 +116,20 @@ impl<R: Read> Member<R> {
         Self { reader: BufReader::with_capacity(64 << 10, source.take(MAX_MEMBER_BYTES)), offset: 0 }
     }
 
-    /// Bytes read so far: the position of the next one.
+    /// Returns the number of bytes read so far, which is the position of the next one.
     pub(super) fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// The next byte.
+    /// Returns the next byte.
     pub(super) fn byte(&mut self) -> Result<u8, NpzProblem> {
         Ok(self.array::<1>()?[0])
     }
 
-    /// The next `N` bytes.
+    /// Returns the next `N` bytes.
     #[inline]
     pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], NpzProblem> {
-        // Straight from the buffer: a pickle is millions of instructions of two or three bytes.
+        // Read directly from the buffer, because a pickle has millions of instructions of two or three bytes.
         if let Some(&bytes) = self.reader.buffer().first_chunk() {
             self.reader.consume(N);
             self.offset += N as u64;
@@ -143,14 +140,14 @@ impl<R: Read> Member<R> {
         Ok(bytes)
     }
 
-    /// The next `length` bytes, which the caller has checked to be few.
+    /// Returns the next `length` bytes. The caller has checked that they are few.
     pub(super) fn bytes(&mut self, length: usize) -> Result<Vec<u8>, NpzProblem> {
         let mut bytes = vec![0; length];
         self.fill(&mut bytes)?;
         Ok(bytes)
     }
 
-    /// Ends the reading: an error if bytes are left, or if the checksum does not fit those that were read.
+    /// Ends the reading. Returns an error if bytes are left, or if the checksum does not match.
     pub(super) fn finish(mut self) -> Result<(), NpzProblem> {
         let mut byte = [0];
         loop {

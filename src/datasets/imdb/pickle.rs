@@ -1,11 +1,9 @@
-//! Reads the pickle of a NumPy object array of lists of integers, and nothing else.
+//! Reader of the pickle of a NumPy object array of lists of integers, and of nothing else.
 //!
-//! Contract: a stack machine for the few opcodes that pickle protocols 2 to 5 use for such an array. It runs nothing:
-//! of globals it knows the four NumPy writes, `REDUCE` and `BUILD` only in the one way NumPy uses each; everything else
-//! is an error with its name and place. Every table is bounded, values name each other by number, and there is no
-//! recursion, so that no bytes can make it panic, hang or take much memory.
-//!
-//! Read next: `pickle/values.rs`, which holds what the machine makes.
+//! It is a stack machine for the few opcodes that pickle protocols 2 to 5 use for such an array. It executes nothing:
+//! it knows the four globals that NumPy writes, and accepts `REDUCE` and `BUILD` only as NumPy uses them; everything
+//! else is an error with its name and place. Every table is bounded, values refer to each other by number, and there is
+//! no recursion. So no input can make it panic, hang or take much memory. `pickle/values.rs` has the values.
 
 mod values;
 
@@ -16,13 +14,13 @@ use super::npz::Member;
 use super::problem::{NpzProblem, quoted};
 use values::{Global, Lists, Objects, Value};
 
-/// The most values on the stack. Python appends to a list in steps of 1,000, so that its pickles stay near 2,000.
+/// Maximum number of values on the stack. Python appends to a list in steps of 1,000, so its pickles stay near 2,000.
 const MAX_STACK: usize = 1 << 16;
-/// The most open marks; NumPy's pickles open four.
+/// Maximum number of open marks. NumPy's pickles open four.
 const MAX_MARKS: usize = 64;
-/// The most values set aside for use again; one for each list, and some.
+/// Maximum number of values in the memo: one for each list, and a few more.
 const MAX_MEMO: usize = (1 << 20) + 1024;
-/// The longest string, in bytes: the names of globals are the longest needed.
+/// Maximum length of a string in bytes. The longest ones needed are names of globals.
 const MAX_STRING: u32 = 1024;
 
 /// Reads the pickle from the member's position up to its `STOP`.
@@ -41,10 +39,10 @@ pub(super) fn read_reviews<R: Read>(member: &mut Member<R>) -> Result<Vec<Vec<u3
 
 struct Machine<'a, R> {
     member: &'a mut Member<R>,
-    /// Where the opcode at work stands.
+    /// Offset of the current opcode.
     offset: u64,
     stack: Vec<Value>,
-    /// The heights of the stack at which marks are open.
+    /// Stack heights at which marks are open.
     marks: Vec<usize>,
     memo: HashMap<u32, Value>,
     lists: Lists,
@@ -58,7 +56,7 @@ impl<R: Read> Machine<'_, R> {
             self.offset = self.member.offset();
             match self.member.byte()? {
                 b'.' => return self.stop(),
-                // A frame only says how far to read ahead.
+                // A frame only states how far to read ahead.
                 0x95 => drop(self.member.array::<8>()?),
                 b'N' => self.push(Value::None)?,
                 0x88 => self.push(Value::Bool(true))?,
@@ -76,7 +74,7 @@ impl<R: Read> Machine<'_, R> {
                     self.push(Value::Integer(value.into()))?;
                 }
                 0x8a => self.long()?,
-                // Strings of one length byte: of Python 2, bytes, text.
+                // Strings with a length of one byte: Python 2 string, bytes, text.
                 b'U' | b'C' | 0x8c => {
                     let length = self.member.byte()?;
                     self.string(length.into())?;
@@ -117,7 +115,7 @@ impl<R: Read> Machine<'_, R> {
                     let number = u32::from_le_bytes(self.member.array()?);
                     self.put(number)?;
                 }
-                // The memo holds at most 2^20 and some.
+                // No overflow: the memo has at most [`MAX_MEMO`] values.
                 0x94 => self.put(self.memo.len() as u32)?,
                 b'h' => {
                     let number = self.member.byte()?;
@@ -161,7 +159,7 @@ impl<R: Read> Machine<'_, R> {
         }
     }
 
-    /// The end: the array must be all there is.
+    /// Ends the reading: only the array may be left on the stack.
     fn stop(self) -> Result<Vec<Vec<u32>>, NpzProblem> {
         let structure = |found| NpzProblem::Pickle { expected: "one array", found, offset: self.offset };
         if self.stack != [Value::Array] || !self.marks.is_empty() {
@@ -171,7 +169,7 @@ impl<R: Read> Machine<'_, R> {
             return Err(structure("an end with an array that was never filled".to_owned()));
         };
         let reviews = self.lists.into_reviews(outer)?;
-        // A negative length is none that could be announced.
+        // A negative length is not valid.
         match u64::try_from(length) {
             Ok(announced) if announced == reviews.len() as u64 => Ok(reviews),
             Ok(announced) => Err(NpzProblem::Count { announced, found: reviews.len() as u64 }),
@@ -187,14 +185,14 @@ impl<R: Read> Machine<'_, R> {
         Ok(())
     }
 
-    /// Takes the topmost value, but none from under the last mark.
+    /// Removes and returns the top value, but none from below the last mark.
     fn pop(&mut self) -> Result<Value, NpzProblem> {
         let floor = self.marks.last().copied().unwrap_or(0);
         let top = if self.stack.len() > floor { self.stack.pop() } else { None };
         top.ok_or_else(|| self.structure("a value on the stack", "none".to_owned()))
     }
 
-    /// Takes the last mark: the stack is at least that high, for nothing is popped from under a mark.
+    /// Removes and returns the last mark. The stack is at least that high, because nothing below a mark is popped.
     fn pop_mark(&mut self) -> Result<usize, NpzProblem> {
         self.marks.pop().ok_or_else(|| self.structure("a mark on the stack", "none".to_owned()))
     }
@@ -207,7 +205,7 @@ impl<R: Read> Machine<'_, R> {
         }
     }
 
-    /// Appends the values from `start` on to the list below them, which then is on top.
+    /// Appends the values from `start` on to the list below them, which is then the top value.
     fn append_from(&mut self, start: usize) -> Result<(), NpzProblem> {
         let floor = self.marks.last().copied().unwrap_or(0);
         let target = if start > floor { self.stack.get(start - 1) } else { None };
@@ -246,7 +244,7 @@ impl<R: Read> Machine<'_, R> {
         self.push(text)
     }
 
-    /// An integer of up to 255 bytes. Python 2 wrote small ones of its `long` type this way, too.
+    /// Reads an integer of up to 255 bytes. Python 2 also wrote small integers of its `long` type this way.
     fn long(&mut self) -> Result<(), NpzProblem> {
         let length = usize::from(self.member.byte()?);
         let bytes = self.member.bytes(length)?;
@@ -311,7 +309,7 @@ fn limit(what: &'static str, limit: usize) -> NpzProblem {
     NpzProblem::Limit { what, limit: limit as u64 }
 }
 
-/// The name of the opcode `byte` of protocols 0 to 5, as Python's own disassembler has it: for messages that refuse one.
+/// Returns the name of an opcode of protocols 0 to 5, as in Python's disassembler, for error messages.
 fn opcode_name(byte: u8) -> String {
     let name = match byte {
         b'(' => "MARK",

@@ -1,7 +1,7 @@
-//! Keras' `imdb_word_index.json`: the words of the reviews, and the rank of each by how often it occurs.
+//! Keras' `imdb_word_index.json`: the words of the reviews and their ranks by frequency.
 //!
-//! Contract: one word for each rank and one rank for each word, ranks from 1; any other file is refused. How ranks become
-//! the ids of reviews, [`LoadData`](super::LoadData) knows.
+//! Each rank has one word and each word one rank, from 1; any other file is an error. [`LoadData`](super::LoadData)
+//! turns ranks into the ids of reviews.
 
 use std::collections::HashMap;
 use std::fs;
@@ -10,10 +10,10 @@ use std::path::Path;
 use crate::error::{Error, Result};
 use crate::files::vocabulary::{Pairs, VocabularyError, VocabularyProblem, part};
 
-/// The words of the reviews and their ranks: what Keras' `imdb.get_word_index` gives.
+/// Word index of the reviews: words and their frequency ranks, as Keras' `imdb.get_word_index` returns them.
 ///
-/// [`LoadData::encode`](super::LoadData::encode) makes the ids of a text by it, [`LoadData::decode`](super::LoadData::decode)
-/// the text of ids.
+/// [`LoadData::encode`](super::LoadData::encode) uses it to turn a text into ids, and
+/// [`LoadData::decode`](super::LoadData::decode) to turn ids into a text.
 ///
 /// ```
 /// use bptt::datasets::imdb::WordIndex;
@@ -30,47 +30,47 @@ pub struct WordIndex {
 }
 
 impl WordIndex {
-    /// Reads the file at `path`: a JSON object of words with their ranks.
+    /// Reads a word index from the file at this path: a JSON object of words with their ranks.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if it cannot be read, a [`VocabularyError`] if it is no such file.
+    /// [`Error::Io`] if the file cannot be read, a [`VocabularyError`] if it is not a word index.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let json = fs::read_to_string(path).map_err(Error::io("read", path))?;
         parse(&json).map_err(VocabularyError::of(Some(path)))
     }
 
-    /// Reads the content of such a file.
+    /// Reads a word index from the content of such a file.
     ///
     /// # Errors
     ///
-    /// a [`VocabularyError`] as for [`load`](Self::load).
+    /// A [`VocabularyError`] as for [`load`](Self::load).
     pub fn from_json(json: &str) -> Result<Self> {
         parse(json).map_err(VocabularyError::of(None))
     }
 
-    /// The rank of a word, from 1 for the most frequent one.
+    /// Returns the rank of a word, from 1 for the most frequent one.
     pub fn rank(&self, word: &str) -> Option<u32> {
         self.ranks.get(word).copied()
     }
 
-    /// The word of a rank.
+    /// Returns the word of a rank.
     pub fn word(&self, rank: u32) -> Option<&str> {
         self.words.get(&rank).map(String::as_str)
     }
 
-    /// The number of words.
+    /// Returns the number of words.
     pub fn len(&self) -> usize {
         self.ranks.len()
     }
 
-    /// Whether there is no word at all.
+    /// Returns whether there are no words.
     pub fn is_empty(&self) -> bool {
         self.ranks.is_empty()
     }
 
-    /// The highest rank, or 0.
+    /// Returns the highest rank, or 0 if there are no words.
     pub(super) fn highest(&self) -> u32 {
         self.words.keys().copied().max().unwrap_or(0)
     }

@@ -1,8 +1,8 @@
-//! Products of whole numbers, which no rounding changes, against their sums as they are defined.
+//! Tests of products of whole numbers, which are exact, against sums by their definition.
 
 use super::*;
 
-/// A matrix of whole numbers that is some columns of a wider one, whose other columns are to stay as they are.
+/// Matrix of whole numbers: some columns of a wider matrix, whose other columns must not change.
 #[derive(Clone, Debug, PartialEq)]
 struct Matrix<F> {
     data: Vec<F>,
@@ -12,12 +12,12 @@ struct Matrix<F> {
 }
 
 impl<F: Scalar> Matrix<F> {
-    /// Without other columns.
+    /// Returns a matrix without other columns.
     fn whole(rows: usize, width: usize) -> Self {
         Matrix::among(0, rows, width, 0)
     }
 
-    /// With two columns before it and three after it.
+    /// Returns a matrix with two columns before it and three after it.
     fn columns(rows: usize, width: usize) -> Self {
         Matrix::among(2, rows, width, 3)
     }
@@ -45,7 +45,7 @@ impl<F: Scalar> Matrix<F> {
         self.data[row * self.stride + self.before + column]
     }
 
-    /// Each number replaced by a function of its place and itself.
+    /// Returns a copy with each number replaced by a function of its row, column and value.
     fn map(&self, function: impl Fn(usize, usize, F) -> F) -> Self {
         let mut mapped = self.clone();
         for row in 0..self.data.len() / self.stride {
@@ -61,13 +61,13 @@ fn sum<F: Scalar>(count: usize, term: impl Fn(usize) -> F) -> F {
     (0..count).map(term).fold(F::zero(), |sum, term| sum + term)
 }
 
-/// Widths that fill no vector, one and several, a panel and more than one.
+/// Widths of less than a vector, one and several vectors, one panel and more.
 const WIDTHS: [usize; 12] = [1, 7, 8, 13, 16, 24, 29, 32, 40, 48, 50, 101];
 
 fn products_hold<F: Scalar>() {
     for rows in [1, 3, 4, 5, 8, 21] {
         for depth in [1, 4, 6, 8, 16, 24] {
-            // The last lies at a distance of whole vectors, as blocks of z do.
+            // The last one has a stride of whole vectors, as the blocks of z have.
             let factors =
                 [Matrix::columns(rows, depth), Matrix::whole(rows, depth), Matrix::among(8, rows, depth, 24 - depth)];
             for (a, columns) in factors.iter().flat_map(|a| WIDTHS.map(|columns| (a, columns))) {
@@ -78,7 +78,7 @@ fn products_hold<F: Scalar>() {
     }
 }
 
-/// All products that are added to C, or written over it.
+/// Checks all products that are added to C or overwrite it.
 fn products_with_hold<F: Scalar>(a: &Matrix<F>, c: Matrix<F>) {
     let (rows, depth, columns) = (a.data.len() / a.stride, a.width, c.width);
     let b = Matrix::columns(depth, columns);
@@ -148,7 +148,7 @@ fn transposed_products_hold<F: Scalar>() {
             }
         }
     }
-    // More rows than are summed in one go, and sums that stay exact for all that.
+    // More rows than are summed at once, with sums that are still exact.
     for depth in [9, 66] {
         for columns in [16, 19] {
             check(&Matrix::whole(2050, depth), &Matrix::whole(2050, columns), Matrix::whole(depth, columns));

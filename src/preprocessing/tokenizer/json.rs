@@ -1,8 +1,7 @@
-//! A tokenizer as a file: the JSON of Keras' `Tokenizer.to_json`.
+//! File of a tokenizer: the JSON of Keras' `Tokenizer.to_json`.
 //!
-//! Contract: what Keras' `tokenizer_from_json` reads, and what its `to_json` writes is read here. Five of its entries are
-//! JSON in a string again. Three of these follow from the others; a file in which they do not is refused, for one of the two
-//! must be wrong.
+//! Keras' `tokenizer_from_json` reads the file, and a file of Keras' `to_json` is read here. Five of its entries are
+//! strings that contain JSON again. Three of these follow from the others; if they do not agree, the file is an error.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -15,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::files::vocabulary::{Pairs, VocabularyError, VocabularyProblem, part};
 use crate::files::whole;
 
-/// The name of Keras' class.
+/// Name of Keras' class.
 const CLASS_NAME: &str = "Tokenizer";
 
 #[derive(Serialize, Deserialize)]
@@ -25,7 +24,7 @@ struct File {
     config: Config,
 }
 
-/// Keras' `get_config`.
+/// Configuration of Keras' `get_config`.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Config {
@@ -43,7 +42,7 @@ struct Config {
     word_index: String,
 }
 
-/// What follows from the words and their counts.
+/// Entries that follow from the words and their counts.
 struct Derived {
     word_index: HashMap<String, u32>,
     index_word: BTreeMap<u32, String>,
@@ -51,11 +50,12 @@ struct Derived {
 }
 
 impl Tokenizer {
-    /// Writes options and words to a file that Keras reads as well (`tokenizer_from_json`); it is there whole or not at all.
+    /// Writes options and words to a file that Keras also reads (`tokenizer_from_json`). The file is complete or
+    /// absent.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if it cannot be written.
+    /// [`Error::Io`] if the file cannot be written.
     ///
     /// ```
     /// use bptt::preprocessing::Tokenizer;
@@ -72,23 +72,23 @@ impl Tokenizer {
         whole::write(path.as_ref(), self.to_json()?.as_bytes())
     }
 
-    /// Reads what [`save`](Self::save) or Keras' `to_json` wrote.
+    /// Reads a file that [`save`](Self::save) or Keras' `to_json` wrote.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if there is no such file or it cannot be read, a [`VocabularyError`] if it is another file or one of
-    /// its parts contradicts another.
+    /// [`Error::Io`] if the file does not exist or cannot be read, a [`VocabularyError`] if it is not such a file or
+    /// one of its parts contradicts another.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let json = fs::read_to_string(path).map_err(Error::io("read", path))?;
         parse(&json).map_err(VocabularyError::of(Some(path)))
     }
 
-    /// The content of a file, as [`save`](Self::save) writes it.
+    /// Returns the content of a file, as [`save`](Self::save) writes it.
     ///
     /// # Errors
     ///
-    /// [`Error::Options`] if there is no JSON of it, which does not occur.
+    /// [`Error::Options`] if it cannot be written as JSON, which does not occur.
     pub fn to_json(&self) -> Result<String> {
         self.json().map_err(|source| Error::options(CLASS_NAME, source))
     }
@@ -97,7 +97,7 @@ impl Tokenizer {
     ///
     /// # Errors
     ///
-    /// a [`VocabularyError`] as there.
+    /// A [`VocabularyError`] as for [`load`](Self::load).
     pub fn from_json(json: &str) -> Result<Self> {
         parse(json).map_err(VocabularyError::of(None))
     }
@@ -162,7 +162,7 @@ fn parse(json: &str) -> std::result::Result<Tokenizer, VocabularyProblem> {
         tokenizer.words.push(Word { text, count, documents });
     }
     let index = part::<HashMap<String, u32>>("word_index", &config.word_index)?;
-    // Before it is fitted it has no index, not even for oov_token.
+    // Before the first text there is no index, not even for `oov_token`.
     if !index.is_empty() || !tokenizer.words.is_empty() {
         tokenizer.rank();
     }

@@ -11,7 +11,7 @@ use crate::numeric::{Number, Scalar};
 use crate::random::Key;
 use crate::recurrent::{Cell, Rnn, RnnCache};
 
-/// Where the mask leaves a step out, every state keeps its bits, and the input gets no gradient.
+/// Checks that a step that the mask leaves out keeps the bits of every state and gives its input no gradient.
 pub fn masked_steps_leave_the_state<C: Cell<f32> + Cell<f64>>(layer: &Rnn<C>) -> Verdict {
     fn check<F: Scalar, C: Cell<F>>(layer: &Rnn<C>, case: &mut String) -> Checked {
         let (steps, batch) = (8, 3);
@@ -40,7 +40,7 @@ pub fn masked_steps_leave_the_state<C: Cell<f32> + Cell<f64>>(layer: &Rnn<C>) ->
                     return Err(format!("step {t} of sample {b} is left out, but its input has a gradient"));
                 }
             }
-            // The states that are not put out: those that a run without the last steps ends with.
+            // States that are not output must be the final ones of a run without the last steps.
             let whole = forward(&layer, &weights, &problem, &mut RnnCache::default(), training());
             let part = forward(&layer, &weights, &problem.steps(0..6), &mut RnnCache::default(), training());
             let tolerance = if F::DTYPE == <f64 as Number>::DTYPE { 1e-12 } else { 1e-6 };
@@ -54,7 +54,7 @@ pub fn masked_steps_leave_the_state<C: Cell<f32> + Cell<f64>>(layer: &Rnn<C>) ->
     })
 }
 
-/// A mask by which all steps count changes no bit.
+/// Checks that a mask by which all steps count does not change any bit.
 pub fn a_mask_of_all_steps_is_no_mask<C: Cell<f32> + Cell<f64>>(layer: &Rnn<C>) -> Verdict {
     fn check<F: Scalar, C: Cell<F>>(layer: &Rnn<C>, case: &mut String) -> Checked {
         let weights = random_weights::<F, C>(layer.cell())?;
@@ -79,8 +79,8 @@ pub fn a_mask_of_all_steps_is_no_mask<C: Cell<f32> + Cell<f64>>(layer: &Rnn<C>) 
     })
 }
 
-/// A sequence that is padded before and after with steps that do not count gives the outputs, states and gradients of the
-/// sequence alone, in both orders of time.
+/// Checks that a sequence padded before and after with steps that do not count gives the outputs, states and gradients
+/// of the sequence alone, in both orders of time.
 pub fn padding_changes_nothing<C: Cell<f32> + Cell<f64>>(layer: &Rnn<C>) -> Verdict {
     const BEFORE: usize = 2;
     const STEPS: usize = 5;
@@ -88,7 +88,7 @@ pub fn padding_changes_nothing<C: Cell<f32> + Cell<f64>>(layer: &Rnn<C>) -> Verd
     hold("padding_changes_nothing", |case| {
         let (steps, batch) = (BEFORE + STEPS + AFTER, 3);
         let weights = random_weights::<f64, C>(layer.cell())?;
-        // Masks that all steps share do not move with the padding.
+        // Only dropout masks that all steps share do not depend on the padding.
         for rates in Options::all_rates().into_iter().filter(|options| !options.per_step) {
             for (sequences, backwards, zero) in
                 [(false, false, false), (true, false, false), (true, true, false), (true, false, true)]
@@ -98,7 +98,7 @@ pub fn padding_changes_nothing<C: Cell<f32> + Cell<f64>>(layer: &Rnn<C>) -> Verd
                 let layer = options.layer(layer.cell());
                 let alone = Problem::<f64>::new(layer.states::<f64>(), STEPS, batch);
                 let real = BEFORE..BEFORE + STEPS;
-                // Outputs come in the order in which the layer goes.
+                // Outputs are in the order in which the layer processes the steps.
                 let put_out = if backwards { AFTER..AFTER + STEPS } else { real.clone() };
                 let mut padded = Problem::<f64>::new(layer.states::<f64>(), steps, batch);
                 padded.x = random((steps, batch, FEATURES), Key::new(12));
@@ -130,7 +130,8 @@ pub fn padding_changes_nothing<C: Cell<f32> + Cell<f64>>(layer: &Rnn<C>) -> Verd
     })
 }
 
-/// With `go_backwards` the layer gives what it gives for the sequence with its steps, and their mask, in reverse order.
+/// Checks that with `go_backwards` the layer gives the results of the sequence with its steps and their mask in reverse
+/// order.
 pub fn backwards_is_the_reversed_sequence<C: Cell<f32> + Cell<f64>>(layer: &Rnn<C>) -> Verdict {
     hold("backwards_is_the_reversed_sequence", |case| {
         let weights = random_weights::<f64, C>(layer.cell())?;

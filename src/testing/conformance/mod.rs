@@ -1,6 +1,6 @@
-//! Laws that every recurrent layer keeps, whoever wrote its cell, to be checked on a cell of your own.
+//! Laws of every recurrent layer, as tests for a cell of your own.
 //!
-//! One line in a module of tests makes a test of each law:
+//! One line in a module of tests generates a test of each law:
 //!
 //! ```
 //! # use bptt::layer::Describe;
@@ -31,23 +31,24 @@
 //! bptt::conformance!(leaky, Rnn::from_cell(Gated::new(Leaky, 8)));
 //! ```
 //!
-//! They are the tests `leaky::gradients_are_right` and so on. Without a test harness, [`violations`] checks all of them,
-//! and each is a function of this module, which answers with a [`Violation`] that names the law, the sizes and the numbers.
-//! What panics inside the cell (a product of matrices that do not fit, a state of a wrong size) is such an answer too.
+//! The tests are `leaky::gradients_are_right` and so on. Without a test harness, [`violations`] checks all laws. Each
+//! law is a function of this module, which returns a [`Violation`] with the law, the sizes and the numbers if the layer
+//! breaks it. A panic inside the cell (a product of matrices that do not fit, a state of a wrong size) is returned as a
+//! violation too.
 //!
-//! # What is checked with what
+//! # Test conditions
 //!
-//! Inputs have 4 features; weights are random numbers within ±0.7, biases too, smaller for wide layers. Options of the
-//! layer itself (dropout, order, `return_sequences`) are set by the laws, so only its cell counts. It has to be a cell in
-//! both precisions: `f64` for gradients, `f32` for the bits of training. Inputs as rows of a table
-//! ([`Cell::takes_lookups`]) are not tried.
+//! Inputs have 4 features. Weights, including biases, are random numbers within ±0.7, smaller for wide layers. The laws
+//! set the options of the layer itself (dropout, order, `return_sequences`), so only its cell counts. The cell must
+//! support both precisions: `f64` for gradients, `f32` for the bits of training. Inputs as rows of a table
+//! ([`Cell::takes_lookups`]) are not tested.
 //!
-//! It all takes about a second a cell in tests that are compiled optimised: `[profile.test]` with `opt-level = 3` in
-//! `Cargo.toml`.
+//! Compile the tests with optimization to keep them fast: `[profile.test]` with `opt-level = 3` in `Cargo.toml`.
 //!
-//! A cell that draws masks of its own ([`Step::pass`](crate::recurrent::Step::pass), zoneout) differs in training from inference, and
-//! with the step that it stands at, as it should. Check it whole with its rate at 0, and with the rate by those laws that
-//! it then keeps: all but [`inference_is_training`], [`two_parts_are_one_sequence`] and [`padding_changes_nothing`].
+//! A cell that draws its own masks ([`Step::pass`](crate::recurrent::Step::pass), for example for zoneout) is meant to
+//! differ between training and inference, and from step to step. Check it with all laws at the rate 0, and at another
+//! rate with the laws that still apply: all except [`inference_is_training`], [`two_parts_are_one_sequence`] and
+//! [`padding_changes_nothing`].
 
 mod masks;
 mod models;
@@ -75,14 +76,14 @@ pub use runs::{
     two_parts_are_one_sequence, without_samples_nothing_comes, without_steps_the_state_stays,
 };
 
-/// A law that a layer breaks.
+/// Law that a layer breaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// The law: the name of its function.
+    /// Law, by the name of its function.
     pub law: &'static str,
-    /// The sizes and options with which it is broken.
+    /// Sizes and options with which it is broken.
     pub case: String,
-    /// What differs, or what the cell panicked with.
+    /// Description of the difference, or the message of the cell's panic.
     pub problem: String,
 }
 
@@ -95,13 +96,13 @@ impl fmt::Display for Violation {
 
 impl std::error::Error for Violation {}
 
-/// What a law answers.
+/// Result of a law.
 pub type Verdict = std::result::Result<(), Violation>;
 
-/// The same inside a law: what is wrong, if anything.
+/// Result inside a law: the problem, if there is one.
 type Checked = std::result::Result<(), String>;
 
-/// Runs a law's check, which writes into its argument what it is trying; a panic in it is a violation as well.
+/// Runs a law's check, which writes the current case into its argument. A panic in it is also a violation.
 fn hold(law: &'static str, check: impl FnOnce(&mut String) -> Checked) -> Verdict {
     let mut case = String::new();
     let checked = catch_unwind(AssertUnwindSafe(|| check(&mut case)))
@@ -109,13 +110,13 @@ fn hold(law: &'static str, check: impl FnOnce(&mut String) -> Checked) -> Verdic
     checked.map_err(|problem| Violation { law, case, problem })
 }
 
-/// What a panic said.
+/// Returns the message of a panic.
 fn message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it did not say why")
 }
 
-/// Hands the names of all laws to a macro: the one list of them.
+/// Passes the names of all laws to a macro. This is the only list of them.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! conformance_laws {
@@ -144,10 +145,10 @@ macro_rules! conformance_laws {
     };
 }
 
-/// Makes a module with a test of each law of [`conformance`](crate::testing::conformance) for a recurrent layer.
+/// Generates a module with a test of each law of [`conformance`](crate::testing::conformance) for a recurrent layer.
 ///
-/// `conformance!(name, layer)` takes the module's name and an expression that makes the [`Rnn`](crate::recurrent::Rnn); what it names
-/// has to be in scope where the macro stands.
+/// `conformance!(name, layer)` takes the module's name and an expression for the [`Rnn`](crate::recurrent::Rnn). Names
+/// in the expression must be in scope at the macro call.
 #[macro_export]
 macro_rules! conformance {
     (@tests $name:ident, ($layer:expr) $($law:ident)+) => {
@@ -168,7 +169,7 @@ macro_rules! conformance {
     };
 }
 
-/// Checks every law, and returns those that the layer breaks.
+/// Checks all laws, and returns a violation for each that the layer breaks.
 pub fn violations<C: Cell<f32> + Cell<f64>>(layer: &Rnn<C>) -> Vec<Violation> {
     macro_rules! all {
         ($($law:ident)+) => { [$($law(layer)),+] };

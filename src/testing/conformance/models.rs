@@ -1,4 +1,4 @@
-//! Laws of a layer in a model: it is saved and read, and trained on threads.
+//! Laws of a layer in a model: saving and loading, and training on several threads.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,7 +17,7 @@ use crate::recurrent::{Cell, Rnn};
 use crate::tensor::Form;
 use crate::training::Fit;
 
-/// A file of this process alone, which is removed in the end.
+/// Temporary file of this process, which is removed on drop.
 struct Scratch(PathBuf);
 
 impl Scratch {
@@ -30,13 +30,13 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // It is not there if it could not be written, which is what the law then answers.
+        // The file does not exist if it could not be written; the law then returns that error.
         let _ = std::fs::remove_file(&self.0);
     }
 }
 
-/// A model with the layer is saved and read back through a [`Registry`]: its options and the bits of its outputs are the
-/// same, so nothing that counts is left out of what the cell serialises.
+/// Checks that a model with the layer, saved and loaded through a [`Registry`], has the same options and the same bits
+/// of outputs, so that the serialized cell is complete.
 pub fn a_saved_model_gives_the_same_outputs<C: Cell<f32> + Cell<f64>>(layer: &Rnn<C>) -> Verdict {
     hold("a_saved_model_gives_the_same_outputs", |case| {
         *case = format!("kind {:?}, T=5 B=3 D={FEATURES} in F32", C::kind());
@@ -55,7 +55,7 @@ pub fn a_saved_model_gives_the_same_outputs<C: Cell<f32> + Cell<f64>>(layer: &Rn
         }
         let written = serde_json::to_string(layer).map_err(|error| error.to_string())?;
         let options = serde_json::from_str(&written).map_err(|error| error.to_string())?;
-        // What is made of others is known to a registry only.
+        // Only a registry knows the parts of a cell made of others.
         let again = registry.layer_of(C::kind(), options).map_err(text)?;
         if format!("{layer:?}") != format!("{again:?}") {
             return Err(format!("{layer:?} is read back as {again:?}"));
@@ -64,9 +64,10 @@ pub fn a_saved_model_gives_the_same_outputs<C: Cell<f32> + Cell<f64>>(layer: &Rn
     })
 }
 
-/// Training on 1, 2 and 4 threads gives the same bits: of every weight, with dropout, over batches of several shards.
+/// Checks that training on 1, 2 and 4 threads gives the same bits of every weight, with dropout and batches of several
+/// shards.
 pub fn threads_change_no_bit<C: Cell<f32> + Cell<f64>>(layer: &Rnn<C>) -> Verdict {
-    /// Batches of four shards, the last one of them small, and of two.
+    /// One batch of four shards, the last of them small, and one of two.
     const SAMPLES: usize = 164;
     const BATCH: usize = 100;
     hold("threads_change_no_bit", |case| {
@@ -77,7 +78,7 @@ pub fn threads_change_no_bit<C: Cell<f32> + Cell<f64>>(layer: &Rnn<C>) -> Verdic
             let layers = Sequential::new().add(layer.clone()).add(Dense::new(1));
             layers.build(Form::sequence(steps, FEATURES), 1).map_err(text)
         };
-        // Steps enough for the smaller batch to be worth sharing.
+        // Enough steps that even the smaller batch is shared between threads.
         let steps = (600_000 / (3 * build(1)?.parameters() * (SAMPLES - BATCH))).max(3);
         *case = options.case::<f32>(steps, SAMPLES);
         let x: Array3<f32> = random((SAMPLES, steps, FEATURES), Key::new(14));

@@ -17,14 +17,15 @@ use crate::tensor::State;
 use crate::testing::gradcheck;
 use crate::weights::{Params, Path, zeros_like};
 
-/// The names and shapes of weights, or of their gradients.
+/// Returns the names and shapes of weights, or of their gradients.
 fn shapes<W: Params<f64>>(weights: &W) -> Vec<(String, Vec<usize>)> {
     let mut shapes = Vec::new();
     weights.visit(Path::root(""), &mut |path, tensor| shapes.push((path.to_string(), tensor.shape().to_vec())));
     shapes
 }
 
-/// One step and back, with gradients of states, input and products that start from this number; and those of the weights.
+/// Runs one step and its backward step. Returns the gradients of states, input and products, which start from `start`,
+/// and those of the weights.
 fn step_back<C: Cell<f64>>(
     cell: &C,
     weights: &C::Weights,
@@ -62,8 +63,8 @@ fn step_back<C: Cell<f64>>(
     (outcome, gradients)
 }
 
-/// A step writes every number of every state that [`Cell::states`] names, a step back leaves the gradients in the shapes
-/// of their weights, and weights are in standard layout.
+/// Checks that a step writes every number of every state of [`Cell::states`], that a backward step keeps the shapes of
+/// the weights' gradients, and that weights are in standard layout.
 pub fn steps_keep_sizes<C: Cell<f32> + Cell<f64>>(layer: &Rnn<C>) -> Verdict {
     hold("steps_keep_sizes", |case| {
         let cell = layer.cell();
@@ -110,8 +111,8 @@ pub fn steps_keep_sizes<C: Cell<f32> + Cell<f64>>(layer: &Rnn<C>) -> Verdict {
     })
 }
 
-/// A cache that was used for other sizes, with and without dropout, in training and inference, gives the bits that a
-/// fresh one gives.
+/// Checks that a cache that was used for other sizes, with and without dropout, in training and inference, gives the
+/// same bits as a new one.
 pub fn a_used_cache_is_as_a_fresh_one<C: Cell<f32> + Cell<f64>>(layer: &Rnn<C>) -> Verdict {
     fn check<F: Scalar, C: Cell<F>>(layer: &Rnn<C>, case: &mut String) -> Checked {
         let weights = random_weights::<F, C>(layer.cell())?;
@@ -141,14 +142,14 @@ pub fn a_used_cache_is_as_a_fresh_one<C: Cell<f32> + Cell<f64>>(layer: &Rnn<C>) 
     })
 }
 
-/// Gradients are added to what is there: those of weights, as the sum over steps and shards needs it, and those of states,
-/// inputs and products, as a cell around another one needs it.
+/// Checks that gradients are added to the present values: those of weights, for the sum over steps and shards, and
+/// those of states, inputs and products, for a cell around another one.
 pub fn gradients_are_added<C: Cell<f32> + Cell<f64>>(layer: &Rnn<C>) -> Verdict {
     hold("gradients_are_added", |case| {
         let weights = random_weights::<f64, C>(layer.cell())?;
         *case = format!("one step back of B=3 D={FEATURES}");
         let problem = Problem::<f64>::new(layer.states::<f64>(), 1, 3);
-        // The second finds what the first has left in the cache.
+        // The second run uses the cache of the first.
         let mut cache = <C as Cell<f64>>::Cache::default();
         let (from_zero, _) = step_back(layer.cell(), &weights, &problem, 0.0, &mut cache);
         let (from_half, _) = step_back(layer.cell(), &weights, &problem, 0.5, &mut cache);
@@ -178,7 +179,7 @@ pub fn gradients_are_added<C: Cell<f32> + Cell<f64>>(layer: &Rnn<C>) -> Verdict 
     })
 }
 
-/// Every number of the weights gets a gradient other than zero, with random inputs over 7 steps of 3 samples.
+/// Checks that every weight gets a gradient other than zero, with random inputs over 7 steps of 3 samples.
 pub fn every_parameter_gets_a_gradient<C: Cell<f32> + Cell<f64>>(layer: &Rnn<C>) -> Verdict {
     hold("every_parameter_gets_a_gradient", |case| {
         let options = Options { sequences: true, ..Options::default() };
@@ -196,11 +197,11 @@ pub fn every_parameter_gets_a_gradient<C: Cell<f32> + Cell<f64>>(layer: &Rnn<C>)
     })
 }
 
-/// Gradients of weights, inputs and initial states agree with central differences in `f64` ([`gradcheck::recurrent`]): with
-/// every kind of dropout, with masks of gaps and of whole samples, in both orders of time, with outputs set to zero by the
-/// mask, of the last output and of all.
+/// Checks that gradients of weights, inputs and initial states agree with central differences in `f64`
+/// ([`gradcheck::recurrent`]): with every kind of dropout, with masks of gaps and of whole samples, in both orders of
+/// time, with outputs set to zero by the mask, and for the last output and all outputs.
 pub fn gradients_are_right<C: Cell<f32> + Cell<f64>>(layer: &Rnn<C>) -> Verdict {
-    /// Whether there is a mask, whether the last step comes first, and whether what does not count puts out zero.
+    /// Whether there is a mask, whether the layer goes backwards, and whether masked steps output zero.
     const ORDERS: [(bool, bool, bool); 5] =
         [(false, false, false), (true, true, true), (false, true, false), (true, false, false), (true, false, true)];
     hold("gradients_are_right", |case| {

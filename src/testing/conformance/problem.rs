@@ -1,4 +1,4 @@
-//! What the laws run: passes with random inputs, states and gradients, and what comes of them, to be compared.
+//! Passes that the laws run, with random inputs, states and gradients, and comparison of their results.
 
 use std::ops::Range;
 
@@ -17,15 +17,15 @@ use crate::tensor::{State, ViewsMut, Widths};
 use crate::weights::initializers::Init;
 use crate::weights::{Params, Path};
 
-/// The features of each input.
+/// Number of features of each input.
 pub(super) const FEATURES: usize = 4;
 
-/// The pass of training that all laws use.
+/// Returns the pass of training that all laws use.
 pub(super) fn training() -> Pass<'static> {
     Pass::training(Key::new(5))
 }
 
-/// A cell with nothing but its steps: `run`, `run_back` and `advance` are the defaults.
+/// Cell with the default `run`, `run_back` and `advance`, which use only its steps.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(bound = "C: Describe")]
 pub(super) struct Stepwise<C>(pub(super) C);
@@ -68,7 +68,7 @@ impl<F: Scalar, C: Cell<F>> Cell<F> for Stepwise<C> {
     }
 }
 
-/// How a layer is set up over its cell.
+/// Options of a layer besides its cell.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Options {
     pub(super) dropout: f64,
@@ -80,7 +80,7 @@ pub(super) struct Options {
 }
 
 impl Options {
-    /// Without dropout, and with each kind of it.
+    /// Returns options without dropout, and with each kind of dropout.
     pub(super) fn all_rates() -> [Options; 5] {
         [(0.0, 0.0, false), (0.3, 0.0, false), (0.3, 0.0, true), (0.0, 0.3, false), (0.3, 0.3, true)].map(
             |(dropout, recurrent_dropout, per_step)| Options {
@@ -92,12 +92,12 @@ impl Options {
         )
     }
 
-    /// The same for the last output and for those of all steps.
+    /// Returns these options with the last output only, and with the outputs of all steps.
     pub(super) fn both_outputs(self) -> [Options; 2] {
         [false, true].map(|sequences| Options { sequences, ..self })
     }
 
-    /// The layer of a cell with these options.
+    /// Returns the layer of a cell with these options.
     pub(super) fn layer<C: Describe>(self, cell: &C) -> Rnn<C> {
         Rnn::from_cell(cell.clone())
             .dropout(self.dropout)
@@ -108,7 +108,7 @@ impl Options {
             .zero_output_for_mask(self.zero)
     }
 
-    /// What a law tries, in words.
+    /// Returns a description of the case for messages.
     pub(super) fn case<F: Scalar>(self, steps: usize, batch: usize) -> String {
         let Options { dropout, recurrent_dropout, per_step, sequences, backwards, zero } = self;
         let mut case = format!("T={steps} B={batch} D={FEATURES} in {:?}", F::DTYPE);
@@ -126,7 +126,7 @@ impl Options {
 
 pub(super) fn random<F: Scalar, D: Dimension>(shape: impl IntoDimension<Dim = D>, key: Key) -> Array<F, D> {
     let mut generator = key.generator();
-    // Numbers that both precisions hold, so that runs in both start from the same.
+    // Numbers that are exact in both precisions, so that runs in both start from the same ones.
     Array::from_shape_simple_fn(shape.into_dimension(), || F::of(f64::from(generator.random_range(-0.7_f32..0.7))))
 }
 
@@ -136,8 +136,8 @@ pub(super) fn random_weights<F: Scalar, C: Cell<F>>(cell: &C) -> std::result::Re
     let mut number = 0;
     weights.visit_mut(Path::root(""), &mut |_, mut tensor| {
         number += 1;
-        // Smaller for wide layers, as initialisers make them: else rounding grows by itself over the steps. Powers of two
-        // keep the numbers those that both precisions hold.
+        // Smaller for wide layers, as from initializers, because rounding would otherwise grow over the steps. With
+        // powers of two, the numbers stay exact in both precisions.
         let rows = tensor.shape().first().copied().unwrap_or(1);
         let halvings = (rows / 8).checked_ilog2().map_or(0, |power| power.div_ceil(2));
         let scale = F::of(0.5_f64.powi(halvings as i32));
@@ -147,13 +147,13 @@ pub(super) fn random_weights<F: Scalar, C: Cell<F>>(cell: &C) -> std::result::Re
     Ok(weights)
 }
 
-/// What a pass gets from outside, time first.
+/// Inputs, states and gradients that a pass receives, time first.
 #[derive(Clone)]
 pub(super) struct Problem<F> {
     pub(super) x: Array3<F>,
     pub(super) mask: Option<Array2<bool>>,
     pub(super) initial: State<F>,
-    /// Of all outputs; of the last one for a layer that puts out no other.
+    /// Gradient of all outputs. A layer that returns only the last output uses the last of them.
     pub(super) dy: Array3<F>,
     pub(super) dlast: State<F>,
 }
@@ -169,7 +169,7 @@ impl<F: Scalar> Problem<F> {
             x: random((steps, batch, FEATURES), key.fold(0)),
             mask: None,
             initial: state(key.fold(1)),
-            // One more than no steps: the gradient of the last output is one of these.
+            // At least one, because the gradient of the last output is one of these.
             dy: random((steps.max(1), batch, widths.as_slice()[0]), key.fold(2)),
             dlast: state(key.fold(3)),
         }
@@ -196,7 +196,8 @@ impl<F: Scalar> Problem<F> {
     }
 }
 
-/// A mask with steps left out before, after and in between, and, from the third sample on, one without any.
+/// Returns a mask with steps left out in between for the first sample, before and after for the second, and all of them
+/// for the third, and so on.
 pub(super) fn gaps(steps: usize, batch: usize) -> Array2<bool> {
     Array2::from_shape_fn((steps, batch), |(t, b)| match b % 3 {
         0 => t % 3 != 1,
@@ -205,7 +206,7 @@ pub(super) fn gaps(steps: usize, batch: usize) -> Array2<bool> {
     })
 }
 
-/// What a pass gives: outputs, states and gradients, named.
+/// Result of a pass: named outputs, states and gradients.
 pub(super) type Outcome<F> = Vec<(String, ArrayD<F>)>;
 
 pub(super) fn add_state<F: Scalar>(outcome: &mut Outcome<F>, name: &str, state: State<F>) {
@@ -223,7 +224,7 @@ fn numbers<F: Scalar>(tensor: Tensor<F>) -> ArrayD<F> {
     }
 }
 
-/// `y` and `last/…`.
+/// Runs a forward pass, with the results `y` and `last/…`.
 pub(super) fn forward<F: Scalar, C: Cell<F>>(
     layer: &Rnn<C>,
     weights: &C::Weights,
@@ -240,7 +241,7 @@ pub(super) fn forward<F: Scalar, C: Cell<F>>(
     outcome
 }
 
-/// Forward and back: also `dx`, `dinitial/…` and, added to `gradients`, `dw/…`.
+/// Runs a forward and a backward pass, with the further results `dx`, `dinitial/…` and, added to `gradients`, `dw/…`.
 pub(super) fn train_into<F: Scalar, C: Cell<F>>(
     layer: &Rnn<C>,
     weights: &C::Weights,
@@ -269,7 +270,7 @@ pub(super) fn train_into<F: Scalar, C: Cell<F>>(
     outcome
 }
 
-/// The same with gradients that start from zero.
+/// Runs [`train_into`] with gradients that start from zero.
 pub(super) fn train<F: Scalar, C: Cell<F>>(
     layer: &Rnn<C>,
     weights: &C::Weights,
@@ -280,8 +281,8 @@ pub(super) fn train<F: Scalar, C: Cell<F>>(
     train_into(layer, weights, problem, cache, pass, crate::weights::zeros_like(weights))
 }
 
-/// Holds two outcomes together, each with the word for how it came about. Differences count relative to what is larger
-/// than 1. The two may differ in precision.
+/// Compares two outcomes, each with words for how it was obtained. Differences are relative to values above 1 and
+/// absolute otherwise. The two may differ in precision.
 pub(super) fn equal<F: Scalar, G: Scalar>(
     (way, left): (&str, &Outcome<F>),
     (other_way, right): (&str, &Outcome<G>),
@@ -298,7 +299,7 @@ pub(super) fn equal<F: Scalar, G: Scalar>(
         for ((index, a), b) in a.indexed_iter().zip(b) {
             let (a, b) = (a.widen(), b.widen());
             let error = if a == b { 0.0 } else { (a - b).abs() / b.abs().max(1.0) };
-            // A NaN must not slip through.
+            // NaN must not go unnoticed.
             if error.is_nan() || error > worst.0 {
                 worst = (error, Some((name, index.slice().to_vec(), a, b)));
             }

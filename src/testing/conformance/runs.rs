@@ -1,4 +1,4 @@
-//! Laws of sequences: however they are run, cut or joined, the numbers are the same.
+//! Laws of sequences: results do not depend on how sequences are run, split or joined.
 
 use std::ops::Range;
 
@@ -13,9 +13,9 @@ use crate::numeric::Scalar;
 use crate::recurrent::{Cell, Rnn, RnnCache};
 use crate::tensor::State;
 
-/// [`Cell::run`] and [`Cell::run_back`] give what the loop over [`Cell::step`] and [`Cell::step_back`] gives: to 10⁻¹² in
-/// `f64`, and in `f32` to 10⁻⁵ of the loop in `f64`, whose own rounding does not count. Trivial where they are the
-/// defaults, but for the precision.
+/// Checks that [`Cell::run`] and [`Cell::run_back`] agree with the loop over [`Cell::step`] and [`Cell::step_back`] in
+/// `f64`, whose own rounding is negligible: to 10⁻¹² in `f64` and to 10⁻⁵ in `f32`. For the default implementations it
+/// checks only the precision.
 pub fn run_is_the_loop_over_steps<C: Cell<f32> + Cell<f64>>(layer: &Rnn<C>) -> Verdict {
     fn check<F: Scalar, C: Cell<F> + Cell<f64>>(layer: &Rnn<C>, tolerance: f64, case: &mut String) -> Checked {
         let weights = random_weights::<F, C>(layer.cell())?;
@@ -41,8 +41,8 @@ pub fn run_is_the_loop_over_steps<C: Cell<f32> + Cell<f64>>(layer: &Rnn<C>) -> V
     })
 }
 
-/// A run that keeps nothing gives what one of training gives without dropout, and takes no notice of the layer's rates:
-/// to 10⁻¹² in `f64`, 10⁻⁵ in `f32`.
+/// Checks that inference gives the results of training without dropout and ignores the layer's dropout rates: to 10⁻¹²
+/// in `f64`, 10⁻⁵ in `f32`.
 pub fn inference_is_training<C: Cell<f32> + Cell<f64>>(layer: &Rnn<C>) -> Verdict {
     fn check<F: Scalar, C: Cell<F>>(layer: &Rnn<C>, tolerance: f64, case: &mut String) -> Checked {
         let weights = random_weights::<F, C>(layer.cell())?;
@@ -65,8 +65,8 @@ pub fn inference_is_training<C: Cell<f32> + Cell<f64>>(layer: &Rnn<C>) -> Verdic
     })
 }
 
-/// Steps one at a time ([`Rnn::step`], [`Cell::advance`]) give what the whole sequence gives, for one sample and for more
-/// than are few: to 10⁻¹² in `f64`, 10⁻⁶ in `f32`.
+/// Checks that single steps ([`Rnn::step`], [`Cell::advance`]) give the results of the whole sequence, for 1, 2 and 9
+/// samples: to 10⁻¹² in `f64`, 10⁻⁶ in `f32`.
 pub fn streaming_is_the_whole_run<C: Cell<f32> + Cell<f64>>(layer: &Rnn<C>) -> Verdict {
     fn check<F: Scalar, C: Cell<F>>(layer: &Rnn<C>, tolerance: f64, case: &mut String) -> Checked {
         let weights = random_weights::<F, C>(layer.cell())?;
@@ -77,7 +77,7 @@ pub fn streaming_is_the_whole_run<C: Cell<f32> + Cell<f64>>(layer: &Rnn<C>) -> V
             let whole = forward(&layer, &weights, &problem, &mut RnnCache::default(), Pass::inference());
             let (mut state, mut cache) = (problem.initial.clone(), RnnCache::default());
             for (t, x) in problem.x.axis_iter(Axis(0)).enumerate() {
-                // Also from a view whose rows do not lie one after the other.
+                // Every second view is not in standard layout.
                 let columns = x.t().as_standard_layout().into_owned();
                 layer.step(&weights, if t % 2 == 0 { x } else { columns.t() }, &mut state, &mut cache);
             }
@@ -93,8 +93,8 @@ pub fn streaming_is_the_whole_run<C: Cell<f32> + Cell<f64>>(layer: &Rnn<C>) -> V
     })
 }
 
-/// A batch gives the outputs of its samples, and the sum of their gradients, however it is cut into shards; so samples
-/// know nothing of each other, and dropout goes by the sample.
+/// Checks that a batch gives the outputs of its shards and the sum of their gradients. So samples do not affect each
+/// other, and dropout depends on the sample.
 pub fn a_batch_is_the_sum_of_its_shards<C: Cell<f32> + Cell<f64>>(layer: &Rnn<C>) -> Verdict {
     hold("a_batch_is_the_sum_of_its_shards", |case| {
         let weights = random_weights::<f64, C>(layer.cell())?;
@@ -119,12 +119,12 @@ pub fn a_batch_is_the_sum_of_its_shards<C: Cell<f32> + Cell<f64>>(layer: &Rnn<C>
     })
 }
 
-/// Two parts of a sequence, the second from the state that the first ends with, give what the whole gives, and so do
-/// their gradients, with that of the state handed back.
+/// Checks that two parts of a sequence, the second from the final state of the first, give the results of the whole,
+/// and the same gradients, with that of the state passed back from the second to the first.
 pub fn two_parts_are_one_sequence<C: Cell<f32> + Cell<f64>>(layer: &Rnn<C>) -> Verdict {
     hold("two_parts_are_one_sequence", |case| {
         let weights = random_weights::<f64, C>(layer.cell())?;
-        // Masks that all steps share are the same in both parts.
+        // Only dropout masks that all steps share are the same in both parts.
         for options in Options::all_rates().into_iter().filter(|options| !options.per_step) {
             let options = Options { sequences: true, ..options };
             *case = options.case::<f64>(9, 2);
@@ -175,7 +175,8 @@ fn expect_same(outcome: &Outcome<f64>, name: &str, expected: ArrayD<f64>, why: &
     if *get(outcome, name) == expected { Ok(()) } else { Err(format!("{name} is not {why}")) }
 }
 
-/// A sequence without steps leaves the state as it is, forward and back, after whatever the cache was used for.
+/// Checks that a sequence without steps leaves the state and its gradient unchanged, whatever the cache was used for
+/// before.
 pub fn without_steps_the_state_stays<C: Cell<f32> + Cell<f64>>(layer: &Rnn<C>) -> Verdict {
     hold("without_steps_the_state_stays", |case| {
         let weights = random_weights::<f64, C>(layer.cell())?;
@@ -184,7 +185,7 @@ pub fn without_steps_the_state_stays<C: Cell<f32> + Cell<f64>>(layer: &Rnn<C>) -
             *case = options.case::<f64>(0, 3);
             let layer = options.layer(layer.cell());
             let problem = Problem::<f64>::new(widths, 0, 3);
-            // After a pass with steps, whose traces must not come back.
+            // A pass with steps first, whose values in the cache must have no effect.
             let mut cache = RnnCache::default();
             train(&layer, &weights, &Problem::new(widths, 4, 3), &mut cache, training());
             let outcome = train(&layer, &weights, &problem, &mut cache, training());
@@ -212,7 +213,7 @@ pub fn without_steps_the_state_stays<C: Cell<f32> + Cell<f64>>(layer: &Rnn<C>) -
     })
 }
 
-/// A batch without samples gives outputs without rows, and no gradient.
+/// Checks that a batch without samples gives outputs without rows, and zero gradients of weights.
 pub fn without_samples_nothing_comes<C: Cell<f32> + Cell<f64>>(layer: &Rnn<C>) -> Verdict {
     hold("without_samples_nothing_comes", |case| {
         let weights = random_weights::<f64, C>(layer.cell())?;

@@ -1,21 +1,20 @@
-//! Holds written-out gradients against central differences, in `f64`.
+//! Gradient check: comparison of gradients with central differences, in `f64`.
 //!
-//! For a scalar L = Σ R ∘ y with random R, every component g of a gradient is compared with
-//! n = (L(p + h) − L(p − h)) / 2h at h = 10⁻⁵. The error is |g − n| / max(1, |g|, |n|); a right gradient stays below
-//! 10⁻⁶ (rounding gives about 10⁻¹⁰), a wrong one is off by far more. Keep away from kinks: a rectified sum near zero has
-//! no derivative.
+//! For a scalar L = Σ R ∘ y with random R, every component g of a gradient is compared with n = (L(p + h) − L(p − h)) /
+//! 2h at h = 10⁻⁵. The error is |g − n| / max(1, |g|, |n|). It stays below 10⁻⁶ for a correct gradient (rounding gives
+//! about 10⁻¹⁰) and is much larger for a wrong one. Avoid kinks: the rectifier has no derivative at zero.
 //!
-//! | to check | call | gradients of |
+//! | checked | function | gradients of |
 //! | --- | --- | --- |
-//! | a rule | [`gates`] | the sums and the previous states |
-//! | one step of a cell | [`cell`] | weights, each gate's x and h, the previous states |
-//! | a recurrent layer | [`recurrent`]; [`recurrent_along`] for many of them | weights, input, initial states |
-//! | any layer | [`layer`] | weights, input, and the initial state if it carries one |
-//! | a [`Bidirectional`](crate::layers::Bidirectional) | [`layer_with_state`] | the same, with states of these widths |
-//! | a loss | [`loss`] | the predictions |
+//! | rule | [`gates`] | sums and previous states |
+//! | one step of a cell | [`cell`] | weights, each gate's x and h, previous states |
+//! | recurrent layer | [`recurrent`]; [`recurrent_along`] for many of them | weights, input, initial states |
+//! | any layer | [`layer`] | weights, input, and initial state if it carries one |
+//! | [`Bidirectional`](crate::layers::Bidirectional) | [`layer_with_state`] | weights, input, given initial states |
+//! | loss | [`loss`] | predictions |
 //!
-//! Start with the smallest part: its report names the term that is wrong, where that of a whole layer names what follows
-//! from it. Dropout masks are those of the pass and held fixed; the mask of steps that count is the pass's too
+//! Start with the smallest part: its report names the wrong term, while that of a whole layer names only its effects.
+//! Dropout masks are those of the pass and stay fixed; the mask of time steps is also that of the pass
 //! ([`Pass::masked`]).
 //!
 //! ```
@@ -48,54 +47,54 @@ use crate::weights::{PairVisitor, Params, Path, Visitor, VisitorMut, set_zero};
 
 pub use step::{cell, gates};
 
-/// The error below which a gradient counts as right.
+/// Error below which a gradient is accepted as correct.
 pub const TOLERANCE: f64 = 1e-6;
 
-/// How many steps sequences of any length get.
+/// Number of time steps for sequences of any length.
 const STEPS: usize = 3;
 
-/// The step h of the differences: their error of order h² and the rounding of order 10⁻¹⁶ / h are both near 10⁻¹⁰.
+/// Step h of the differences. Their error of order h² and the rounding of order 10⁻¹⁶ / h are both near 10⁻¹⁰.
 const STEP: f64 = 1e-5;
 
-/// What a check found.
+/// Report of a gradient check.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Report {
-    /// How many components were compared.
+    /// Number of components that were compared.
     pub compared: usize,
-    /// The component that is furthest off.
+    /// Component with the largest error.
     pub worst: Option<Component>,
-    /// Tensors whose gradient is zero throughout, which often means that it was forgotten.
+    /// Tensors whose gradient is zero in all components, often because it was forgotten.
     pub zero: Vec<String>,
 }
 
-/// One component of a gradient.
+/// Component of a gradient.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Component {
-    /// The tensor, such as `weights/recurrent_kernel`, `input` or `initial_state/1`.
+    /// Tensor, such as `weights/recurrent_kernel`, `input` or `initial_state/1`.
     pub tensor: String,
-    /// Its place in the tensor.
+    /// Index in the tensor.
     pub index: Vec<usize>,
-    /// What the backward pass says.
+    /// Value from the backward pass.
     pub gradient: f64,
-    /// What the differences say.
+    /// Value from the differences.
     pub difference: f64,
-    /// |gradient − difference| / max(1, |gradient|, |difference|).
+    /// Error, |gradient − difference| / max(1, |gradient|, |difference|).
     pub error: f64,
 }
 
 impl Report {
-    /// The largest error; infinite if it is not a number.
+    /// Returns the largest error; infinite if it is NaN.
     pub fn error(&self) -> f64 {
         self.worst.as_ref().map_or(0.0, |worst| if worst.error.is_nan() { f64::INFINITY } else { worst.error })
     }
 
-    /// Takes in a comparison, of a component that is named only if it is the worst.
+    /// Adds a comparison. `component` is called only if it is the worst one.
     fn add(&mut self, gradient: f64, difference: f64, component: impl FnOnce() -> (String, Vec<usize>)) {
         let error = (gradient - difference).abs() / gradient.abs().max(difference.abs()).max(1.0);
         self.compared += 1;
-        // A NaN must not slip through.
+        // NaN must not go unnoticed.
         if self.worst.is_none() || error > self.error() || error.is_nan() {
             let (tensor, index) = component();
             self.worst = Some(Component { tensor, index, gradient, difference, error });
@@ -117,9 +116,9 @@ impl fmt::Display for Report {
     }
 }
 
-/// Everything that what is checked depends on, weights and other tensors: its gradients are a value of the same type.
+/// All tensors on which the checked function depends, weights and others. Its gradients have the same type.
 ///
-/// Weights, and the layers and cells that they belong to, are without their types, so that all of this is compiled once.
+/// Weights, layers and cells are without their types, so that this module is compiled once.
 #[derive(Clone)]
 struct Point {
     weights: AnyWeights<f64>,
@@ -136,7 +135,7 @@ impl Point {
         self.others.extend(parts.map(|(number, part)| (format!("{name}/{number}"), part.into_dyn())));
     }
 
-    /// The state that was added under this name.
+    /// Returns the state that was added under this name.
     fn state(&self, name: &str) -> State<f64> {
         let parts =
             self.others.iter().filter(|(known, _)| known.strip_prefix(name).is_some_and(|rest| rest.starts_with('/')));
@@ -144,7 +143,7 @@ impl Point {
     }
 }
 
-/// A copy of a tensor that is a matrix.
+/// Returns a copy of a tensor as a matrix.
 fn matrix(tensor: &ArrayD<f64>) -> Array2<f64> {
     tensor.clone().into_dimensionality().expect("it was made from a matrix")
 }
@@ -168,24 +167,24 @@ impl Params<f64> for Point {
     }
 }
 
-/// Random numbers within ±1, the same for the same key.
+/// Returns random numbers within ±1, the same for the same key.
 fn random_like(shape: &[usize], key: Key) -> ArrayD<f64> {
     let mut generator = key.generator();
     ArrayD::from_shape_simple_fn(shape, || generator.random_range(-1.0..1.0))
 }
 
-/// Random states of these widths.
+/// Returns random states of these widths.
 fn random_state(batch: usize, widths: &[usize], key: Key) -> State<f64> {
     let parts = widths.iter().enumerate();
     State { parts: parts.map(|(part, &width)| matrix(&random_like(&[batch, width], key.fold(part as u64)))).collect() }
 }
 
-/// Makes weights random throughout, biases too.
+/// Sets all weights to random numbers, including biases.
 fn randomize(weights: &mut dyn Params<f64>, key: Key) {
     let mut number = 1;
     weights.visit_mut(Path::root(""), &mut |_, mut tensor| {
         let shape = tensor.shape().to_vec();
-        // Within ±½: large weights blow a linear recurrence up until the differences lose their digits.
+        // Within ±½, because large weights make a linear recurrence grow until the differences lose their digits.
         tensor.assign(&(random_like(&shape, key.fold(number)) * 0.5));
         number += 1;
     });
@@ -233,13 +232,13 @@ fn along(point: &mut Point, gradients: &Point, directions: usize, loss: &mut dyn
     report
 }
 
-/// The derivative at 0 of a function that is differentiable there: differences with smaller and smaller steps until two of
-/// them agree far below [`TOLERANCE`].
+/// Returns the derivative at 0 of a function that is differentiable there, from differences with smaller and smaller
+/// steps until two of them agree to far less than [`TOLERANCE`]. Returns NaN if they never do.
 fn settled(mut function: impl FnMut(f64) -> f64) -> f64 {
     let mut difference = |step: f64| (function(step) - function(-step)) / (2.0 * step);
     let mut step = STEP;
     let mut last = difference(step);
-    // Below this step rounding is all that is left.
+    // Below this step only rounding is left.
     while step > 1e-9 {
         step /= 4.0;
         let next = difference(step);
@@ -251,7 +250,7 @@ fn settled(mut function: impl FnMut(f64) -> f64) -> f64 {
     f64::NAN
 }
 
-/// Goes along a direction.
+/// Moves the point along a direction.
 fn shift(point: &mut Point, direction: &Point, by: f64) {
     point.visit_pair(direction, Path::root(""), &mut |_, mut tensor, d| tensor.scaled_add(by, &d));
 }
@@ -269,7 +268,8 @@ fn nudge(point: &mut Point, number: usize, place: usize, by: f64) {
     });
 }
 
-/// A random input of this form, and the point of it and of weights of the layer that are random.
+/// Returns a point of random weights and, unless the form is tokens, a random input, and a tensor for the input. Tokens
+/// are already in the tensor.
 fn random_point(layer: &dyn DynLayer<f64>, form: Form, batch: usize, key: Key) -> Result<(Point, Tensor<f64>)> {
     layer.output_form(form)?;
     let mut weights = layer.build(form, &mut Init::new(key.fold(0)))?;
@@ -300,7 +300,7 @@ fn random_point(layer: &dyn DynLayer<f64>, form: Form, batch: usize, key: Key) -
 const INPUT: &str = "input";
 const INITIAL_STATE: &str = "initial_state";
 
-/// Refuses what has no gradients: a pass that keeps nothing for the way back, inputs without features; and a mask for others.
+/// Returns an error for a pass of inference, inputs without features, or a mask of another shape.
 fn check_inputs(form: Form, batch: usize, pass: Pass<'_>) -> Result<()> {
     check_pass(pass)?;
     if let Form::Vector { features } | Form::Sequence { features, .. } = form {
@@ -317,7 +317,7 @@ fn check_inputs(form: Form, batch: usize, pass: Pass<'_>) -> Result<()> {
     }
 }
 
-/// Refuses a pass that keeps nothing for the way back.
+/// Returns an error for a pass of inference, which keeps nothing for a backward pass.
 fn check_pass(pass: Pass<'_>) -> Result<()> {
     if pass.training {
         return Ok(());
@@ -327,31 +327,31 @@ fn check_pass(pass: Pass<'_>) -> Result<()> {
     Err(Error::InvalidOption { option: "pass", value: "one of inference".into(), allowed })
 }
 
-/// Writes the numbers of an array, row after row, into a tensor.
+/// Writes the numbers of an array into a tensor, row by row.
 fn fill(tensor: &mut Tensor<f64>, values: Option<&ArrayD<f64>>) {
     if let Some(values) = values {
         tensor.rows_mut().iter_mut().zip(values).for_each(|(to, &value)| *to = value);
     }
 }
 
-/// Σ R ∘ y.
+/// Returns Σ R ∘ y.
 fn weighted<'a>(y: impl IntoIterator<Item = &'a f64>, by: impl IntoIterator<Item = &'a f64>) -> f64 {
     y.into_iter().zip(by).map(|(y, r)| y * r).sum()
 }
 
-/// Σ R ∘ s over all parts of a state.
+/// Returns Σ R ∘ s over all parts of a state.
 fn weighted_state(state: &State<f64>, by: &State<f64>) -> f64 {
     state.parts.iter().zip(&by.parts).map(|(s, r)| weighted(s, r)).sum()
 }
 
-/// A tensor like `y` of these numbers.
+/// Returns a tensor like `y` with these numbers.
 fn like(y: &Tensor<f64>, values: &ArrayD<f64>) -> Tensor<f64> {
     let mut like = y.clone();
     fill(&mut like, Some(values));
     like
 }
 
-/// The gradients of a point, from those of its weights and of the input.
+/// Returns the gradients of a point, from those of its weights and of the input.
 fn gradients_of(point: &Point, weights: AnyWeights<f64>, dx: &Tensor<f64>) -> Point {
     let mut gradients = Point { weights, others: Vec::new() };
     if let Some(input) = point.get(INPUT) {
@@ -362,13 +362,13 @@ fn gradients_of(point: &Point, weights: AnyWeights<f64>, dx: &Tensor<f64>) -> Po
     gradients
 }
 
-/// Checks a layer's gradients of weights and input, for a batch of random samples of this form, and that of the initial state
-/// if the layer [carries](Layer::carry) one, with a loss on output and final state. The masks of `pass` are held fixed.
+/// Checks a layer's gradients of weights, input and, if the layer [carries](Layer::carry) a state, initial state. It
+/// uses a batch of random samples of this form, and a loss on output and final state. The masks of `pass` stay fixed.
 ///
 /// # Errors
 ///
-/// [`Error::InvalidOption`] if the pass is none of training or its mask is for other samples, or for inputs without features;
-/// those of [`Layer::output_form`] and [`Layer::build`].
+/// [`Error::InvalidOption`] if the pass is one of inference, if its mask has another shape, or if the inputs have no
+/// features; those of [`Layer::output_form`] and [`Layer::build`].
 pub fn layer<L: Layer<f64>>(layer: &L, form: Form, batch: usize, pass: Pass<'_>) -> Result<Report> {
     let widths = match layer.carry() {
         Carry::State(widths) => widths.as_slice().to_vec(),
@@ -377,10 +377,12 @@ pub fn layer<L: Layer<f64>>(layer: &L, form: Form, batch: usize, pass: Pass<'_>)
     layer_with_state(layer, &widths, form, batch, pass)
 }
 
-/// Checks the same gradients from an initial state whose parts have these widths: for a layer that takes a state although it
-/// does not [carry](Layer::carry) one from one part of a sequence to the next, as it needs all of it.
+/// Checks the gradients of [`layer`] from an initial state whose parts have these widths. It is for layers that take a
+/// state although they do not [carry](Layer::carry) one from one part of a sequence to the next, because they need the
+/// whole sequence.
 ///
-/// A [`Bidirectional`](crate::layers::Bidirectional) has the parts of the layer that runs forwards, then those of the other:
+/// A [`Bidirectional`](crate::layers::Bidirectional) layer has the parts of its forward layer, then those of its
+/// backward layer:
 ///
 /// ```
 /// use bptt::layer::Pass;
@@ -413,7 +415,7 @@ pub fn layer_with_state<L: Layer<f64>>(
 }
 
 /// Checks a recurrent layer's gradients of weights, input and initial state, with a loss on output and final state. The
-/// masks of `pass` are held fixed.
+/// masks of `pass` stay fixed.
 ///
 /// # Errors
 ///
@@ -422,12 +424,14 @@ pub fn recurrent<C: Cell<f64>>(layer: &Rnn<C>, form: Form, batch: usize, pass: P
     layer_with_state(layer, layer.cell().states().as_slice(), form, batch, pass)
 }
 
-/// Checks the same gradients along random directions through all of them at once, instead of component by component: four
-/// runs of the layer a direction, however many components there are, for grids of thousands of options.
+/// Checks the gradients of [`recurrent`] along random directions through all components at once, instead of one by one.
+/// It needs only about four runs of the layer for each direction, for any number of components, so it suits grids of
+/// thousands of options.
 ///
-/// For a direction d with components within ±½, the slope Σ g ∘ d is compared with the difference of the loss along d, taken
-/// with smaller and smaller steps until two of them agree: a step that crosses a kink, or is too long for a loss that grows
-/// fast, does not. The worst component of the report is `direction` and its number; which tensor it is [`recurrent`] tells.
+/// For a direction d with components within ±½, the slope Σ g ∘ d is compared with the difference of the loss along d.
+/// The step of the difference is reduced until two differences agree, which they do not if a step crosses a kink or is
+/// too long for a loss that grows fast. The worst component of the report is `direction` and its number; use
+/// [`recurrent`] to find the tensor.
 ///
 /// ```
 /// use bptt::layer::Pass;
@@ -457,11 +461,11 @@ pub fn recurrent_along<C: Cell<f64>>(
     with_layer(&*layer.clone().erase(), widths.as_slice(), form, batch, pass, &mut check)
 }
 
-/// Holds gradients at a point against a loss around it.
+/// Function that compares gradients at a point with a loss around it.
 type Check<'a> = dyn FnMut(&mut Point, &Point, &mut dyn FnMut(&Point) -> f64) -> Report + 'a;
 
-/// Calls `check` with a random point of a layer, its gradients there and the loss that they belong to; with a state if there
-/// are widths of one.
+/// Calls `check` with a random point of a layer, the gradients there, and their loss; with a state if `widths` is not
+/// empty.
 fn with_layer(
     layer: &dyn DynLayer<f64>,
     widths: &[usize],
@@ -502,11 +506,12 @@ fn with_layer(
     }))
 }
 
-/// Checks the gradient of a loss at these predictions.
+/// Checks the gradient of a loss at these predictions and targets.
 ///
 /// # Errors
 ///
-/// [`Error::Targets`] if there is not a row of targets for each row of predictions, as wide as the loss takes it.
+/// [`Error::Targets`] if there is not a row of targets for each row of predictions, of the width
+/// [`Loss::target_width`].
 pub fn loss<L: Loss<f64> + ?Sized>(
     loss: &L,
     predictions: &Array2<f64>,

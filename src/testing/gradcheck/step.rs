@@ -1,4 +1,4 @@
-//! Checks of less than a layer: a rule, and one step of a cell.
+//! Checks of parts of a layer: a rule, and one step of a cell.
 
 use ndarray::{Array3, ArrayD};
 
@@ -13,8 +13,8 @@ use crate::tensor::State;
 use crate::weights::initializers::Init;
 use crate::weights::zeros_like;
 
-/// Checks the derivative of a rule alone, at random sums and states of 16 units. The report names a component
-/// `sums[unit, block]` or `previous[unit, state]`, which says what line of [`Gates::backward`] is wrong.
+/// Checks the derivative of a rule, at random sums and states of 16 units. The report names a component
+/// `sums[unit, block]` or `previous[unit, state]`, which shows the wrong line of [`Gates::backward`].
 ///
 /// ```
 /// use bptt::layer::Describe;
@@ -84,9 +84,9 @@ pub fn gates<G: Gates>(gates: &G) -> Report {
     })
 }
 
-/// Checks one step of a cell and its adjoint alone, for a batch of random samples with `inputs` features. The report keeps
-/// apart what a run adds up: `x[gate, sample, feature]` and `h[gate, sample, unit]`, the [`Step::x`] and [`Step::h`] of each
-/// gate, and `previous/0` and so on, the states as they are carried.
+/// Checks one step of a cell and its backward step, for a batch of random samples with `inputs` features. The report
+/// distinguishes gradients that a run adds up: `x[gate, sample, feature]` and `h[gate, sample, unit]`, the [`Step::x`]
+/// and [`Step::h`] of each gate, and `previous/0` and so on, the states as they are carried.
 ///
 /// ```
 /// use bptt::layer::Pass;
@@ -101,13 +101,13 @@ pub fn gates<G: Gates>(gates: &G) -> Report {
 ///
 /// # Errors
 ///
-/// Those of [`Cell::build`], and [`Error::InvalidOption`](crate::Error::InvalidOption) if the pass is none of training, if there
-/// are no samples, and if the cell has no states or more than [`MAX_STATES`](crate::tensor::MAX_STATES).
+/// Those of [`Cell::build`], and [`Error::InvalidOption`](crate::Error::InvalidOption) if the pass is one of inference,
+/// if there are no samples, or if the cell has no states or more than [`MAX_STATES`](crate::tensor::MAX_STATES).
 pub fn cell<C: Cell<f64>>(cell: &C, inputs: usize, batch: usize, pass: Pass<'_>) -> Result<Report> {
     step(&*cell.clone().erase(), inputs, batch, pass)
 }
 
-/// The same for a cell without its type.
+/// Checks one step of a cell without its type.
 fn step(cell: &dyn DynCell<f64>, inputs: usize, batch: usize, pass: Pass<'_>) -> Result<Report> {
     check_pass(pass)?;
     check_count("batch", batch)?;

@@ -1,8 +1,7 @@
-//! Tests of the pickle reader on pickles that NumPy wrote of made-up reviews, and on what is made of these by hand.
+//! Tests of the pickle reader on pickles that NumPy wrote for made-up reviews, and on changed copies of them.
 //!
-//! Contract: what NumPy writes is read with every protocol; each refusal is checked for what it names.
-//!
-//! Read next: `../../../../tests/memory/imdb_mutations.rs`, which does the same by chance ten thousand times.
+//! Pickles of every protocol are read, and each error is checked for what it names. `tests/memory/imdb_mutations.rs`
+//! does the same with ten thousand random changes.
 
 use super::{MAX_MEMO, MAX_STACK, read_reviews};
 use crate::datasets::imdb::npz::Member;
@@ -26,7 +25,7 @@ const PROTOCOL_4: &[u8] = b"\
     \x94h\x03\x8c\x05dtype\x94\x93\x94\x8c\x02O8\x94\x89\x88\x87\x94R\x94(K\x03\x8c\x01|\x94NNNJ\xff\xff\xff\
     \xffJ\xff\xff\xff\xffK?t\x94b\x89]\x94(]\x94(K\x01M,\x01Jp\x11\x01\x00e]\x94]\x94(K\x05K\x06eh\x15]\x94K\
     \x07aet\x94b.";
-/// The same by Python 2 and an early NumPy: byte strings, flags as integers, few entries in the memo.
+/// The same reviews, written by Python 2 and an early NumPy: byte strings, flags as integers, few entries in the memo.
 const PYTHON_2: &[u8] = b"\
     \x80\x02cnumpy.core.multiarray\n_reconstruct\nq\x01cnumpy\nndarray\nq\x02K\x00\x85U\x01b\x87Rq\x03(K\x01\
     \x8a\x01\x05\x85cnumpy\ndtype\nq\x04U\x02O8K\x00K\x01\x87Rq\x05(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\
@@ -37,7 +36,7 @@ fn read(bytes: &[u8]) -> Result<Vec<Vec<u32>>, NpzProblem> {
     read_reviews(&mut Member::new(bytes))
 }
 
-/// `bytes` with the one place that reads `old` replaced.
+/// Returns `bytes` with the only occurrence of `old` replaced.
 fn replaced(bytes: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
     let places: Vec<usize> = (0..bytes.len()).filter(|&place| bytes[place..].starts_with(old)).collect();
     assert_eq!(places.len(), 1, "{}", old.escape_ascii());

@@ -1,35 +1,32 @@
-//! The values of a pickled object array: lists (of word ids, and of all reviews), and what NumPy writes beside them.
+//! Values of a pickled object array: lists (of word ids, and of all reviews), and the other objects that NumPy writes.
 //!
-//! Contract: a list holds either ids or lists, as its first item decides. What does not fit is remembered with its
-//! position and only becomes an error when the list turns out to be a review, for only then is the review's number
-//! known. Lists name each other by number, so that a list that contains itself is a finite thing; a review that is
-//! used again is copied, and the copies count towards [`MAX_WORDS`].
+//! A list has either ids or lists, depending on its first item. The first item of the wrong kind is stored with its
+//! position and becomes an error only when the list is used as a review, because only then is the review's number
+//! known. Lists refer to each other by number, so a list that contains itself is finite. A review that is used again is
+//! copied, and the copies count towards [`MAX_WORDS`].
 //!
-//! [`Objects::reduce`] and [`Objects::build`] are the only places where a pickle's calls have an effect, and each knows
-//! exactly the calls NumPy writes: make an empty array, make the element type "object", turn a string into bytes, give
-//! the element type its byte order, give the array its elements. Whatever else is asked comes back as an error that
-//! describes what it was asked of.
-//!
-//! Read next: `../pickle.rs`, the machine that fills these.
+//! A pickle's calls have an effect only in [`Objects::reduce`] and [`Objects::build`]. They accept exactly the calls
+//! that NumPy writes: create an empty array, create the element type "object", turn a string into bytes, set the byte
+//! order of the element type, set the elements of the array. Any other call is an error that describes its target.
 
 use crate::datasets::imdb::npy::MAX_REVIEWS;
 use crate::datasets::imdb::problem::{NpzProblem, quoted};
 
-/// The most words of one set, reviews that appear twice counted twice: 2^24. The real file has 6 million.
+/// Maximum number of words in one set: 2^24. A review that is used twice counts twice. The real file has 6 million.
 const MAX_WORDS: u64 = 1 << 24;
-/// The most strings and tuples; NumPy's pickles hold about fifteen.
+/// Maximum number of strings and tuples. NumPy's pickles have about fifteen.
 const MAX_OBJECTS: usize = 256;
-/// The longest tuple; the state of an element type has eight items.
+/// Maximum length of a tuple. The state of an element type has eight items.
 const MAX_TUPLE: usize = 16;
 
-/// An item to be appended to a list.
+/// Item to append to a list.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Item {
-    /// An integer.
+    /// Integer.
     Integer(i64),
-    /// The list of this number.
+    /// List with this number.
     List(usize),
-    /// Anything else, described.
+    /// Description of anything else.
     Other(&'static str),
 }
 
@@ -43,7 +40,8 @@ enum Items {
 #[derive(Debug)]
 struct List {
     items: Items,
-    /// The first item that fits neither; boxed, because there may be many lists and this is rare.
+    /// Position and description of the first item of the wrong kind. Boxed, because there may be many lists and this is
+    /// rare.
     misfit: Option<Box<(usize, String)>>,
 }
 
@@ -58,7 +56,7 @@ pub(super) struct Lists {
 impl Lists {
     /// Adds an empty list and returns its number.
     pub(super) fn create(&mut self) -> Result<usize, NpzProblem> {
-        // One more than the reviews: the list of them.
+        // One more than the reviews, for the list of all reviews.
         if self.lists.len() as u64 > MAX_REVIEWS {
             return Err(too_many_reviews());
         }
@@ -66,7 +64,7 @@ impl Lists {
         Ok(self.lists.len() - 1)
     }
 
-    /// Appends `item` to the list of number `list`, which [`Self::create`] gave.
+    /// Appends an item to the list with this number, which [`Self::create`] returned.
     pub(super) fn append(&mut self, list: usize, item: Item) -> Result<(), NpzProblem> {
         let List { items, misfit } = &mut self.lists[list];
         if let (Items::Empty, Item::List(_)) = (&*items, item) {
@@ -82,7 +80,7 @@ impl Lists {
             }
             (Items::Words(words), Item::Integer(value)) => match u32::try_from(value) {
                 Ok(word) => {
-                    // After a misfit the list is only kept for its error.
+                    // After a misfit the list is kept only for its error.
                     if misfit.is_none() {
                         words.push(word);
                         self.words = counted(self.words, 1)?;
@@ -95,14 +93,14 @@ impl Lists {
             (Items::Words(words), Item::Other(kind)) => (words.len(), kind.to_owned()),
             (Items::Lists(lists), Item::Integer(_)) => (lists.len(), "an integer".to_owned()),
             (Items::Lists(lists), Item::Other(kind)) => (lists.len(), kind.to_owned()),
-            // Made one of the others above.
+            // Not reached: an empty list was changed to another kind above.
             (Items::Empty, _) => return Ok(()),
         };
         misfit.get_or_insert_with(|| Box::new((length, found)));
         Ok(())
     }
 
-    /// The reviews in the list of number `outer`.
+    /// Returns the reviews in the list with the number `outer`.
     pub(super) fn into_reviews(mut self, outer: usize) -> Result<Vec<Vec<u32>>, NpzProblem> {
         let List { items, misfit } =
             std::mem::replace(&mut self.lists[outer], List { items: Items::Empty, misfit: None });
@@ -112,12 +110,12 @@ impl Lists {
             (Items::Lists(_), Some(misfit)) => {
                 return Err(NpzProblem::Review { review: misfit.0, found: misfit.1 });
             }
-            // No list came first; what did is either an integer or the misfit at position 0.
+            // The first item is not a list. It is either an integer or the misfit at position 0.
             (_, Some(misfit)) if misfit.0 == 0 => return Err(NpzProblem::Review { review: 0, found: misfit.1 }),
             _ => return Err(NpzProblem::Review { review: 0, found: "an integer".to_owned() }),
         };
         let mut reviews: Vec<Vec<u32>> = Vec::new();
-        // Where a list went the first time it was used.
+        // Index of the review for which a list was first used.
         let mut placed = vec![None; self.lists.len()];
         for (review, number) in numbers.into_iter().enumerate() {
             if number == outer {
@@ -156,21 +154,21 @@ fn too_many_reviews() -> NpzProblem {
     NpzProblem::Limit { what: "reviews", limit: MAX_REVIEWS }
 }
 
-/// A global that NumPy writes for an object array.
+/// Global that NumPy writes for an object array.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Global {
-    /// Makes an array without elements.
+    /// Function that creates an array without elements.
     Reconstruct,
-    /// The type of arrays, an argument of the above.
+    /// Type of arrays, an argument of [`Global::Reconstruct`].
     NdArray,
-    /// Makes an element type.
+    /// Function that creates an element type.
     DType,
-    /// Turns a string into bytes: protocol 2 has no bytes of its own.
+    /// Function that turns a string into bytes, because protocol 2 has no bytes.
     Encode,
 }
 
 impl Global {
-    /// The global of that name; NumPy renamed its module `numpy.core` in version 2.
+    /// Returns the global with this name. NumPy renamed its module `numpy.core` in version 2.
     pub(super) fn find(module: &[u8], name: &[u8]) -> Option<Self> {
         match (module, name) {
             (b"numpy.core.multiarray" | b"numpy._core.multiarray", b"_reconstruct") => Some(Self::Reconstruct),
@@ -182,27 +180,27 @@ impl Global {
     }
 }
 
-/// A value on the machine's stack; what does not fit in a word is named by its number.
+/// Value on the machine's stack. Larger values are represented by their number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Value {
     None,
     Bool(bool),
     Integer(i64),
-    /// An integer of more than 64 bits, whose value is of no use.
+    /// Integer of more than 64 bits, whose value is not needed.
     HugeInteger,
-    /// Text or bytes: of these the difference does not matter here.
+    /// Text or bytes; the difference does not matter here.
     Text(usize),
     Tuple(usize),
     List(usize),
     Global(Global),
-    /// The element type "object".
+    /// Element type "object".
     ObjectType,
-    /// The one array.
+    /// The only array.
     Array,
 }
 
 impl Value {
-    /// What to call it in a message.
+    /// Returns the name of its kind for messages.
     pub(super) fn kind(self) -> &'static str {
         match self {
             Self::None => "None",
@@ -221,7 +219,7 @@ impl Value {
         }
     }
 
-    /// The value as an item of a list.
+    /// Returns the value as an item of a list.
     pub(super) fn as_item(self) -> Item {
         match self {
             Self::Integer(value) => Item::Integer(value),
@@ -231,7 +229,7 @@ impl Value {
     }
 }
 
-/// The array, as far as the pickle has told of it.
+/// State of the array while the pickle is read.
 #[derive(Debug, Default)]
 enum Array {
     #[default]
@@ -243,7 +241,7 @@ enum Array {
     },
 }
 
-/// The strings and tuples of a pickle, and its array.
+/// Strings and tuples of a pickle, and its array.
 #[derive(Debug, Default)]
 pub(super) struct Objects {
     texts: Vec<Vec<u8>>,
@@ -267,7 +265,7 @@ impl Objects {
         Ok(Value::Tuple(self.tuples.len() - 1))
     }
 
-    /// The text, if `value` is one.
+    /// Returns the text, if `value` is one.
     pub(super) fn text(&self, value: Value) -> Option<&[u8]> {
         match value {
             Value::Text(number) => self.texts.get(number).map(Vec::as_slice),
@@ -275,7 +273,7 @@ impl Objects {
         }
     }
 
-    /// The array's length and the list of its elements, once [`Self::build`] has given them.
+    /// Returns the array's length and the number of the list of its elements, once [`Self::build`] has set them.
     pub(super) fn array(&self) -> Option<(i64, usize)> {
         match self.array {
             Array::Filled { length, list } => Some((length, list)),
@@ -283,7 +281,7 @@ impl Objects {
         }
     }
 
-    /// The result of a call, or what to say of one that is not NumPy's.
+    /// Returns the result of a call. A call that NumPy does not write is an error that describes its target.
     pub(super) fn reduce(&mut self, callable: Value, arguments: Value) -> Result<Value, String> {
         match (callable, self.items(arguments)) {
             (Value::Global(Global::Reconstruct), &[Value::Global(Global::NdArray), shape, kind])
@@ -311,10 +309,10 @@ impl Objects {
         }
     }
 
-    /// Gives `target` its state, or says what to say of one that is not NumPy's.
+    /// Sets the state of `target`. A state that NumPy does not write is an error that describes the target.
     pub(super) fn build(&mut self, target: Value, state: Value) -> Result<(), String> {
         match (target, self.items(state)) {
-            // Format 3 of the state: byte order, then the parts of other element types, all absent.
+            // Format 3 of the state: byte order, then parts of other element types, all absent.
             (
                 Value::ObjectType,
                 &[Value::Integer(3), order, Value::None, Value::None, Value::None, size, align, flags],
@@ -323,7 +321,7 @@ impl Objects {
             {
                 Ok(())
             }
-            // Format 1: shape, element type, whether columns come first (no matter in one dimension), elements.
+            // Format 1: shape, element type, whether the order is Fortran's (irrelevant in one dimension), elements.
             (Value::Array, &[Value::Integer(1), shape, Value::ObjectType, order, Value::List(list)])
                 if is_flag(order) && matches!(self.array, Array::Empty) =>
             {
@@ -337,7 +335,7 @@ impl Objects {
         }
     }
 
-    /// The items of a tuple; of anything else, none.
+    /// Returns the items of a tuple, and none for any other value.
     fn items(&self, value: Value) -> &[Value] {
         match value {
             Value::Tuple(number) => self.tuples.get(number).map_or(&[], Vec::as_slice),
@@ -353,7 +351,7 @@ impl Objects {
     }
 }
 
-/// A flag: Python 2 wrote some as 0 and 1.
+/// Returns whether a value is a flag. Python 2 wrote some flags as 0 and 1.
 fn is_flag(value: Value) -> bool {
     matches!(value, Value::Bool(_) | Value::Integer(0 | 1))
 }
@@ -363,7 +361,7 @@ mod tests {
     use super::{Item, Lists, MAX_WORDS};
     use crate::datasets::imdb::problem::NpzProblem;
 
-    /// The list of reviews, number 0, and one review, number 1, holding `items`.
+    /// Returns an empty list of reviews, number 0, and one review, number 1, with these items.
     fn one_review(items: &[Item]) -> Lists {
         let mut lists = Lists::default();
         assert_eq!((lists.create(), lists.create()), (Ok(0), Ok(1)));
