@@ -1,10 +1,10 @@
 //! Lanes: one number, or a vector of numbers that the processor handles at once.
 //!
 //! A rule written over [`Lane`] (see [`Gates`](crate::recurrent::Gates)) is compiled for plain `f32` and `f64`, the
-//! reference, and for the vectors of each instruction set. Plain numbers use std's functions. Vectors use the polynomial
-//! near the end of this file, after Cephes' `expf`: exp by Cody–Waite reduction; sigmoid from exp, tanh from e²ˣ − 1. All
-//! three stay within 4 units in the last place of `f32` (a test sweeps them); results below the smallest normal number are
-//! not held to that.
+//! reference, and for the vectors of each instruction set. Plain numbers use std's functions. Vectors use the
+//! polynomial near the end of this file, after Cephes' `expf`: exp by Cody–Waite reduction; sigmoid from exp, tanh from
+//! e²ˣ − 1. All three stay within 4 units in the last place of `f32` (a test sweeps them); results below the smallest
+//! normal number are not held to that.
 //!
 //! The crate's own loops use vectors through [`Kernel`] and [`Vector`]; see `kernels/`.
 
@@ -12,11 +12,11 @@ use std::f64::consts::LOG2_E;
 use std::fmt::Debug;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-use fearless_simd::{Level, Select, Simd, SimdBase, SimdCombine, SimdFloat, SimdSplit, f32x4, f32x8, f32x16};
+use fearless_simd::{Select, Simd, SimdBase, SimdCombine, SimdFloat, SimdSplit, f32x4, f32x8, f32x16};
 
 use super::{Scalar, Sealed};
 
-/// One or several numbers on which a gate rule works, element by element.
+/// One or several numbers on which a gate rule computes, element by element.
 ///
 /// Constants come from [`splat`](Lane::splat), which takes any lane value as a witness of the kind wanted:
 ///
@@ -30,8 +30,8 @@ use super::{Scalar, Sealed};
 ///
 /// Only the crate's own numbers and vectors implement it.
 ///
-/// A function over lanes must be `#[inline(always)]`: a call that is not inlined is compiled without the instruction set of
-/// its caller, and is much slower.
+/// A function over lanes must be `#[inline(always)]`: a call that is not inlined is compiled without the instruction
+/// set of its caller, and is much slower.
 pub trait Lane:
     Sealed
     + Copy
@@ -78,8 +78,10 @@ pub trait Vector: Lane {
     type Token: Copy;
     /// Number of elements.
     const WIDTH: usize;
-    /// Whether the processor has 32 vector registers rather than 16, enough for a tile of 24.
-    fn many_registers(token: Self::Token) -> bool;
+    /// Number of vectors of this size that the processor's registers hold.
+    const REGISTERS: usize;
+    /// Runs `work` in a function of its own, where the compiler allocates registers for it alone.
+    fn alone(token: Self::Token, work: impl FnOnce());
     /// Returns `value` in every element.
     fn broadcast(token: Self::Token, value: Self::Scalar) -> Self;
     /// Loads up to [`Vector::WIDTH`] numbers; elements that `from` does not fill are zero.
@@ -147,10 +149,11 @@ macro_rules! number_lane {
         impl Vector for $type {
             type Token = ();
             const WIDTH: usize = 1;
+            const REGISTERS: usize = 16;
 
             #[inline(always)]
-            fn many_registers((): ()) -> bool {
-                false
+            fn alone((): (), work: impl FnOnce()) {
+                work();
             }
             #[inline(always)]
             fn broadcast((): (), value: $type) -> Self {
@@ -216,7 +219,7 @@ macro_rules! vector_lane {
             #[inline(always)]
             fn tanh(self) -> Self {
                 let one = Lane::splat(self, 1.0);
-                // 1 from 10 on.
+                // From 10 on, tanh x rounds to 1.
                 let size = Lane::min(Lane::splat(self, 10.0), SimdBase::abs(self));
                 let (n, power) = whole_powers(size, 2.0 * LOG2_E);
                 let r = without(size, n, [0.5 * std::f64::consts::LN_2]);
@@ -249,13 +252,11 @@ macro_rules! vector_lane {
         impl<S: Simd> Vector for $type<S> {
             type Token = S;
             const WIDTH: usize = $width;
+            const REGISTERS: usize = registers($width, <S::f32s as SimdBase<S>>::LEN);
 
-            #[inline(always)]
-            fn many_registers(token: S) -> bool {
-                #[cfg(target_arch = "x86_64")]
-                return matches!(token.level(), Level::Avx512(_));
-                #[cfg(not(target_arch = "x86_64"))]
-                return true;
+            #[inline(never)]
+            fn alone(token: S, work: impl FnOnce()) {
+                token.vectorize(work);
             }
             #[inline(always)]
             fn broadcast(token: S, value: f32) -> Self {
@@ -294,7 +295,14 @@ macro_rules! vector_lane {
     };
 }
 
-/// Horner's rule, the highest coefficient first.
+/// Number of vectors of `width` numbers that fit in the registers, of `native` numbers each. There are 32 registers
+/// with AVX-512 and on 64-bit Arm, otherwise 16.
+const fn registers(width: usize, native: usize) -> usize {
+    let all = if cfg!(target_arch = "aarch64") || native == 16 { 32 } else { 16 };
+    if width > native { all * native / width } else { all }
+}
+
+/// Returns a polynomial by Horner's rule, the highest coefficient first.
 #[inline(always)]
 fn polynomial<L: Lane, const N: usize>(x: L, coefficients: [f64; N]) -> L {
     let mut sum = x.splat(coefficients[0]);
@@ -310,20 +318,20 @@ fn clamp<L: Lane>(x: L, lowest: f64, highest: f64) -> L {
     x.splat(highest).min(x.splat(lowest).max(x))
 }
 
-/// ln 2 as two numbers, the first so short that n times it is exact: what is left of x after 127 times ln 2 needs both.
+/// ln 2 as a sum of two numbers. The first is so short that n times it is exact; x − n·ln 2 needs both for n up to 127.
 const LN_2_PARTS: [f64; 2] = [0.693_359_375, -2.121_944_4e-4];
 
-/// A polynomial for eʳ, |r| ≤ ½·ln 2: 1 + r + r²·P(r), where P is such that eʳ − 1 has the least error, as a part of what
-/// `tanh` needs it for, that its degree allows: 1.2e-8.
+/// Polynomial for eʳ, |r| ≤ ½·ln 2: 1 + r + r²·P(r). For its degree, P has the smallest error of eʳ − 1 relative to the
+/// value that `tanh` computes from it: 1.2e-8.
 const EXP: [f64; 7] = [1.391_368_3e-3, 8.368_304e-3, 4.166_636_6e-2, 1.666_652_4e-1, 5.000_000_6e-1, 1.0, 1.0];
 
-/// The same for (e²ʳ − 1)/r.
+/// Polynomial for (e²ʳ − 1)/r, from the same coefficients.
 const EXP_OF_TWICE: [f64; 6] = [64.0 * EXP[0], 32.0 * EXP[1], 16.0 * EXP[2], 8.0 * EXP[3], 4.0 * EXP[4], 2.0 * EXP[5]];
 
-/// The whole number n that is nearest to x·log₂ b, and 2ⁿ for n from −127 to 128.
+/// Returns the whole number n nearest to x·log₂ b, and 2ⁿ for n from −127 to 128.
 ///
-/// Adding 1.5·2²³ leaves a whole number in the lowest bits; 127 more is what an exponent of 2ⁿ has, and to become one it
-/// need only be shifted.
+/// Adding 1.5·2²³ leaves a whole number in the lowest bits. A further 127 is the bias of the exponent of 2ⁿ, so a shift
+/// gives 2ⁿ.
 #[inline(always)]
 fn whole_powers<S: Simd, V: SimdFloat<S, Element = f32> + Lane>(x: V, log2_b: f64) -> (V, V) {
     let shift = x.splat(12_582_912.0 + 127.0);
@@ -331,7 +339,7 @@ fn whole_powers<S: Simd, V: SimdFloat<S, Element = f32> + Lane>(x: V, log2_b: f6
     (shifted - shift, V::from_bits(shifted.to_bits() << 23))
 }
 
-/// x less n times the sum of `parts`.
+/// Returns x minus n times the sum of `parts`.
 #[inline(always)]
 fn without<L: Lane, const N: usize>(mut x: L, n: L, parts: [f64; N]) -> L {
     for part in parts {
@@ -340,7 +348,7 @@ fn without<L: Lane, const N: usize>(mut x: L, n: L, parts: [f64; N]) -> L {
     x
 }
 
-/// 2ⁿ for a whole n from −127 to 128.
+/// Returns 2ⁿ for a whole n from −127 to 128.
 #[inline(always)]
 fn power_of_two<S: Simd, V: SimdFloat<S, Element = f32>>(token: S, n: V) -> V {
     V::from_bits((n + V::splat(token, 8_388_608.0 + 127.0)).to_bits() << 23)
@@ -375,7 +383,7 @@ mod tests {
         }
     }
 
-    /// The distance in units in the last place of the exact result.
+    /// Returns the distance in units in the last place of the exact result.
     fn ulps(got: f32, exact: f64) -> f64 {
         let nearest = exact as f32;
         let unit = f64::from(f32::from_bits(nearest.abs().to_bits() + 1)) - f64::from(nearest.abs());
@@ -385,7 +393,7 @@ mod tests {
     #[test]
     fn exp_tanh_and_sigmoid_stay_within_4_ulp() {
         let steps = 2_000_003;
-        // Where results are normal numbers: exp down to 2^-126, sigmoid alike.
+        // Ranges in which results are normal numbers: exp and sigmoid down to 2^-126.
         type Sweep = (u8, f64, fn(f64) -> f64);
         let sweeps: [Sweep; 4] =
             [(0, 87.3, f64::exp), (1, 20.0, f64::tanh), (1, 0.01, f64::tanh), (2, 87.3, |x| 1.0 / (1.0 + (-x).exp()))];

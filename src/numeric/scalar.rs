@@ -9,7 +9,9 @@ use std::fmt::{Debug, Display};
 
 #[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
 use fearless_simd::dispatch;
-use fearless_simd::{Simd, f32x8, f32x16};
+use fearless_simd::f32x8;
+#[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+use fearless_simd::{Simd, f32x16};
 use ndarray::{LinalgScalar, ScalarOperand};
 use num_traits::{FromPrimitive, NumAssign, ToPrimitive};
 

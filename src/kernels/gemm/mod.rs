@@ -6,9 +6,10 @@
 //! C ← C + A·B    one or two rows by weights as they are, for streaming
 //! ```
 //!
-//! All three keep a tile of C in registers, up to 8 rows by 3 vectors, and go once through the sum: for each k they load a
-//! vector row of B and multiply it by one number of each row of A. A batch of rows uses each weight many times, so weights
-//! may come from the second-level cache or from memory without slowing it down, and nothing is blocked over K.
+//! All three keep a tile of C in registers, as large as those of the instruction set allow (see `tile`): for each k they
+//! load a vector row of B and multiply it by one number of each row of A. The first is blocked by sizes: the rows of A that
+//! are in the second-level cache meet all panels of B, a part of K at a time, so that this part of a panel stays in the
+//! first-level cache.
 //!
 //! `tile` is that inner loop, `stream` one for so few k that all of B fits into registers, `narrow` one for few columns.
 //! `packed` is the first product, built on these three, `transposed` the second; `rows` has the third and other row loops.
@@ -101,6 +102,12 @@ impl<'a, F> RowsMut<'a, F> {
         RowsMut { data: &mut self.data[from * self.stride..end], ..self }
     }
 
+    /// Returns the rows from this one on.
+    #[inline(always)]
+    fn rows_from(self, first: usize) -> Self {
+        RowsMut { data: &mut self.data[first * self.stride..], ..self }
+    }
+
     /// Returns one row.
     #[inline(always)]
     pub(crate) fn row_mut(&mut self, row: usize) -> &mut [F] {
@@ -133,6 +140,15 @@ impl<'a, F: Copy> Start<'a, F> {
         match self {
             Start::Row(row) => Start::Row(&row[from..to]),
             Start::Lookup(table, numbers) => Start::Lookup(table.columns(from, to), numbers),
+            start => start,
+        }
+    }
+
+    /// Returns the start of the rows of C from this one on.
+    #[inline(always)]
+    fn rows_from(self, first: usize) -> Self {
+        match self {
+            Start::Lookup(table, numbers) => Start::Lookup(table, &numbers[first..]),
             start => start,
         }
     }

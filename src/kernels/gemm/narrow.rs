@@ -4,7 +4,7 @@
 //! To make these loads cheap, the distance of A's rows (the width of z) is a constant, and a tile starts and ends without
 //! branches.
 
-use super::tile::{ByRow, Left, add_outer_product};
+use super::tile::{ByRow, Shape, add_outer_product};
 use super::{Rows, RowsMut, Start};
 use crate::numeric::Vector;
 
@@ -23,7 +23,7 @@ pub(super) fn narrow<V: Vector>(
     start: Start<'_, V::Scalar>,
     c: RowsMut<'_, V::Scalar>,
 ) -> usize {
-    let suits = V::many_registers(token)
+    let suits = Shape::<V>::MEDIUM
         && [V::WIDTH, c.width, c.stride] == [COLUMNS; 3]
         && matches!(start, Start::Zero | Start::Sum);
     if !suits {
@@ -58,7 +58,7 @@ fn tiles<V: Vector, const STRIDE: usize>(
             }
         }
         for (k, row) in panel.chunks_exact(COLUMNS).enumerate() {
-            add_outer_product(token, a.at(k), row, &mut sums);
+            add_outer_product(token, a, k, row, &mut sums);
         }
         for (row, [sum]) in sums.into_iter().enumerate() {
             sum.store(&mut c[row * COLUMNS..][..COLUMNS]);

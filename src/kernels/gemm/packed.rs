@@ -3,7 +3,7 @@
 use super::narrow::narrow;
 use super::rows::RowsProduct;
 use super::stream::{stream, suits};
-use super::tile::{ByRow, panels_of, tiles};
+use super::tile::{ByRow, Shape, Tiles, each_tile, multiply, panels_of};
 use super::{Rows, RowsMut, Start, write};
 use crate::numeric::Scalar;
 use crate::numeric::{Kernel, Vector};
@@ -87,13 +87,28 @@ impl<F: Scalar> Kernel<F> for Pack<'_, F> {
 /// C ← start + A·B.
 pub(crate) fn product<F: Scalar>(a: Rows<'_, F>, b: Factor<'_, F>, start: Start<'_, F>, mut c: RowsMut<'_, F>) {
     match b {
-        Factor::Packed(b) => F::vectorize(b.columns, Product { a, b: &b.panels, start, c }),
+        Factor::Packed(b) => {
+            let (rows, block) = (a.count(), rows_of_block(a.width));
+            for first in (0..rows).step_by(block) {
+                let end = rows.min(first + block);
+                let (a, start, c) = (a.rows(first, end), start.rows_from(first), c.reborrow().rows(first, end));
+                F::vectorize(b.columns, Product { a, b: &b.panels, start, c });
+            }
+        }
         Factor::Plain(b) => {
             write(start, c.reborrow());
             F::vectorize(b.width, RowsProduct { a, b, c });
         }
     }
 }
+
+/// Returns the number of rows of A that are multiplied by all panels before the next ones, so that they stay in the cache.
+fn rows_of_block(depth: usize) -> usize {
+    (8192 / depth.max(1)).next_multiple_of(24).max(48)
+}
+
+/// Number of numbers of a panel that stay in the first-level cache while rows of A pass by.
+const PANEL: usize = 6144;
 
 struct Product<'a, F> {
     a: Rows<'a, F>,
@@ -114,23 +129,38 @@ impl<F: Scalar> Kernel<F> for Product<'_, F> {
             panels = rest;
             let panel = Rows::new(panel, vectors * V::WIDTH);
             let start = start.columns(from, to);
-            if suits::<V>(token, [rows, depth, to - from]) {
-                stream::<V>(token, a, panel, start, c.reborrow().columns(from, to));
+            let mut c = c.reborrow().columns(from, to);
+            if Shape::<V>::LARGE && suits::<V>([rows, depth, to - from]) {
+                stream::<V>(token, a, panel, start, c);
                 continue;
             }
-            let mut row = narrow::<V>(token, a, panel, start, c.reborrow().columns(from, to));
-            while row < rows {
-                let start = match start {
-                    Start::Lookup(table, numbers) => Start::Lookup(table, &numbers[row..]),
-                    start => start,
-                };
-                let c = RowsMut { data: &mut c.data[row * c.stride + from..], stride: c.stride, width: to - from };
-                row += match rows - row {
-                    8.. if V::many_registers(token) => tiles::<V, _, 8>(token, ByRow::of(a, row), panel, start, c),
-                    4.. => tiles::<V, _, 4>(token, ByRow::of(a, row), panel, start, c),
-                    _ => tiles::<V, _, 1>(token, ByRow::of(a, row), panel, start, c),
-                };
+            let done = narrow::<V>(token, a, panel, start, c.reborrow());
+            let (mut start, block) = (start, PANEL / panel.width);
+            // Also without any k, so that C becomes the start.
+            for k in (0..depth.max(1)).step_by(block) {
+                let end = depth.min(k + block);
+                let (a, panel, c) = (a.columns(k, end), panel.rows(k, end), c.reborrow());
+                each_tile::<V>(token, done..rows, to - from, PanelTiles::<V> { token, a, panel, start, c });
+                start = Start::Sum;
             }
         }
+    }
+}
+
+/// Tiles of a panel's product.
+struct PanelTiles<'a, V: Vector> {
+    token: V::Token,
+    a: Rows<'a, V::Scalar>,
+    panel: Rows<'a, V::Scalar>,
+    start: Start<'a, V::Scalar>,
+    c: RowsMut<'a, V::Scalar>,
+}
+
+impl<V: Vector> Tiles for PanelTiles<'_, V> {
+    #[inline(always)]
+    fn tile<const M: usize, const N: usize>(&mut self, first: usize) {
+        let PanelTiles { token, a, panel, start, ref mut c } = *self;
+        let c = c.reborrow().rows_from(first);
+        multiply::<V, _, M, N>(token, ByRow::of(a, first), panel, start.rows_from(first), c);
     }
 }

@@ -11,13 +11,9 @@ const DEPTH: usize = 8;
 
 /// Whether it pays off for a product with a panel. It does not for a single vector, whose sums are dependent chains.
 #[inline(always)]
-pub(super) fn suits<V: Vector>(token: V::Token, [rows, depth, columns]: [usize; 3]) -> bool {
+pub(super) fn suits<V: Vector>([rows, depth, columns]: [usize; 3]) -> bool {
     let vectors = columns / V::WIDTH;
-    V::many_registers(token)
-        && (2..=3).contains(&vectors)
-        && columns == vectors * V::WIDTH
-        && (depth == DEPTH || depth == 2 * DEPTH)
-        && rows >= 8
+    (2..=3).contains(&vectors) && columns == vectors * V::WIDTH && (depth == DEPTH || depth == 2 * DEPTH) && rows >= 8
 }
 
 /// C ← start + A·B for a packed panel that [`suits`].
@@ -30,9 +26,17 @@ pub(super) fn stream<V: Vector>(
     c: RowsMut<'_, V::Scalar>,
 ) {
     if c.width == 3 * V::WIDTH {
-        passes::<V, 3>(token, a, panel, start, c);
+        V::alone(
+            token,
+            #[inline(always)]
+            || passes::<V, 3>(token, a, panel, start, c),
+        );
     } else {
-        passes::<V, 2>(token, a, panel, start, c);
+        V::alone(
+            token,
+            #[inline(always)]
+            || passes::<V, 2>(token, a, panel, start, c),
+        );
     }
 }
 

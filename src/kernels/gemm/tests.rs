@@ -76,6 +76,10 @@ fn products_hold<F: Scalar>() {
             }
         }
     }
+    // Several blocks of rows and of k, with sums that are still exact.
+    for columns in [8, 29, 50] {
+        products_with_hold::<F>(&Matrix::whole(100, 700), Matrix::columns(100, columns));
+    }
 }
 
 /// Checks all products that are added to C or overwrite it.

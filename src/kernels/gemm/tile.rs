@@ -1,27 +1,113 @@
 //! Tile of a product: its sums stay in registers during one pass over k.
 
+use std::marker::PhantomData;
+use std::ops::Range;
+
 use super::{Rows, RowsMut, Start};
 use crate::numeric::Vector;
 
-/// Number of vectors in a tile's row.
-const TILE_VECTORS: usize = 3;
+/// Shape of the tiles for a kind of vectors: the registers hold the sums, a row of B and a factor.
+///
+/// | registers | rows | vectors |
+/// | --- | --- | --- |
+/// | 32 | 8 | 3 |
+/// | 16 | 6 | 2 |
+/// | 8 | 2 | 2 |
+pub(super) struct Shape<V>(PhantomData<V>);
+
+// Plain constants, so that tiles of other shapes are not compiled.
+impl<V: Vector> Shape<V> {
+    /// Whether there are 32 registers.
+    pub(super) const LARGE: bool = V::REGISTERS >= 32;
+    /// Whether there are 16.
+    pub(super) const MEDIUM: bool = V::REGISTERS >= 16;
+    const VECTORS: usize = if Self::LARGE { 3 } else { 2 };
+}
+
+/// Work on tiles of C.
+pub(super) trait Tiles {
+    /// Works on a tile of M rows by N vectors.
+    fn tile<const M: usize, const N: usize>(&mut self, first: usize);
+}
+
+/// Works on all tiles of a panel of C with these rows and columns, in a function of its own: with all panels in one, the
+/// compiler does not find registers for everything.
+#[inline(always)]
+pub(super) fn each_tile<V: Vector>(token: V::Token, rows: Range<usize>, columns: usize, tiles: impl Tiles) {
+    if columns <= V::WIDTH {
+        V::alone(
+            token,
+            #[inline(always)]
+            move || each_row_tile::<V, 1>(rows, tiles),
+        );
+    } else if Shape::<V>::LARGE && columns > 2 * V::WIDTH {
+        V::alone(
+            token,
+            #[inline(always)]
+            move || each_row_tile::<V, 3>(rows, tiles),
+        );
+    } else {
+        V::alone(
+            token,
+            #[inline(always)]
+            move || each_row_tile::<V, 2>(rows, tiles),
+        );
+    }
+}
+
+/// Cuts rows into tiles as high as the registers allow.
+#[inline(always)]
+pub(super) fn each_row_tile<V: Vector, const N: usize>(rows: Range<usize>, mut tiles: impl Tiles) {
+    let mut row = rows.start;
+    while row < rows.end {
+        let left = rows.end - row;
+        row += if Shape::<V>::LARGE {
+            match left {
+                8.. => tile::<8, N>(&mut tiles, row),
+                4.. => tile::<4, N>(&mut tiles, row),
+                _ => tile::<1, N>(&mut tiles, row),
+            }
+        } else if Shape::<V>::MEDIUM {
+            match left {
+                // Two tiles of 4 rows are faster than one of 6 and two of 1.
+                8 | 4..6 => tile::<4, N>(&mut tiles, row),
+                6.. => tile::<6, N>(&mut tiles, row),
+                _ => tile::<1, N>(&mut tiles, row),
+            }
+        } else {
+            match left {
+                2.. => tile::<2, N>(&mut tiles, row),
+                _ => tile::<1, N>(&mut tiles, row),
+            }
+        };
+    }
+}
+
+/// Works on a tile and returns its number of rows.
+#[inline(always)]
+fn tile<const M: usize, const N: usize>(tiles: &mut impl Tiles, first: usize) -> usize {
+    tiles.tile::<M, N>(first);
+    M
+}
 
 /// The first and the last column, not included, of each panel.
 #[inline(always)]
 pub(super) fn panels_of<V: Vector>(columns: usize) -> impl Iterator<Item = (usize, usize)> {
-    let width = TILE_VECTORS * V::WIDTH;
+    let width = Shape::<V>::VECTORS * V::WIDTH;
     (0..columns).step_by(width).map(move |from| (from, columns.min(from + width)))
 }
 
-/// Source of a tile's numbers of A: M of them for each k.
+/// Source of a tile's numbers of A: a column of M of them for each k.
 pub(super) trait Left<F, const M: usize>: Copy {
-    /// Whether its panels are always packed. Narrow tiles are slower if the compiler does not know the distance of rows.
-    const PACKED: bool;
-    fn depth(self) -> usize;
-    fn at(self, k: usize) -> [F; M];
+    /// Place of the numbers for one k.
+    type Column: Copy;
+    /// Calls `work` for each k with the column of A and the row of a panel of B, in order.
+    fn each(self, panel: Rows<'_, F>, width: usize, work: impl FnMut(Self::Column, &[F]));
+    /// Returns a number of a column.
+    fn number(self, column: Self::Column, row: usize) -> F;
 }
 
-/// M rows of A, for A·B.
+/// M rows of A, for A·B with a packed panel.
 #[derive(Clone, Copy)]
 pub(super) struct ByRow<'a, F, const M: usize>([&'a [F]; M]);
 
@@ -37,18 +123,17 @@ impl<'a, F: Copy, const M: usize> ByRow<'a, F, M> {
 }
 
 impl<F: Copy, const M: usize> Left<F, M> for ByRow<'_, F, M> {
-    const PACKED: bool = true;
+    type Column = usize;
     #[inline(always)]
-    fn depth(self) -> usize {
-        self.0[0].len()
+    fn each(self, panel: Rows<'_, F>, width: usize, mut work: impl FnMut(usize, &[F])) {
+        // By `width`, a constant, instead of the panel's stride: narrow tiles gain most.
+        for (k, row) in panel.data[..self.0[0].len() * width].chunks_exact(width).enumerate() {
+            work(k, row);
+        }
     }
     #[inline(always)]
-    fn at(self, k: usize) -> [F; M] {
-        let mut numbers = [self.0[0][k]; M];
-        for (number, row) in numbers.iter_mut().zip(self.0) {
-            *number = row[k];
-        }
-        numbers
+    fn number(self, k: usize, row: usize) -> F {
+        self.0[row][k]
     }
 }
 
@@ -56,41 +141,29 @@ impl<F: Copy, const M: usize> Left<F, M> for ByRow<'_, F, M> {
 #[derive(Clone, Copy)]
 pub(super) struct ByColumn<'a, F, const M: usize>(pub(super) Rows<'a, F>);
 
-impl<F: Copy, const M: usize> Left<F, M> for ByColumn<'_, F, M> {
-    const PACKED: bool = false;
+impl<'a, F: Copy, const M: usize> Left<F, M> for ByColumn<'a, F, M> {
+    type Column = &'a [F];
     #[inline(always)]
-    fn depth(self) -> usize {
-        self.0.count()
+    fn each(self, panel: Rows<'_, F>, width: usize, mut work: impl FnMut(&'a [F], &[F])) {
+        // All rows but the last are as long as the stride.
+        let (columns, rows) = (self.0.data.chunks_exact(self.0.stride), panel.data.chunks_exact(panel.stride));
+        let whole = columns.len().min(rows.len());
+        for (column, row) in columns.zip(rows) {
+            work(&column[..M], &row[..width]);
+        }
+        if whole < self.0.count() {
+            work(&self.0.data[whole * self.0.stride..][..M], &panel.data[whole * panel.stride..][..width]);
+        }
     }
     #[inline(always)]
-    fn at(self, k: usize) -> [F; M] {
-        let row = &self.0.data[k * self.0.stride..][..M];
-        let mut numbers = [row[0]; M];
-        numbers.copy_from_slice(row);
-        numbers
+    fn number(self, column: &'a [F], row: usize) -> F {
+        column[row]
     }
 }
 
-/// One tile of C, as many vectors wide as the rows of the panel. Returns its rows.
+/// C ← start + A·B for a tile of M rows by N vectors.
 #[inline(always)]
-pub(super) fn tiles<V: Vector, L: Left<V::Scalar, M>, const M: usize>(
-    token: V::Token,
-    left: L,
-    panel: Rows<'_, V::Scalar>,
-    start: Start<'_, V::Scalar>,
-    c: RowsMut<'_, V::Scalar>,
-) -> usize {
-    match c.width.div_ceil(V::WIDTH) {
-        TILE_VECTORS => tile::<V, L, M, TILE_VECTORS>(token, left, panel, start, c),
-        2 => tile::<V, L, M, 2>(token, left, panel, start, c),
-        _ => tile::<V, L, M, 1>(token, left, panel, start, c),
-    }
-    M
-}
-
-/// A tile of M rows by N vectors.
-#[inline(always)]
-fn tile<V: Vector, L: Left<V::Scalar, M>, const M: usize, const N: usize>(
+pub(super) fn multiply<V: Vector, L: Left<V::Scalar, M>, const M: usize, const N: usize>(
     token: V::Token,
     left: L,
     panel: Rows<'_, V::Scalar>,
@@ -124,15 +197,12 @@ fn tile<V: Vector, L: Left<V::Scalar, M>, const M: usize, const N: usize>(
             sums = edge;
         }
     }
-    if L::PACKED {
-        for (k, row) in panel.data[..left.depth() * width].chunks_exact(width).enumerate() {
-            add_outer_product(token, left.at(k), row, &mut sums);
-        }
-    } else {
-        for (k, row) in panel.data.chunks(panel.stride).take(left.depth()).enumerate() {
-            add_outer_product(token, left.at(k), &row[..width], &mut sums);
-        }
-    }
+    left.each(
+        panel,
+        width,
+        #[inline(always)]
+        |column, row| add_outer_product(token, left, column, row, &mut sums),
+    );
     if whole {
         for (row, sums) in sums.iter().enumerate() {
             let row = &mut c.data[row * c.stride..][..width];
@@ -152,9 +222,10 @@ fn tile<V: Vector, L: Left<V::Scalar, M>, const M: usize, const N: usize>(
 
 /// Adds the outer product of a column of A and a row of B.
 #[inline(always)]
-pub(super) fn add_outer_product<V: Vector, const M: usize, const N: usize>(
+pub(super) fn add_outer_product<V: Vector, L: Left<V::Scalar, M>, const M: usize, const N: usize>(
     token: V::Token,
-    left: [V::Scalar; M],
+    left: L,
+    column: L::Column,
     row: &[V::Scalar],
     sums: &mut [[V; N]; M],
 ) {
@@ -162,8 +233,8 @@ pub(super) fn add_outer_product<V: Vector, const M: usize, const N: usize>(
     for (vector, right) in right.iter_mut().enumerate() {
         *right = V::load(token, &row[vector * V::WIDTH..][..V::WIDTH]);
     }
-    for (sums, factor) in sums.iter_mut().zip(left) {
-        let factor = V::broadcast(token, factor);
+    for (row, sums) in sums.iter_mut().enumerate() {
+        let factor = V::broadcast(token, left.number(column, row));
         for (sum, right) in sums.iter_mut().zip(right) {
             *sum = factor.mul_add(right, *sum);
         }

@@ -1,6 +1,6 @@
 //! C ← C + Aᵀ·D, the gradient of weights: a sum over all rows of all steps.
 
-use super::tile::{ByColumn, panels_of, tiles};
+use super::tile::{ByColumn, Tiles, each_row_tile, each_tile, multiply, panels_of};
 use super::{Rows, RowsMut, Start};
 use crate::numeric::Scalar;
 use crate::numeric::{Kernel, Vector};
@@ -27,8 +27,6 @@ struct TransposedProduct<'a, F> {
     room: &'a mut Room<F>,
 }
 
-/// Number of columns of A in a tile of Aᵀ·D.
-const TILE_ROWS: usize = 8;
 /// Width of A up to which a panel has so few tiles that packing costs more than it saves. For a wider one, a tile's columns
 /// of A and the panel of D are packed.
 const WIDE: usize = 64;
@@ -41,9 +39,11 @@ impl<F: Scalar> Kernel<F> for TransposedProduct<'_, F> {
         for first in (0..all).step_by(DEPTH) {
             let rows = DEPTH.min(all - first);
             let (a, d) = (a.rows(first, first + rows), d.rows(first, first + rows));
+            let Room { left, right } = &mut **room;
             let packed = a.width > WIDE;
             if packed {
-                pack_columns(a, rows, &mut room.left);
+                make_room(rows, a.width, left);
+                each_row_tile::<V, 1>(0..a.width, PackColumns { a, packed: &mut left[..] });
             }
             for (from, to) in panels_of::<V>(d.width) {
                 let width = (to - from).next_multiple_of(V::WIDTH);
@@ -51,47 +51,51 @@ impl<F: Scalar> Kernel<F> for TransposedProduct<'_, F> {
                 let panel = if width == to - from && (!packed || d.stride == width) {
                     columns
                 } else {
-                    pack_panel(columns, rows, width, &mut room.right);
-                    Rows::new(&room.right, width)
+                    pack_panel(columns, rows, width, right);
+                    Rows::new(&right[..], width)
                 };
-                let mut column = 0;
-                while column < a.width {
-                    let c =
-                        RowsMut { data: &mut c.data[column * c.stride + from..], stride: c.stride, width: to - from };
-                    column += match a.width - column {
-                        TILE_ROWS.. => {
-                            let left = if packed {
-                                Rows::new(&room.left[column * rows..][..TILE_ROWS * rows], TILE_ROWS)
-                            } else {
-                                a.columns(column, column + TILE_ROWS)
-                            };
-                            if V::many_registers(token) {
-                                tiles::<V, _, TILE_ROWS>(token, ByColumn(left), panel, Start::Sum, c)
-                            } else {
-                                let half = TILE_ROWS / 2;
-                                let mut c = c;
-                                tiles::<V, _, 4>(
-                                    token,
-                                    ByColumn(left.columns(0, half)),
-                                    panel,
-                                    Start::Sum,
-                                    c.reborrow(),
-                                );
-                                let c = RowsMut { data: &mut c.data[half * c.stride..], ..c };
-                                half + tiles::<V, _, 4>(
-                                    token,
-                                    ByColumn(left.columns(half, TILE_ROWS)),
-                                    panel,
-                                    Start::Sum,
-                                    c,
-                                )
-                            }
-                        }
-                        4.. => tiles::<V, _, 4>(token, ByColumn(a.columns(column, column + 4)), panel, Start::Sum, c),
-                        _ => tiles::<V, _, 1>(token, ByColumn(a.columns(column, column + 1)), panel, Start::Sum, c),
-                    };
-                }
+                let (packed, c) = (packed.then_some(&left[..]), c.reborrow().columns(from, to));
+                each_tile::<V>(token, 0..a.width, to - from, PanelTiles::<V> { token, a, packed, panel, c });
             }
+        }
+    }
+}
+
+/// Tiles of a panel's product.
+struct PanelTiles<'a, V: Vector> {
+    token: V::Token,
+    a: Rows<'a, V::Scalar>,
+    /// Columns of A as [`PackColumns`] packs them.
+    packed: Option<&'a [V::Scalar]>,
+    panel: Rows<'a, V::Scalar>,
+    c: RowsMut<'a, V::Scalar>,
+}
+
+impl<V: Vector> Tiles for PanelTiles<'_, V> {
+    #[inline(always)]
+    fn tile<const M: usize, const N: usize>(&mut self, first: usize) {
+        let rows = self.a.count();
+        let left = match self.packed {
+            Some(packed) => Rows::new(&packed[first * rows..][..M * rows], M),
+            None => self.a.columns(first, first + M),
+        };
+        let c = self.c.reborrow().rows_from(first);
+        multiply::<V, _, M, N>(self.token, ByColumn(left), self.panel, Start::Sum, c);
+    }
+}
+
+/// Packs the columns of A of each tile, row after row.
+struct PackColumns<'a, F> {
+    a: Rows<'a, F>,
+    packed: &'a mut [F],
+}
+
+impl<F: Scalar> Tiles for PackColumns<'_, F> {
+    #[inline(always)]
+    fn tile<const M: usize, const N: usize>(&mut self, first: usize) {
+        let rows = self.a.count();
+        for (row, to) in self.packed[first * rows..][..M * rows].chunks_exact_mut(M).enumerate() {
+            to.copy_from_slice(&self.a.row(row)[first..][..M]);
         }
     }
 }
@@ -100,17 +104,6 @@ impl<F: Scalar> Kernel<F> for TransposedProduct<'_, F> {
 fn make_room<F: Scalar>(rows: usize, width: usize, packed: &mut Vec<F>) {
     packed.reserve((DEPTH * width).saturating_sub(packed.len()));
     packed.resize(rows * width, F::zero());
-}
-
-/// Packs each 8 columns of A, row after row; the rest at the end is not packed.
-#[inline(always)]
-fn pack_columns<F: Scalar>(a: Rows<'_, F>, rows: usize, packed: &mut Vec<F>) {
-    make_room(rows, a.width, packed);
-    for (block, packed) in packed.chunks_exact_mut(TILE_ROWS * rows).enumerate() {
-        for (row, to) in packed.chunks_exact_mut(TILE_ROWS).enumerate() {
-            to.copy_from_slice(&a.row(row)[block * TILE_ROWS..][..TILE_ROWS]);
-        }
-    }
 }
 
 /// Packs the rows of a panel of D, padded to whole vectors.
