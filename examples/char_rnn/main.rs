@@ -12,7 +12,7 @@ mod text;
 mod trigram;
 
 use std::f64::consts::LN_2;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use arguments::{Value, or_exit, read};
@@ -91,7 +91,8 @@ fn write(model: &Model, text: &Text, temperature: f64, key: Key) -> Result<Strin
 
 fn main() -> Outcome {
     let options = options();
-    let text = Text::load(options.text.as_deref())?;
+    // By default the text is this crate itself.
+    let text = Text::load(options.text.as_deref().unwrap_or(Path::new(env!("CARGO_MANIFEST_DIR"))))?;
     let (characters, vocabulary) = (text.train.len() + text.held_out.len(), text.vocabulary());
     if !options.quiet {
         eprintln!(

@@ -23,12 +23,9 @@ const UNKNOWN: char = '\u{FFFD}';
 const LEAST: usize = 2000;
 
 impl Text {
-    /// Reads this file, or the source and documents of the crate itself.
-    pub fn load(file: Option<&Path>) -> std::result::Result<Self, Box<dyn std::error::Error>> {
-        let files = match file {
-            Some(file) => vec![file.to_path_buf()],
-            None => own_files(Path::new(env!("CARGO_MANIFEST_DIR")))?,
-        };
+    /// Reads a file, or the source and documents of the crate in a folder.
+    pub fn load(path: &Path) -> std::result::Result<Self, Box<dyn std::error::Error>> {
+        let files = if path.is_dir() { files_of_crate(path)? } else { vec![path.to_path_buf()] };
         let mut text = String::new();
         for path in files {
             // What is not UTF-8 becomes unknown characters.
@@ -81,7 +78,7 @@ pub fn streams(text: &[u32], count: usize) -> (Array2<u32>, Array2<u32>) {
 }
 
 /// The documents at the top of this folder and the source below it, in the order of their names.
-fn own_files(root: &Path) -> Result<Vec<PathBuf>> {
+fn files_of_crate(root: &Path) -> Result<Vec<PathBuf>> {
     let mut files = listed(root, "md", false)?;
     files.extend(listed(&root.join("src"), "rs", true)?);
     Ok(files)

@@ -125,9 +125,9 @@ fn text_is_numbers_with_one_for_what_is_unknown() {
         let message = format!("the text has {} characters; take one with 2000 or more", few.len());
         assert_eq!(Text::new(few).err(), Some(message));
     }
-    let message = Text::load(Some(FilePath::new("no/such/file"))).err().unwrap().to_string();
+    let message = Text::load(FilePath::new("no/such/file")).err().unwrap().to_string();
     assert_eq!(message, "cannot read no/such/file: No such file or directory (os error 2)");
-    let own = Text::load(None).unwrap();
+    let own = Text::load(FilePath::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))).unwrap();
     assert!(own.train.len() > 500_000 && own.vocabulary() > 90);
 }
 

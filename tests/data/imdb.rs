@@ -3,7 +3,7 @@
 //! Contract: the real file's reviews are those of Keras' `load_data`, compared by counts, lengths and a hash over every
 //! id and label, and an epoch on them has Keras' losses. Those tests need the path of `imdb.npz` in the environment variable
 //! `BPTT_IMDB`, one of them also Keras' `imdb_word_index.json` beside it, so they are ignored unless asked for:
-//! `BPTT_IMDB=imdb.npz cargo test --test data imdb -- --include-ignored`.
+//! `BPTT_IMDB=$PWD/imdb.npz cargo test --workspace --test data imdb -- --include-ignored`.
 //!
 //! Read next: `imdb/epoch.rs`; `../memory/imdb_mutations.rs`, files damaged by chance.
 

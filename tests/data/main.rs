@@ -1,7 +1,6 @@
 //! What comes from outside and goes there: files of reviews and their download, the data and the command lines of the examples.
 
 mod command_line;
-#[cfg(feature = "download")]
 mod download;
 mod examples;
 mod forecast;

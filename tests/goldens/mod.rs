@@ -9,7 +9,7 @@ use serde_json::Value;
 
 /// The cases of a file, such as `keras/goldens/lstm`.
 pub fn golden(file: &str) -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(file).with_extension("json");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file).with_extension("json");
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_json::from_str(&text).unwrap()
 }

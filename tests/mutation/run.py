@@ -193,7 +193,7 @@ def build():
     names = sorted({stage.program for stage in SUITE} - {"lib"})
     targets = [argument for name in names for argument in ("--test", name)]
     programs = {}
-    for line in cargo("test", "--no-run", "--lib", *targets):
+    for line in cargo("test", "--no-run", "--workspace", "--lib", *targets):
         if line["reason"] == "compiler-artifact" and line["profile"]["test"] and line["executable"]:
             name = "lib" if "lib" in line["target"]["kind"] else line["target"]["name"]
             programs[name] = line["executable"]
