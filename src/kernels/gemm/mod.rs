@@ -7,8 +7,8 @@
 //! ```
 //!
 //! All three keep a tile of C in registers, as large as those of the instruction set allow (see `tile`): for each k they
-//! load a vector row of B and multiply it by one number of each row of A. The first is blocked by sizes: the rows of A that
-//! are in the second-level cache meet all panels of B, a part of K at a time, so that this part of a panel stays in the
+//! load a vector row of B and multiply it by one number of each row of A. The first is blocked by sizes: a few rows of A,
+//! which stay in the cache, meet all panels of B, a part of K at a time, so that this part of a panel stays in the
 //! first-level cache.
 //!
 //! `tile` is that inner loop, `stream` one for so few k that all of B fits into registers, `narrow` one for few columns.
