@@ -14,7 +14,7 @@ use crate::numeric::instructions::Path;
 use crate::numeric::{Kernel, Scalar, Vector};
 use crate::tensor::{State, Views, ViewsMut, resize, slice, slice_mut};
 
-/// Step of a few samples; rules get it by reference, because copying it would take longer than its arithmetic.
+/// Step of a few samples; rules get it by reference, because copies of it are a noticeable part of a small step.
 #[derive(Debug)]
 pub struct Streamed<'a, F> {
     w: &'a GatedWeights<F>,
